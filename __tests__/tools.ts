@@ -1,0 +1,50 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+
+/** How each tool is looked for. Its absence skips the tests that need it, and fails them when REQUIRE names it. */
+const TOOLS = {
+  ansible: () => runs("ansible-inventory", "--version"),
+  docker: () => runs("docker", "info"),
+  go: () => runs("go", "version"),
+  nomad: () => runs("nomad", "version"),
+  postgres: () => postgresBinaries() !== undefined,
+  /** Terraform with a configuration that finds the Nomad provider without the registry. */
+  provider: () => process.env.TF_CLI_CONFIG_FILE !== undefined && existsSync(process.env.TF_CLI_CONFIG_FILE),
+  terraform: () => runs("terraform", "version"),
+} as const;
+
+export type Tool = keyof typeof TOOLS;
+
+/**
+ * `describe` for tests that need tools. Without them the block is skipped, with the reason in its title; with
+ * `REQUIRE=go,postgres` the absence of one of those is a failure.
+ */
+export function describeWith(tools: readonly Tool[], title: string, tests: () => void): void {
+  const missing = tools.filter((tool) => !TOOLS[tool]());
+  if (missing.length === 0) return describe(title, tests);
+  const required = missing.filter((tool) => process.env.REQUIRE?.split(",").includes(tool));
+  if (required.length > 0) {
+    return describe(title, () => {
+      test(`needs ${required.join(", ")}, which REQUIRE names`, () => {
+        throw new Error(`not found: ${required.join(", ")}; install it, or take it from REQUIRE`);
+      });
+    });
+  }
+  process.stderr.write(`skipped: ${title}: no ${missing.join(", ")} here\n`);
+  describe.skip(`${title} (skipped: no ${missing.join(", ")} here)`, tests);
+}
+
+/** The folder of initdb and pg_ctl, on PATH or where Debian keeps them. */
+export function postgresBinaries(): string | undefined {
+  const folders = [...(process.env.PATH ?? "").split(":"), ...[18, 17, 16, 15, 14].map((v) => `/usr/lib/postgresql/${v}/bin`)];
+  return folders.find((folder) => existsSync(`${folder}/initdb`) && existsSync(`${folder}/pg_ctl`));
+}
+
+function runs(command: string, argument: string): boolean {
+  try {
+    execFileSync(command, [argument], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}

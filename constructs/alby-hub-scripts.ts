@@ -1,0 +1,101 @@
+import { MISSING_SECRET } from "../nomad/template";
+import { entryScript, pingElectrs } from "./busybox";
+
+/** Where the entry script tells the probe what it does: `waiting`, or `started <epoch seconds> <electrs address>`. */
+const STATE = "/alloc/data/albyhub";
+
+/** The file with electrs's address, rendered for the program and for the probe alike. Empty while there is none. */
+export const ELECTRS_ADDRESS = "local/electrs";
+
+/** Keys of the service's Nomad variable; each is rendered to a file of its name below `secrets/`. */
+export const DATABASE_PASSWORD = "database_password";
+export const AUTO_UNLOCK_PASSWORD = "auto_unlock_password";
+
+/**
+ * Guards the work directory, which holds the channels: Alby Hub itself starts on an empty one without a word, and then
+ * the channels are gone. A marker file names the volume; a second one remembers that there was Lightning state.
+ */
+function checkVolume(volumeId: string, firstStart: boolean): string {
+  const empty = firstStart
+    ? `say "first start: marks the empty volume as ${volumeId}"`
+    : `refuse "the volume ${volumeId} is empty: if this is a new Alby Hub, set firstStart: true for its first deploy; if not, the wrong folder is mounted, and starting would lose the channels"`;
+  return `refuse() { say "refuses to start: $*"; exit 1; }
+$bb chmod 0700 /data || say "cannot make /data private; is it owned by 3001:3001?"
+marker=/data/.homelab-volume
+state=/data/ldk/storage/ldk_node_data.sqlite
+if [ -e $marker ]; then
+  found=$($bb cat $marker)
+  [ "$found" = "${volumeId}" ] || refuse "the volume ${volumeId} holds the data of $found: the wrong folder is mounted"
+elif [ -d /data/ldk ]; then
+  say "adopts the data found on the volume ${volumeId}"
+elif [ -n "$($bb ls -A /data | $bb grep -v -x -e lost+found -e log)" ]; then
+  refuse "the volume ${volumeId} holds something else than the data of an Alby Hub: $($bb ls -A /data | $bb head -n 5 | $bb tr '\\n' ' ')"
+else
+  ${empty}
+fi
+if [ -e $marker.lightning ] && [ ! -e $state ]; then
+  refuse "the Lightning state has gone from the volume ${volumeId}: mount the right folder or restore it; never start from an old copy"
+fi
+[ -e $marker ] || echo "${volumeId}" > $marker || refuse "cannot write to /data; is it owned by 3001:3001?"
+[ ! -e $state ] || [ -e $marker.lightning ] || : > $marker.lightning`;
+}
+
+export interface EntryProps {
+  readonly volumeId: string;
+  readonly firstStart: boolean;
+  /** The Nomad variable, for messages. */
+  readonly secrets: string;
+  readonly autoUnlock: boolean;
+  /** Everything of the database's address but the password, which stands as `$password`. */
+  readonly databaseUri: string;
+}
+
+/**
+ * Checks volume and secrets, waits for electrs, starts the hub. At every start, because the hub tries its node once and
+ * stays up dead when electrs is not there.
+ */
+export function albyHubEntry(props: EntryProps) {
+  const readSecret = (key: string, variable: string) => `${variable}=$(secret ${key}) || exit 1`;
+  return entryScript({
+    before: `${pingElectrs("$bb")}
+secret() {
+  value=$($bb cat /secrets/$1)
+  case $value in
+    "${MISSING_SECRET} "*) say "$value"; return 1 ;;
+    *[!A-Za-z0-9._~-]*) say "${MISSING_SECRET} ${props.secrets} holds under the key $1 a value with characters other than A-Z a-z 0-9 . _ ~ -"; return 1 ;;
+  esac
+  echo "$value"
+}
+echo waiting > ${STATE}
+${readSecret(DATABASE_PASSWORD, "password")}
+${props.autoUnlock ? readSecret(AUTO_UNLOCK_PASSWORD, "unlock") : "# unlocked by hand"}
+${checkVolume(props.volumeId, props.firstStart)}`,
+    ready: `  electrs=$($bb cat /${ELECTRS_ADDRESS})
+  [ -n "$electrs" ] && ping_electrs "\${electrs%:*}" "\${electrs##*:}"`,
+    waitingFor: `a complete index of electrs at \${electrs:-an address that Nomad does not know yet}`,
+    prepare: `export LDK_ELECTRUM_SERVER="$electrs"
+export DATABASE_URI="${props.databaseUri}"
+${props.autoUnlock ? 'export AUTO_UNLOCK_PASSWORD="$unlock"' : ""}
+echo "started $($bb date +%s) $electrs" > ${STATE}`,
+    exec: "/bin/main",
+  });
+}
+
+/**
+ * What the probe answers: 503 when the program has been up longer than `graceSeconds` without a running node, or when
+ * electrs has another address than the one the program was started with (it reads it once).
+ */
+export function albyHubHealth(httpPort: number, graceSeconds: number, autoUnlock: boolean): string {
+  return `read -r state since electrs < ${STATE} || state=waiting
+[ "$state" = started ] || ok 'waiting for electrs'
+current=$(cat /${ELECTRS_ADDRESS})
+[ -z "$current" ] || [ "$current" = "$electrs" ] || bad "electrs moved from $electrs to $current"
+info=$(wget -q -T 5 -O - http://127.0.0.1:${httpPort}/api/info | tr -d ' ')
+case $info in
+  *'"running":true'*) ok 'the Lightning node runs' ;;
+  *'"setupCompleted":false'*) ok 'set-up is open to whoever comes first' ;;
+  ${autoUnlock ? "" : "*'\"setupCompleted\":true'*) ok 'locked: to be unlocked by hand' ;;"}
+esac
+[ $(($(date +%s) - since)) -ge ${graceSeconds} ] || ok 'starting'
+bad 'the Lightning node does not run'`;
+}

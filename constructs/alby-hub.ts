@@ -1,0 +1,286 @@
+import type { Construct } from "constructs";
+import type { Job } from "../.gen/nomad/job";
+import { Duration } from "../nomad/duration";
+import type { PinnedImage } from "../nomad/image";
+import { Memory } from "../nomad/memory";
+import { file, oneInstance, type SecretPath, secretLine, secretPath } from "../nomad/template";
+import type { SecretSource } from "../rules/homelab";
+import {
+  AUTO_UNLOCK_PASSWORD,
+  albyHubEntry,
+  albyHubHealth,
+  DATABASE_PASSWORD,
+  ELECTRS_ADDRESS,
+} from "./alby-hub-scripts";
+import type { Chain } from "./bitcoin-conf";
+import { busyboxTask, entryConfig, nomadService, probeCheck, probePort, probeTask } from "./busybox";
+import type { IVolume } from "./csi-volume";
+import type { Electrs } from "./electrs";
+import {
+  FENCE,
+  hardenedTask,
+  RETRY_FOREVER,
+  resources,
+  Service,
+  type ServiceProps,
+  serviceJob,
+  stopThenStart,
+} from "./service";
+
+export interface AlbyHubProps extends ServiceProps {
+  /** The only chain source. The hub waits at every start until its index is complete. */
+  readonly electrs: Electrs;
+  /** The volume of the work directory, which holds the channels: it must say `holds: "funds"`. Owned by 3001:3001. */
+  readonly data: IVolume;
+  /** A static busybox with `httpd`, `nc` and `wget`, such as `busybox:1.37.0-musl`: waits, and answers health checks. */
+  readonly busybox: PinnedImage;
+  /**
+   * Set it for the first deploy of a new hub, on an empty volume, and take it out afterwards. Without it the hub refuses
+   * to start on an empty volume, since an empty volume in place of the right one is the loss of all channels.
+   *
+   * @default false
+   */
+  readonly firstStart?: boolean;
+  /**
+   * `auto`: the hub unlocks itself with the secret `auto_unlock_password`, which it also copies into its database in
+   * clear, where it stays until switched off in the hub. `by-hand`: after each restart it waits for its owner.
+   *
+   * @default "auto"
+   */
+  readonly unlock?: "auto" | "by-hand";
+  /** PostgreSQL server. @default the inventory's `postgres_address` */
+  readonly databaseAddress?: string;
+  /** @default the inventory's `postgres_port` */
+  readonly databasePort?: number;
+  /** @default "nwc" */
+  readonly databaseName?: string;
+  /** @default "albyhub" */
+  readonly databaseUser?: string;
+  /** TLS to the database; `disable` sends the password in clear over the LAN. @default "prefer": TLS when the server has it */
+  readonly databaseTls?: "disable" | "prefer" | "require" | "verify-full";
+  /** Port of the web page on the machine. @default 8080 */
+  readonly port?: number;
+  /** How long the node may take to run after a start, before the hub is started again. @default 10 minutes */
+  readonly startDeadline?: Duration;
+  /**
+   * Nostr relays through which wallets reach the hub. Without one nothing but the web page can use it.
+   *
+   * @default ["wss://relay.getalby.com", "wss://relay2.getalby.com"]
+   */
+  readonly relays?: readonly `ws${string}`[];
+  /** Swap service. @default - none: swaps do not work */
+  readonly boltzApi?: `http${string}`;
+  /** Where pages of the web interface look up nodes and channels, such as your own mempool. @default - nowhere */
+  readonly mempoolApi?: `http${string}`;
+  /** Store of encrypted channel state at Alby, for accounts that pay for it. @default - none */
+  readonly vssUrl?: `http${string}`;
+  /** Liquidity providers, `key@host:port`, to which LDK keeps a connection. @default - none */
+  readonly lsps2Addresses?: readonly `${string}@${string}`[];
+  /** Service that rebalances channels when its button is pressed. @default - none */
+  readonly rebalanceServiceUrl?: `http${string}`;
+  /** Tell Alby what happens in the hub. @default false */
+  readonly sendEventsToAlby?: boolean;
+  /** Link the hub to an Alby account when it is set up. @default false */
+  readonly autoLinkAlbyAccount?: boolean;
+  /** Nomad's name of the job and of its service. Changing it is another job. @default "albyhub" */
+  readonly jobId?: string;
+}
+
+const NETWORK: Readonly<Partial<Record<Chain, string>>> = { main: "bitcoin", signet: "signet", regtest: "regtest" };
+
+/** A closed port: the hub takes a public default for every address that is unset or empty. */
+const NOWHERE = "http://127.0.0.1:9";
+
+/** Without «@» the hub refuses it with a warning, which turns the default provider off. */
+const NO_LIQUIDITY_PROVIDER = "none";
+
+const NAME = "albyhub";
+const HTTP_PORT = 8080;
+const START_DEADLINE = Duration.minutes(10);
+
+/** LDK may take 5 minutes to stop, after up to 50 s of other steps; a killed hub has corrupted its database before. */
+const KILL = Duration.minutes(6);
+const HEALTHY = Duration.minutes(5);
+const PROGRESS = Duration.minutes(15);
+
+/**
+ * Alby Hub with LDK, its channels on a volume, its accounts in PostgreSQL. Defaults: 500 MHz, 1280 MiB reserved,
+ * 2048 MiB at most.
+ *
+ * **Channels are money, and there may be one hub on them, ever.** The program neither locks its directory nor minds an
+ * empty one, so the job does: fence, one instance, a start script that refuses an empty or a foreign volume.
+ *
+ * It tries its node once and then stays up dead; the start script waits for electrs first. Its web page answers 200 all
+ * the same, so a probe asks whether the node runs, and Nomad restarts the hub when it has not run for the start
+ * deadline, or when electrs has moved to another address.
+ *
+ * Before set-up whoever reaches the port first sets the password: set it up at once after the first deploy.
+ *
+ * Hosts outside that it talks to, with these defaults:
+ *
+ * | host | when | prop |
+ * | --- | --- | --- |
+ * | relay.getalby.com, relay2.getalby.com | always | `relays` |
+ * | getalby.com | each start (10 s at most), exchange rates, channel suggestions | none, it is fixed |
+ * | api.getalby.com | with a linked account only | `autoLinkAlbyAccount`, `sendEventsToAlby` |
+ * | Lightning peers | channels, gossip | chosen in the hub |
+ * | api.boltz.exchange, mempool.space, vss.getalbypro.com, megalithic.me, a liquidity provider | never | `boltzApi`, `mempoolApi`, `vssUrl`, `rebalanceServiceUrl`, `lsps2Addresses` |
+ * | electrs.getalbypro.com | **never**, nor any other public chain source: it would see the owner's addresses | `electrs` |
+ *
+ * @see https://github.com/getAlby/hub/blob/v1.24.0/config/models.go
+ */
+export class AlbyHub extends Service {
+  /** The escape hatch: it may be changed until synthesis. */
+  readonly job: Job;
+  readonly jobId: string;
+
+  private readonly secrets: SecretPath;
+  private readonly autoUnlock: boolean;
+
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly props: AlbyHubProps,
+  ) {
+    super(scope, id, props);
+    const { data, electrs } = props;
+    const { path } = this.node;
+    if (data.holds !== "funds") {
+      throw new Error(
+        `${path}: data = volume "${data.volumeId}" holds "${data.holds}": the hub's volume holds channels, ` +
+          'so it must say holds: "funds"',
+      );
+    }
+    this.jobId = props.jobId ?? NAME;
+    this.secrets = secretPath(this.jobId, NAME, NAME);
+    this.autoUnlock = props.unlock !== "by-hand";
+    this.declareSecret(DATABASE_PASSWORD, "owner", `password of the PostgreSQL role ${props.databaseUser ?? NAME}`);
+    if (this.autoUnlock) this.declareSecret(AUTO_UNLOCK_PASSWORD, "random", "password that unlocks the hub at its start");
+    this.stack.jobDependencies.push({ from: this.jobId, on: electrs.jobId });
+    this.notify(
+      `until it is set up, whoever reaches port ${props.port ?? HTTP_PORT} first owns the hub: set it up at once after the first deploy`,
+    );
+    if (props.firstStart) {
+      this.notify("firstStart = true lets it start on an empty volume: take it out after the first deploy");
+    }
+    this.job = this.render();
+    this.addJob(this.job, [...electrs.dependables, ...data.dependables]);
+  }
+
+  private declareSecret(key: string, source: SecretSource, description: string): void {
+    const readBy = `${this.jobId}/${NAME}/${NAME}`;
+    this.stack.secrets.push({
+      namespace: this.stack.namespaceName,
+      path: this.secrets,
+      key,
+      readBy,
+      source,
+      description,
+    });
+  }
+
+  private notify(text: string): void {
+    this.stack.notices.push({ path: this.node.path, text });
+  }
+
+  private network(): string {
+    const { chain } = this.props.electrs.bitcoin;
+    const network = NETWORK[chain];
+    if (!network) {
+      throw new Error(
+        `${this.node.path}: electrs follows chain "${chain}", which Alby Hub does not know; use ${Object.keys(NETWORK).join(", ")}`,
+      );
+    }
+    return network;
+  }
+
+  /** No variable is ever empty: the hub would take a public default for it. */
+  private environment(): Record<string, string> {
+    const { props } = this;
+    return {
+      WORK_DIR: "/data",
+      PORT: String(HTTP_PORT),
+      NETWORK: this.network(),
+      LN_BACKEND_TYPE: "LDK",
+      LDK_ESPLORA_SERVER: NOWHERE,
+      LDK_VSS_URL: props.vssUrl ?? NOWHERE,
+      LDK_LSPS2_ADDRESSES: props.lsps2Addresses?.join(",") || NO_LIQUIDITY_PROVIDER,
+      RELAY: (props.relays ?? ["wss://relay.getalby.com", "wss://relay2.getalby.com"]).join(",") || "ws://127.0.0.1:9",
+      BOLTZ_API: props.boltzApi ?? NOWHERE,
+      MEMPOOL_API: props.mempoolApi ?? NOWHERE,
+      REBALANCE_SERVICE_URL: props.rebalanceServiceUrl ?? NOWHERE,
+      SEND_EVENTS_TO_ALBY: String(props.sendEventsToAlby ?? false),
+      AUTO_LINK_ALBY_ACCOUNT: String(props.autoLinkAlbyAccount ?? false),
+      LOG_TO_FILE: "false",
+      HIDE_UPDATE_BANNER: "true",
+    };
+  }
+
+  private databaseUri(): string {
+    const { props } = this;
+    const { postgres } = this.stack.cluster;
+    const address = `${props.databaseAddress ?? postgres.address}:${props.databasePort ?? postgres.port}`;
+    return `postgresql://${props.databaseUser ?? NAME}:$password@${address}/${props.databaseName ?? "nwc"}?sslmode=${props.databaseTls ?? "prefer"}`;
+  }
+
+  private render(): Job {
+    const { props } = this;
+    const deadline = props.startDeadline ?? START_DEADLINE;
+    const electrsAddress = file(ELECTRS_ADDRESS, oneInstance(props.electrs.service, "{{ .Address }}:{{ .Port }}"));
+    const secretFile = (key: string) => file(`secrets/${key}`, secretLine(this.secrets, key, (secret) => secret));
+    return serviceJob(this.stack, this.jobId, props, {
+      Name: NAME,
+      Count: 1,
+      Networks: [
+        {
+          Mode: "bridge",
+          ReservedPorts: [{ Label: "http", Value: props.port ?? HTTP_PORT, To: HTTP_PORT }],
+          DynamicPorts: [{ ...probePort }],
+        },
+      ],
+      Volumes: { data: { Name: "data", ...props.data.request } },
+      Disconnect: { ...FENCE },
+      Update: stopThenStart(HEALTHY, PROGRESS),
+      RestartPolicy: { ...RETRY_FOREVER },
+      Tasks: [
+        {
+          ...hardenedTask({
+            name: NAME,
+            image: props.image,
+            forcePull: props.forcePull,
+            config: entryConfig,
+            resources: resources(props, {
+              cpu: 500,
+              memory: Memory.mebibytes(1280),
+              memoryMax: Memory.mebibytes(2048),
+            }),
+            killTimeout: KILL,
+          }),
+          Env: this.environment(),
+          VolumeMounts: [{ Volume: "data", Destination: "/data", ReadOnly: false }],
+          // A service of the task, not of the group: its check restarts this task alone.
+          Services: [
+            nomadService(this.jobId, "http", {
+              ...probeCheck,
+              CheckRestart: { Limit: 3, Grace: Duration.minutes(1).toNanoseconds() },
+            }),
+          ],
+          Templates: [
+            albyHubEntry({
+              volumeId: props.data.volumeId,
+              firstStart: props.firstStart ?? false,
+              secrets: this.secrets,
+              autoUnlock: this.autoUnlock,
+              databaseUri: this.databaseUri(),
+            }),
+            electrsAddress,
+            secretFile(DATABASE_PASSWORD),
+            ...(this.autoUnlock ? [secretFile(AUTO_UNLOCK_PASSWORD)] : []),
+          ],
+        },
+        busyboxTask(props.busybox),
+        probeTask(props.busybox, albyHubHealth(HTTP_PORT, deadline.toSeconds(), this.autoUnlock), [{ ...electrsAddress }]),
+      ],
+    });
+  }
+}

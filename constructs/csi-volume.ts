@@ -1,0 +1,167 @@
+import { CsiVolumeRegistration } from "@cdktf/provider-nomad/lib/csi-volume-registration";
+import type { ITerraformDependable } from "cdktf";
+import { Construct } from "constructs";
+import type { VolumeRequest } from "../.gen/nomad/job";
+import type { RemovalPolicy } from "../nomad/nomad-job";
+import type { RuleName } from "../rules";
+import type { AccessMode, Holds, VolumeRecord } from "../rules/homelab";
+import { acknowledge, HomelabStack } from "./homelab-stack";
+import type { NfsCsiPlugin } from "./nfs-csi-plugin";
+
+/**
+ * NFS options of every volume. `nfsvers=4.1`: sessions, and locks that the server gives up with the lease of a dead
+ * client. `hard`: when the NAS is away, writes wait; `soft` would hand an I/O error to a database. `noatime`: reading
+ * a block must not write.
+ */
+const MOUNT_FLAGS = ["nfsvers=4.1", "hard", "noatime"];
+
+interface Contents {
+  /**
+   * The volume's name in Nomad, and the name of its folder on the NAS. Changing it is another volume.
+   * Lower-case letters, digits and dashes.
+   */
+  readonly volumeId: string;
+  /** What is in it, which decides how strictly it is guarded: `chain`, `index` or `funds`. */
+  readonly holds: Holds;
+  /** @default "multi-node-single-writer": one task writes, others (a backup) only read. */
+  readonly accessMode?: AccessMode;
+  /** @default "file-system" */
+  readonly attachmentMode?: "file-system" | "block-device";
+}
+
+export interface CsiVolumeProps extends Contents {
+  readonly plugin: NfsCsiPlugin;
+  /** Address of the NFS server. @default the inventory's `nas_address` */
+  readonly server?: string;
+  /** Absolute path of the export. @default the inventory's `nas_export_root` and the volume's name */
+  readonly share?: string;
+  /** NFS mount options. @default ["nfsvers=4.1", "hard", "noatime"] */
+  readonly mountFlags?: readonly string[];
+  /** `destroy` lets Nomad forget the volume when it goes from the code; the data stays. @default that of the stack */
+  readonly removalPolicy?: RemovalPolicy;
+}
+
+/** A volume as a service uses it: who mounts it, and what must be applied before. */
+export interface IVolume {
+  readonly volumeId: string;
+  readonly holds: Holds;
+  readonly dependables: readonly ITerraformDependable[];
+  /** The request of a task group for this volume. */
+  readonly request: Omit<VolumeRequest, "Name">;
+  /** The same volume for a task that only reads, such as a backup beside the writer. */
+  readOnly(): IVolume;
+}
+
+/**
+ * A folder on the NAS, registered in Nomad. Registered, not created: no Terraform run can delete what is in it.
+ * Nomad cannot change mount options or access mode of a volume in use; stop its service first.
+ *
+ * @see https://registry.terraform.io/providers/hashicorp/nomad/latest/docs/resources/csi_volume_registration
+ */
+export class CsiVolume extends Construct implements IVolume {
+  /**
+   * A volume that lives in Nomad already: used, never managed. The way to adopt a running cluster without replacing
+   * anything.
+   */
+  static fromVolumeId(scope: Construct, id: string, contents: Contents): IVolume & Construct {
+    return new ExistingVolume(scope, id, contents);
+  }
+
+  readonly volumeId: string;
+  readonly holds: Holds;
+  readonly request: Omit<VolumeRequest, "Name">;
+  readonly dependables: readonly ITerraformDependable[];
+  readonly resource: CsiVolumeRegistration;
+
+  constructor(scope: Construct, id: string, props: CsiVolumeProps) {
+    super(scope, id);
+    const stack = HomelabStack.of(this);
+    const { nas } = stack.cluster;
+    const retained = (props.removalPolicy ?? stack.removalPolicy) === "retain";
+    const mountFlags = props.mountFlags ?? MOUNT_FLAGS;
+    const entry = register(this, props, { mountFlags, retained, managed: true });
+    this.volumeId = props.volumeId;
+    this.holds = props.holds;
+    this.request = requestOf(entry);
+    this.resource = new CsiVolumeRegistration(this, "Default", {
+      volumeId: props.volumeId,
+      name: props.volumeId,
+      externalId: props.volumeId,
+      pluginId: props.plugin.pluginId,
+      namespace: stack.namespace.name,
+      capability: [{ accessMode: entry.accessMode, attachmentMode: entry.attachmentMode }],
+      context: { server: props.server ?? nas.address, share: props.share ?? `${nas.exportRoot}/${props.volumeId}` },
+      mountOptions: { fsType: "nfs", mountFlags: [...mountFlags] },
+      deregisterOnDestroy: !retained,
+      lifecycle: { preventDestroy: retained },
+      dependsOn: [...props.plugin.dependables],
+    });
+    this.dependables = [this.resource];
+  }
+
+  readOnly(): IVolume {
+    return readOnly(this);
+  }
+
+  /** Accepts the findings of one rule at this volume, for a written reason. */
+  acknowledge(rule: RuleName, reason: string): this {
+    acknowledge(this, rule, reason);
+    return this;
+  }
+}
+
+class ExistingVolume extends Construct implements IVolume {
+  readonly volumeId: string;
+  readonly holds: Holds;
+  readonly request: Omit<VolumeRequest, "Name">;
+  readonly dependables = [];
+
+  constructor(scope: Construct, id: string, contents: Contents) {
+    super(scope, id);
+    this.volumeId = contents.volumeId;
+    this.holds = contents.holds;
+    this.request = requestOf(register(this, contents, { mountFlags: [], retained: true, managed: false }));
+  }
+
+  readOnly(): IVolume {
+    return readOnly(this);
+  }
+}
+
+function register(
+  volume: Construct,
+  { volumeId, holds, accessMode, attachmentMode }: Contents,
+  rest: Pick<VolumeRecord, "mountFlags" | "retained" | "managed">,
+): VolumeRecord {
+  const { path } = volume.node;
+  if (!/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(volumeId)) {
+    throw new Error(`${path}: volumeId "${volumeId}" must be lower-case letters, digits and dashes between them`);
+  }
+  const stack = HomelabStack.of(volume);
+  const entry: VolumeRecord = {
+    path,
+    namespace: stack.namespaceName,
+    id: volumeId,
+    holds,
+    accessMode: accessMode ?? "multi-node-single-writer",
+    attachmentMode: attachmentMode ?? "file-system",
+    ...rest,
+  };
+  stack.volumes.push(entry);
+  return entry;
+}
+
+function requestOf({ id, accessMode, attachmentMode }: VolumeRecord): Omit<VolumeRequest, "Name"> {
+  return { Type: "csi", Source: id, ReadOnly: false, AccessMode: accessMode, AttachmentMode: attachmentMode };
+}
+
+function readOnly(volume: IVolume): IVolume {
+  const reader: IVolume = {
+    volumeId: volume.volumeId,
+    holds: volume.holds,
+    dependables: volume.dependables,
+    request: { ...volume.request, ReadOnly: true },
+    readOnly: () => reader,
+  };
+  return reader;
+}

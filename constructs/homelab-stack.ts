@@ -1,0 +1,178 @@
+import { Namespace } from "@cdktf/provider-nomad/lib/namespace";
+import { NomadProvider } from "@cdktf/provider-nomad/lib/provider";
+import { SchedulerConfig } from "@cdktf/provider-nomad/lib/scheduler-config";
+import { Annotations, Lazy, TerraformOutput, TerraformStack } from "cdktf";
+import { type Construct, Node } from "constructs";
+import type { Cluster } from "../cluster/cluster";
+import { escapeTerraform } from "../nomad/jobspec";
+import { NomadJob, type RemovalPolicy } from "../nomad/nomad-job";
+import { RULES, type RuleName } from "../rules";
+import type {
+  Acknowledgement,
+  ClusterFigures,
+  Dependency,
+  Homelab,
+  HomelabOutput,
+  JobRecord,
+  Notice,
+  SecretRecord,
+  VolumeRecord,
+} from "../rules/homelab";
+import { describe, judge } from "../rules/rule";
+import { keepState, type State } from "./state";
+
+/** The exact provider; the prebuilt bindings would ask for 2.5.2. Since 2.6.0 secrets can stay out of state. */
+const PROVIDER_VERSION = "2.6.1";
+
+/** Where Nomad puts what names no namespace. */
+export const DEFAULT_NAMESPACE = "default";
+
+export interface HomelabStackProps {
+  /** The machines, from `Cluster.fromInventory("ansible/inventory.yml")`. */
+  readonly cluster: Cluster;
+  /** Where Terraform keeps its state. @default "local" */
+  readonly state?: State;
+  /** Nomad namespace of all services. @default "bitcoin" */
+  readonly namespace?: string;
+  /**
+   * For throw-away stacks: `destroy` lets `cdktf destroy` remove jobs, volume registrations and namespace. Data on the
+   * NAS is never deleted. A construct's own prop comes first.
+   *
+   * @default "retain"
+   */
+  readonly removalPolicy?: RemovalPolicy;
+}
+
+/**
+ * One homelab: provider, state, namespace and scheduler, and the place where every rule runs over every job at
+ * synthesis. What job specs cannot say leaves as the Terraform output `homelab`.
+ */
+export class HomelabStack extends TerraformStack {
+  /** The stack that a construct stands in. @throws when it stands in none. */
+  static override of(construct: Construct): HomelabStack {
+    const stack = Node.of(construct).scopes.find((scope) => scope instanceof HomelabStack);
+    if (!stack) {
+      throw new Error(`${construct.node.path}: stands outside of a HomelabStack; create it inside of one`);
+    }
+    return stack as HomelabStack;
+  }
+
+  readonly cluster: Cluster;
+  readonly removalPolicy: RemovalPolicy;
+  /** Nomad namespace of all services, by its plain name: a job takes no references. */
+  readonly namespaceName: string;
+  readonly namespace: Namespace;
+  readonly scheduler: SchedulerConfig;
+  /** What constructs tell of themselves beyond their jobs; see the types. */
+  readonly volumes: VolumeRecord[] = [];
+  readonly secrets: SecretRecord[] = [];
+  readonly jobDependencies: Dependency[] = [];
+  readonly acknowledgements: Acknowledgement[] = [];
+  readonly notices: Notice[] = [];
+
+  constructor(scope: Construct, id: string, props: HomelabStackProps) {
+    super(scope, id);
+    this.cluster = props.cluster;
+    this.removalPolicy = props.removalPolicy ?? "retain";
+    keepState(this, props.state ?? "local");
+
+    new NomadProvider(this, "nomad", { address: this.cluster.nomadAddress });
+    this.addOverride("terraform.required_providers.nomad.version", PROVIDER_VERSION);
+
+    this.namespaceName = props.namespace ?? "bitcoin";
+    this.namespace = new Namespace(this, "namespace", {
+      name: this.namespaceName,
+      description: "Bitcoin Core, electrs and Alby Hub",
+      capabilities: { enabledTaskDrivers: ["docker"], enabledNetworkModes: ["bridge"] },
+      lifecycle: { preventDestroy: this.removalPolicy === "retain" },
+    });
+    // All four preemption keys: the server returns four, so with fewer every plan shows a change.
+    this.scheduler = new SchedulerConfig(this, "scheduler", {
+      schedulerAlgorithm: "spread",
+      memoryOversubscriptionEnabled: true,
+      preemptionConfig: {
+        batch_scheduler_enabled: false,
+        service_scheduler_enabled: false,
+        sysbatch_scheduler_enabled: false,
+        system_scheduler_enabled: true,
+      },
+    });
+    new TerraformOutput(this, "output", {
+      description: "What the job specs cannot say: volumes, secrets, dependencies, acknowledgements, cluster figures",
+      value: Lazy.anyValue({ produce: () => JSON.parse(escapeTerraform(JSON.stringify(this.output()))) }),
+    }).overrideLogicalId("homelab");
+    this.node.addValidation({ validate: () => this.judge() });
+  }
+
+  /** Everything the rules look at, as it stands now. */
+  homelab(): Homelab {
+    const { volumes, secrets, jobDependencies, acknowledgements, notices } = this;
+    return {
+      cluster: figures(this.cluster),
+      jobs: this.jobs().map(record),
+      volumes,
+      secrets,
+      dependencies: jobDependencies,
+      acknowledgements,
+      notices,
+    };
+  }
+
+  /** Accepts a finding at the stack, for example one about placement. See {@link acknowledge}. */
+  acknowledge(rule: RuleName, reason: string): this {
+    acknowledge(this, rule, reason);
+    return this;
+  }
+
+  private jobs(): NomadJob[] {
+    return this.node.findAll().filter((construct) => construct instanceof NomadJob) as NomadJob[];
+  }
+
+  private output(): HomelabOutput {
+    const jobs = this.jobs().map((nomadJob) => {
+      const { job, ...rest } = record(nomadJob);
+      return [`nomad_job.${nomadJob.resource.friendlyUniqueId}`, rest] as const;
+    });
+    return { ...this.homelab(), jobs: Object.fromEntries(jobs) };
+  }
+
+  private judge(): string[] {
+    const open = judge(this.homelab(), RULES).filter(({ acknowledged }) => acknowledged === undefined);
+    for (const warning of open.filter(({ severity }) => severity === "warning")) {
+      Annotations.of(this).addWarning(describe(warning));
+    }
+    return open.filter(({ severity }) => severity === "violation").map(describe);
+  }
+}
+
+/**
+ * Accepts the findings of one rule at a construct and below it. The reason is shown at every synth and in every review.
+ *
+ * @throws when the reason is empty.
+ */
+export function acknowledge(construct: Construct, rule: RuleName, reason: string): void {
+  const { path } = construct.node;
+  if (reason.trim() === "") {
+    throw new Error(`${path}: acknowledge("${rule}", "") lacks a reason: write why this is safe here`);
+  }
+  HomelabStack.of(construct).acknowledgements.push({ path, rule, reason });
+}
+
+function record(nomadJob: NomadJob): JobRecord {
+  const path = Node.of(nomadJob).path.replace(/\/Default$/, "");
+  return { path, job: nomadJob.job, retained: nomadJob.removalPolicy === "retain" };
+}
+
+function figures(cluster: Cluster): ClusterFigures {
+  return {
+    datacenter: cluster.datacenter,
+    clients: cluster.clients.map(({ name, availableMemory, cpu }) => ({
+      name,
+      memory: availableMemory.toMebibytes(),
+      cpu,
+    })),
+    maxKillTimeout: cluster.maxKillTimeout.toString(),
+    drainDeadline: cluster.drainDeadline.toString(),
+    memoryOversubscription: true,
+  };
+}

@@ -1,0 +1,37 @@
+import { App } from "cdktf";
+import { Cluster } from "./cluster/cluster";
+import { AlbyHub, BitcoinNode, CsiVolume, Electrs, HomelabStack, NfsCsiPlugin } from "./constructs";
+
+const app = new App();
+const cluster = Cluster.fromInventory("ansible/inventory.yml");
+const homelab = new HomelabStack(app, "homelab", { cluster });
+const busybox = "busybox:1.37.0-musl";
+
+const plugin = new NfsCsiPlugin(homelab, "csi-nfs", {
+  image: "registry.k8s.io/sig-storage/nfsplugin:v4.13.4",
+  metaVersion: 1,
+});
+
+const bitcoin = new BitcoinNode(homelab, "bitcoin", {
+  image: "bitcoin/bitcoin:31.1",
+  metaVersion: 1,
+  data: new CsiVolume(homelab, "bitcoin-data", { volumeId: "bitcoin-data", holds: "chain", plugin }),
+});
+
+const electrs = new Electrs(homelab, "electrs", {
+  image: "getumbrel/electrs:v0.11.1@sha256:f1d5d4e431d39e0aaa0697014d2852880183e350ffcad612edb87183f0c11b25",
+  metaVersion: 1,
+  bitcoin,
+  data: new CsiVolume(homelab, "electrs-data", { volumeId: "electrs-data", holds: "index", plugin }),
+  busybox,
+});
+
+new AlbyHub(homelab, "albyhub", {
+  image: "ghcr.io/getalby/hub:v1.24.0@sha256:0227bdc79afd20eb689c922c96cf0546576b608c5cbb07b13658956d54e8133d",
+  metaVersion: 1,
+  electrs,
+  data: new CsiVolume(homelab, "albyhub-data", { volumeId: "albyhub-data", holds: "funds", plugin }),
+  busybox,
+});
+
+app.synth();
