@@ -1,0 +1,134 @@
+import type { Job, Task, TaskGroup } from "../.gen/nomad/job";
+
+/** What a volume holds decides what its loss costs: `chain` days of sync, `index` hours, `funds` money. */
+export type Holds = "chain" | "index" | "funds";
+
+/** How many tasks may mount a CSI volume, and how. */
+export type AccessMode =
+  | "single-node-reader-only"
+  | "single-node-writer"
+  | "multi-node-reader-only"
+  | "multi-node-single-writer"
+  | "multi-node-multi-writer";
+
+export interface ClientFigures {
+  readonly name: string;
+  /** MiB that jobs may reserve: what the machine has less what is kept for the operating system. */
+  readonly memory: number;
+  /** MHz that jobs may reserve, all cores together. */
+  readonly cpu: number;
+}
+
+/** The figures of the cluster that rules use, in Nomad's own notation. */
+export interface ClusterFigures {
+  readonly datacenter: string;
+  readonly clients: readonly ClientFigures[];
+  /** A duration such as `15m`: the longest kill timeout the clients honour. */
+  readonly maxKillTimeout: string;
+  /** A duration such as `15m`: after which a drain no longer waits. */
+  readonly drainDeadline: string;
+  /** Whether the scheduler honours `memory_max`. */
+  readonly memoryOversubscription: boolean;
+}
+
+export interface JobRecord {
+  /** Construct path, such as `homelab/bitcoin`. */
+  readonly path: string;
+  readonly job: Job;
+  /** Whether Terraform refuses to destroy it, and Nomad keeps it when its construct goes. */
+  readonly retained: boolean;
+}
+
+export interface VolumeRecord {
+  readonly path: string;
+  readonly namespace: string;
+  readonly id: string;
+  readonly holds: Holds;
+  readonly accessMode: AccessMode;
+  readonly attachmentMode: "file-system" | "block-device";
+  readonly mountFlags: readonly string[];
+  readonly retained: boolean;
+  /** False for a volume that lives already and is only referred to. */
+  readonly managed: boolean;
+}
+
+/**
+ * Where the value of a secret comes from: made at random; a password of an RPC user and the hash that belongs to it,
+ * which are made together; or known to the owner alone.
+ */
+export type SecretSource = "random" | "rpc-password" | "rpc-hash" | "owner";
+
+export interface SecretRecord {
+  readonly namespace: string;
+  /** The Nomad variable, such as `nomad/jobs/electrs/electrs/electrs`. */
+  readonly path: string;
+  readonly key: string;
+  /** `job/group/task` that reads it. */
+  readonly readBy: string;
+  readonly source: SecretSource;
+  /** Joins an `rpc-password` with its `rpc-hash`. */
+  readonly rpcUser?: string;
+  /** What it is, for the owner. */
+  readonly description: string;
+}
+
+/** One job cannot do without another: `from` asks for what `on` offers. Both are job ids. */
+export interface Dependency {
+  readonly from: string;
+  readonly on: string;
+}
+
+export interface Acknowledgement {
+  /** Construct path; it covers the findings at this path and below. */
+  readonly path: string;
+  readonly rule: string;
+  readonly reason: string;
+}
+
+/** Something the owner should know though no rule is broken. */
+export interface Notice {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Everything that rules, overview and review know of a homelab: plain data, the same at synth and in a plan. */
+export interface Homelab {
+  readonly cluster: ClusterFigures;
+  readonly jobs: readonly JobRecord[];
+  readonly volumes: readonly VolumeRecord[];
+  readonly secrets: readonly SecretRecord[];
+  readonly dependencies: readonly Dependency[];
+  readonly acknowledgements: readonly Acknowledgement[];
+  readonly notices: readonly Notice[];
+}
+
+/** The Terraform output `homelab`: all of a homelab but the job specs, which stand in their own resources. */
+export interface HomelabOutput extends Omit<Homelab, "jobs"> {
+  /** By resource address, such as `nomad_job.bitcoin`. */
+  readonly jobs: Readonly<Record<string, Omit<JobRecord, "job">>>;
+}
+
+/** A task with the group and the job it stands in. */
+export interface TaskPlace {
+  readonly record: JobRecord;
+  readonly job: Job;
+  readonly group: TaskGroup;
+  readonly task: Task;
+}
+
+/** Every task of every job, in order. */
+export function tasksOf(homelab: Pick<Homelab, "jobs">): TaskPlace[] {
+  return homelab.jobs.flatMap((record) =>
+    record.job.TaskGroups.flatMap((group) => group.Tasks.map((task) => ({ record, job: record.job, group, task }))),
+  );
+}
+
+/** Every group of every job, in order. */
+export function groupsOf(homelab: Pick<Homelab, "jobs">): Omit<TaskPlace, "task">[] {
+  return homelab.jobs.flatMap((record) => record.job.TaskGroups.map((group) => ({ record, job: record.job, group })));
+}
+
+/** The volume that a group's CSI request names, when the homelab knows it. */
+export function volumeOf(homelab: Homelab, job: Job, source: string | undefined): VolumeRecord | undefined {
+  return homelab.volumes.find(({ id, namespace }) => id === source && namespace === job.Namespace);
+}
