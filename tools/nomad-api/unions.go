@@ -1,0 +1,142 @@
+package main
+
+import "github.com/hashicorp/nomad/api"
+
+// union is a closed set of strings: a named type in TypeScript, a plain string in Go.
+type union struct {
+	name    string
+	doc     string
+	members []string
+	fields  []string // the fields that take it; a field of two unions takes either
+}
+
+// unions name the fields where Nomad knows every value. Members are the
+// constants of its api package where it has them; the rest are those that the
+// Validate methods of its nomad/structs package accept.
+var unions = []union{
+	{"JobType", "The scheduler of a job.",
+		[]string{api.JobTypeService, api.JobTypeBatch, api.JobTypeSystem, api.JobTypeSysbatch},
+		[]string{"Job.Type"}},
+	{"PeriodicSpecType", "The syntax of a periodic job's schedule.",
+		[]string{api.PeriodicSpecCron},
+		[]string{"PeriodicConfig.SpecType"}},
+	{"DispatchPayload", "Whether a dispatch of a parameterized job carries a payload.",
+		[]string{"optional", "required", "forbidden"},
+		[]string{"ParameterizedJobConfig.Payload"}},
+
+	{"UpdateHealthCheck", "What makes an allocation of a deployment healthy.",
+		[]string{"checks", "task_states", "manual"},
+		[]string{"UpdateStrategy.HealthCheck"}},
+	{"MigrateHealthCheck", "What makes a migrated allocation healthy.",
+		[]string{"checks", "task_states"},
+		[]string{"MigrateStrategy.HealthCheck"}},
+	{"RestartMode", "What a client does when a task has used up its restart attempts.",
+		[]string{api.RestartPolicyModeDelay, api.RestartPolicyModeFail},
+		[]string{"RestartPolicy.Mode"}},
+	{"RescheduleDelayFunction", "How the delay grows from one reschedule to the next.",
+		[]string{"constant", "exponential", "fibonacci"},
+		[]string{"ReschedulePolicy.DelayFunction"}},
+	{"ReconcileOption", "Which allocation stays when a disconnected client is back.",
+		[]string{api.ReconcileOptionKeepOriginal, api.ReconcileOptionKeepReplacement,
+			api.ReconcileOptionBestScore, api.ReconcileOptionLongestRunning},
+		[]string{"DisconnectStrategy.Reconcile"}},
+	{"LifecycleHook", "When a task runs that is not the main task of its group.",
+		[]string{api.TaskLifecycleHookPrestart, api.TaskLifecycleHookPoststart, api.TaskLifecycleHookPoststop},
+		[]string{"TaskLifecycle.Hook"}},
+	{"ConstraintOperand", "How a constraint or an affinity compares its two targets.",
+		[]string{"=", "==", "is", "!=", "not", "<", "<=", ">", ">=",
+			api.ConstraintDistinctProperty, api.ConstraintDistinctHosts, api.ConstraintRegex,
+			api.ConstraintVersion, api.ConstraintSemver, api.ConstraintSetContains,
+			api.ConstraintSetContainsAll, api.ConstraintSetContainsAny,
+			api.ConstraintAttributeIsSet, api.ConstraintAttributeIsNotSet},
+		[]string{"Constraint.Operand"}},
+	{"AffinityOperand", "An affinity cannot be distinct, nor ask whether an attribute is set.",
+		[]string{"=", "==", "is", "!=", "not", "<", "<=", ">", ">=",
+			api.ConstraintRegex, api.ConstraintVersion, api.ConstraintSemver,
+			api.ConstraintSetContains, api.ConstraintSetContainsAll, api.ConstraintSetContainsAny},
+		[]string{"Affinity.Operand"}},
+
+	{"NetworkMode", "The network of a task group. Left out, it is «host».",
+		[]string{"bridge", "host", "none", "cni/${string}"},
+		[]string{"NetworkResource.Mode"}},
+	{"ServiceProvider", "The registry of a service. Left out, it is «consul», also where there is none.",
+		[]string{"nomad", api.ServiceProviderConsul},
+		[]string{"Service.Provider"}},
+	{"ServiceAddressMode", "Which address a service registers.",
+		[]string{"auto", "host", "driver", "alloc", "alloc_ipv6"},
+		[]string{"Service.AddressMode"}},
+	{"CheckAddressMode", "Which address a check asks.",
+		[]string{"host", "driver", "alloc", "alloc_ipv6"},
+		[]string{"ServiceCheck.AddressMode"}},
+	{"CheckType", "How a check asks. The provider «nomad» knows tcp and http only.",
+		[]string{"tcp", "http", "grpc", "script"},
+		[]string{"ServiceCheck.Type"}},
+	{"CheckStatus", "The status of a check before its first run.",
+		[]string{"passing", "warning", "critical"},
+		[]string{"ServiceCheck.InitialStatus"}},
+	{"OnUpdate", "What a failing check does to a deployment.",
+		[]string{api.OnUpdateRequireHealthy, api.OnUpdateIgnoreWarn, api.OnUpdateIgnore},
+		[]string{"Service.OnUpdate", "ServiceCheck.OnUpdate"}},
+
+	{"VolumeType", "Where a volume of a task group comes from.",
+		[]string{api.CSIVolumeTypeCSI, api.CSIVolumeTypeHost},
+		[]string{"VolumeRequest.Type"}},
+	{"CSIVolumeAccessMode", "How many nodes may mount a CSI volume, and to what end.",
+		[]string{string(api.CSIVolumeAccessModeSingleNodeReader), string(api.CSIVolumeAccessModeSingleNodeWriter),
+			string(api.CSIVolumeAccessModeMultiNodeReader), string(api.CSIVolumeAccessModeMultiNodeSingleWriter),
+			string(api.CSIVolumeAccessModeMultiNodeMultiWriter)},
+		[]string{"VolumeRequest.AccessMode"}},
+	{"HostVolumeAccessMode", "How many allocations may mount a host volume, and to what end.",
+		[]string{string(api.HostVolumeAccessModeSingleNodeReader), string(api.HostVolumeAccessModeSingleNodeWriter),
+			string(api.HostVolumeAccessModeSingleNodeSingleWriter), string(api.HostVolumeAccessModeSingleNodeMultiWriter)},
+		[]string{"VolumeRequest.AccessMode"}},
+	{"CSIVolumeAttachmentMode", "The storage API of a volume.",
+		[]string{string(api.CSIVolumeAttachmentModeFilesystem), string(api.CSIVolumeAttachmentModeBlockDevice)},
+		[]string{"VolumeRequest.AttachmentMode"}},
+	{"MountPropagation", "Whether mounts made later are seen on the other side.",
+		[]string{api.VolumeMountPropagationPrivate, api.VolumeMountPropagationHostToTask,
+			api.VolumeMountPropagationBidirectional},
+		[]string{"VolumeMount.PropagationMode"}},
+	{"CSIPluginType", "Which half of a CSI plugin a task is.",
+		[]string{string(api.CSIPluginTypeController), string(api.CSIPluginTypeNode), string(api.CSIPluginTypeMonolith)},
+		[]string{"TaskCSIPluginConfig.Type"}},
+
+	{"TemplateChangeMode", "What a task suffers when a template renders anew.",
+		[]string{"noop", "restart", "signal", "script"},
+		[]string{"Template.ChangeMode"}},
+	{"ChangeMode", "What a task suffers when a token is renewed.",
+		[]string{"noop", "restart", "signal"},
+		[]string{"Vault.ChangeMode", "WorkloadIdentity.ChangeMode"}},
+	{"ArtifactMode", "Whether an artifact is a file or a folder.",
+		[]string{"any", "file", "dir"},
+		[]string{"TaskArtifact.GetterMode"}},
+
+	{"DockerMountType", "What a mount of a container shows.",
+		[]string{"bind", "volume", "tmpfs"},
+		[]string{"DockerMount.Type"}},
+	{"DockerPropagation", "Docker's names of bind propagation.",
+		[]string{"private", "rprivate", "shared", "rshared", "slave", "rslave"},
+		[]string{"DockerBindOptions.Propagation"}},
+	{"DockerCgroupns", "The cgroup namespace of a container.",
+		[]string{"private", "host"},
+		[]string{"DockerConfig.Cgroupns"}},
+	{"DockerIPCMode", "The IPC namespace of a container.",
+		[]string{"none", "private", "shareable", "host", "container:${string}"},
+		[]string{"DockerConfig.IPCMode"}},
+	{"DockerPIDMode", "The process namespace of a container.",
+		[]string{"host", "container:${string}"},
+		[]string{"DockerConfig.PIDMode"}},
+	{"DockerHostNamespace", "A namespace that is the container's own unless it is the host's.",
+		[]string{"host"},
+		[]string{"DockerConfig.UTSMode", "DockerConfig.UsernsMode"}},
+	{"DockerIsolation", "How Windows isolates a container.",
+		[]string{"process", "hyperv"},
+		[]string{"DockerConfig.Isolation"}},
+}
+
+// overrides replace what reflection says of a field. This project runs one
+// driver, so a task's free map becomes the closed set of that driver's options.
+var overrides = map[string]string{
+	"Task.Driver": `"docker"`,
+	"Task.Config": "DockerConfig",
+}
