@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 /** How each tool is looked for. Its absence skips the tests that need it, and fails them when REQUIRE names it. */
 const TOOLS = {
@@ -8,8 +10,8 @@ const TOOLS = {
   go: () => runs("go", "version"),
   nomad: () => runs("nomad", "version"),
   postgres: () => postgresBinaries() !== undefined,
-  /** Terraform with a configuration that finds the Nomad provider without the registry. */
-  provider: () => process.env.TF_CLI_CONFIG_FILE !== undefined && existsSync(process.env.TF_CLI_CONFIG_FILE),
+  /** The Nomad provider, from the registry or a mirror that Terraform's configuration names. */
+  provider: () => findsProvider(),
   terraform: () => runs("terraform", "version"),
 } as const;
 
@@ -40,9 +42,20 @@ export function postgresBinaries(): string | undefined {
   return folders.find((folder) => existsSync(`${folder}/initdb`) && existsSync(`${folder}/pg_ctl`));
 }
 
-function runs(command: string, argument: string): boolean {
+function findsProvider(): boolean {
+  const directory = mkdtempSync(join(tmpdir(), "provider-"));
+  const required_providers = { nomad: { source: "hashicorp/nomad", version: "2.6.1" } };
+  writeFileSync(join(directory, "main.tf.json"), JSON.stringify({ terraform: { required_providers } }));
   try {
-    execFileSync(command, [argument], { stdio: "ignore" });
+    return runs("terraform", "init", directory);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function runs(command: string, argument: string, cwd = "."): boolean {
+  try {
+    execFileSync(command, [argument], { cwd, stdio: "ignore", timeout: 120_000 });
     return true;
   } catch {
     return false;

@@ -1,0 +1,154 @@
+import { App, Testing } from "cdktf";
+import { BitcoinNode, CsiVolume, HomelabStack } from "../../constructs";
+import { Duration } from "../../nomad/duration";
+import { testCluster } from "../cluster-fixture";
+import { buildHomelab, synthesize } from "../homelab-fixture";
+
+describe("HomelabStack", () => {
+  const { stack } = buildHomelab();
+  const { config, output, jobs } = synthesize(stack);
+
+  test("matches the snapshot of the whole stack", () => {
+    const { terraform, ...rest } = JSON.parse(Testing.synth(buildHomelab().stack, true));
+    expect({ ...rest, terraform: { ...terraform, backend: Object.keys(terraform.backend) } }).toMatchSnapshot();
+  });
+
+  test("asks for the exact provider, at the inventory's address", () => {
+    expect(config.terraform.required_providers.nomad).toEqual({ source: "nomad", version: "2.6.1" });
+    expect(config.provider.nomad).toEqual([{ address: "http://127.0.0.1:4646" }]);
+  });
+
+  test("spreads, lends memory, and writes all four preemption keys, so that a plan settles", () => {
+    expect(config.resource.nomad_scheduler_config.scheduler).toMatchObject({
+      scheduler_algorithm: "spread",
+      memory_oversubscription_enabled: true,
+      preemption_config: {
+        batch_scheduler_enabled: false,
+        service_scheduler_enabled: false,
+        sysbatch_scheduler_enabled: false,
+        system_scheduler_enabled: true,
+      },
+    });
+  });
+
+  test("makes a namespace for Docker in bridge mode alone, which stays", () => {
+    expect(config.resource.nomad_namespace.namespace).toMatchObject({
+      name: "bitcoin",
+      capabilities: { enabled_task_drivers: ["docker"], enabled_network_modes: ["bridge"] },
+      lifecycle: { prevent_destroy: true },
+    });
+    expect(Object.values(jobs).map(({ ID, Namespace }) => [ID, Namespace])).toEqual([
+      ["albyhub", "bitcoin"],
+      ["bitcoin", "bitcoin"],
+      ["csi-nfs-controller", "default"],
+      ["csi-nfs-node", "default"],
+      ["electrs", "bitcoin"],
+    ]);
+  });
+
+  test("tells in its output what job specs cannot say", () => {
+    expect(output.cluster).toMatchObject({ maxKillTimeout: "15m", drainDeadline: "15m", memoryOversubscription: true });
+    expect(output.cluster.clients).toContainEqual({ name: "pinode1", memory: 7424, cpu: 7200 });
+    expect(output.volumes.map(({ id, holds, accessMode, retained }) => [id, holds, accessMode, retained])).toEqual([
+      ["bitcoin-data", "chain", "multi-node-single-writer", true],
+      ["electrs-data", "index", "multi-node-single-writer", true],
+      ["albyhub-data", "funds", "multi-node-single-writer", true],
+    ]);
+    expect(output.dependencies).toEqual([
+      { from: "electrs", on: "bitcoin" },
+      { from: "albyhub", on: "electrs" },
+    ]);
+    expect(Object.keys(output.jobs)).toHaveLength(5);
+  });
+
+  test("lets everything go with removalPolicy destroy", () => {
+    const { config: gone } = synthesize(buildHomelab({ stack: { removalPolicy: "destroy" } }).stack);
+    for (const job of Object.values<Record<string, unknown>>(gone.resource.nomad_job)) {
+      expect(job).toMatchObject({ deregister_on_destroy: true, lifecycle: { prevent_destroy: false } });
+    }
+    expect(gone.resource.nomad_csi_volume_registration["albyhub-data"]).toMatchObject({ deregister_on_destroy: true });
+    expect(gone.resource.nomad_namespace.namespace.lifecycle).toEqual({ prevent_destroy: false });
+  });
+
+  test("reports every breach of every rule at once, each with its construct", () => {
+    const { stack: wrong, bitcoin, electrs } = buildHomelab({ bitcoin: { image: "bitcoin/bitcoin:latest" } });
+    const [group] = bitcoin.job.TaskGroups;
+    if (group?.Tasks[0]) group.Tasks[0].KillTimeout = Duration.minutes(20).toNanoseconds();
+    if (electrs.job.TaskGroups[0]) electrs.job.TaskGroups[0].Count = 2;
+    expect(() => synthesize(wrong)).toThrow(/pinned-image[^]*stop-chain[^]*single-writer|stop-chain[^]*single-writer[^]*pinned-image/);
+  });
+
+  test("lets an acknowledged breach pass, and carries its reason", () => {
+    const { stack: accepted, bitcoin } = buildHomelab({ bitcoin: { image: "bitcoin/bitcoin:master-31" } });
+    expect(() => synthesize(accepted)).toThrow("pinned-image");
+    bitcoin.acknowledge("pinned-image", "a test of the next release, ${not} a token");
+    const { output: said } = synthesize(accepted);
+    expect(said.acknowledgements).toEqual([
+      { path: "homelab/bitcoin", rule: "pinned-image", reason: "a test of the next release, $${not} a token" },
+    ]);
+  });
+
+  test("is where every construct stands", () => {
+    const app = new App();
+    expect(() => new CsiVolume(app, "alone", {} as never)).toThrow("alone: stands outside of a HomelabStack");
+  });
+});
+
+describe("CsiVolume", () => {
+  test("registers a folder of the NAS, mounted hard with NFS 4.1", () => {
+    const { config } = synthesize(buildHomelab().stack);
+    expect(config.resource.nomad_csi_volume_registration["bitcoin-data"]).toMatchObject({
+      volume_id: "bitcoin-data",
+      external_id: "bitcoin-data",
+      plugin_id: "nfs",
+      namespace: "${nomad_namespace.namespace.name}",
+      context: { server: "127.0.0.1", share: "/mnt/homelab-general/bitcoin-data" },
+      mount_options: { fs_type: "nfs", mount_flags: ["nfsvers=4.1", "hard", "noatime"] },
+      depends_on: ["nomad_job.csi-nfs_controller_0B5D", "nomad_job.csi-nfs_node_0B5D"].map(() => expect.stringMatching(/^nomad_job\.csi-nfs_/)),
+    });
+  });
+
+  test("that lives already is used without being managed", () => {
+    const stack = new HomelabStack(Testing.app(), "homelab", { cluster: testCluster() });
+    const data = CsiVolume.fromVolumeId(stack, "bitcoin-data", { volumeId: "bitcoin-data", holds: "chain" });
+    new BitcoinNode(stack, "bitcoin", { image: "bitcoin/bitcoin:31.1", metaVersion: 1, data });
+    const { config, jobs, output } = synthesize(stack);
+    expect(config.resource.nomad_csi_volume_registration).toBeUndefined();
+    expect(jobs.bitcoin?.TaskGroups[0]?.Volumes?.data).toMatchObject({ Source: "bitcoin-data", ReadOnly: false });
+    expect(output.volumes).toEqual([expect.objectContaining({ id: "bitcoin-data", managed: false, retained: true })]);
+  });
+
+  test("asks for a reader's claim when only read", () => {
+    const { albyHubData } = buildHomelab();
+    expect(albyHubData.readOnly().request).toEqual({ ...albyHubData.request, ReadOnly: true });
+  });
+
+  test.each(["Bitcoin", "a_b", "-a", "a/b", ""])('refuses the volume id "%s"', (volumeId) => {
+    expect(() => buildHomelab({ bitcoinData: { volumeId } })).toThrow("lower-case letters, digits and dashes");
+  });
+});
+
+describe("NfsCsiPlugin", () => {
+  const { jobs } = synthesize(buildHomelab().stack);
+
+  test("matches its snapshot", () => expect([jobs["csi-nfs-controller"], jobs["csi-nfs-node"]]).toMatchSnapshot());
+
+  test("runs two controllers on distinct hosts and a node plugin everywhere, in the host's network", () => {
+    expect(jobs["csi-nfs-controller"]).toMatchObject({
+      Type: "service",
+      Constraints: expect.arrayContaining([{ Operand: "distinct_hosts", RTarget: "true" }]),
+      TaskGroups: [{ Count: 2, Networks: [{ Mode: "host" }] }],
+    });
+    expect(jobs["csi-nfs-node"]).toMatchObject({ Type: "system", Priority: 90 });
+    for (const job of [jobs["csi-nfs-controller"], jobs["csi-nfs-node"]]) {
+      expect(job?.TaskGroups[0]?.Tasks[0]).toMatchObject({
+        Config: {
+          privileged: true,
+          network_mode: "host",
+          args: expect.arrayContaining(["--nodeid=${attr.unique.hostname}"]),
+        },
+        CSIPluginConfig: { ID: "nfs", MountDir: "/csi" },
+      });
+    }
+  });
+});

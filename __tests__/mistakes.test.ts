@@ -1,0 +1,213 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { transformSync } from "@swc/core";
+
+const MAIN = readFileSync("main.ts", "utf8");
+const INVENTORY = readFileSync("ansible/inventory.yml", "utf8");
+const SYNTH = "app.synth();";
+const BITCOIN = 'image: "bitcoin/bitcoin:31.1",';
+const ELECTRS = /image: "getumbrel\/electrs:v0.11.1.*",/;
+
+/** A mistake: a line of main.ts or of the inventory, what it becomes, and what the owner is told. */
+interface Mistake {
+  readonly name: string;
+  readonly main?: readonly [from: string | RegExp, to: string][];
+  readonly inventory?: readonly [from: string | RegExp, to: string];
+  readonly told: readonly (string | RegExp)[];
+}
+
+/** Something done to the typed job, where no prop can do it. */
+const onJob = (construct: string, change: string): [string, string] => [SYNTH, `const group = ${construct}.job.TaskGroups[0]!;\n${change}\n${SYNTH}`];
+
+const MISTAKES: readonly Mistake[] = [
+  {
+    name: "latest",
+    main: [[BITCOIN, 'image: "bitcoin/bitcoin:latest",']],
+    told: ["homelab/bitcoin", "bitcoin/bitcoin:latest", "pinned-image"],
+  },
+  {
+    name: "Core 30.0",
+    main: [[BITCOIN, 'image: "bitcoin/bitcoin:30.0",']],
+    told: ["bitcoin/bitcoin:30.0", "30.2", "image-versions"],
+  },
+  {
+    name: "an alpine tag",
+    main: [[BITCOIN, 'image: "bitcoin/bitcoin:31.1-alpine",']],
+    told: ["31.1-alpine", "amd64", "image-versions"],
+  },
+  {
+    name: "metaVersion 0",
+    main: [[/metaVersion: 1,\n {2}bitcoin,/, "metaVersion: 0,\n  bitcoin,"]],
+    told: ["homelab/electrs: metaVersion = 0 must be a positive whole number", "raise it by one"],
+  },
+  {
+    name: "kill timeout above the client's",
+    main: [onJob("bitcoin", "group.Tasks[0]!.KillTimeout = 1_200_000_000_000 as never;")],
+    told: ["homelab/bitcoin", "KillTimeout", "20m", "15m", "stop-chain"],
+  },
+  {
+    name: "memory above what fits with one client drained",
+    main: [
+      [BITCOIN, `${BITCOIN}\n  memory: Memory.mebibytes(7200),\n  memoryMax: Memory.mebibytes(7300),`],
+      ['import { App } from "cdktf";', 'import { App } from "cdktf";\nimport { Memory } from "./nomad/memory";'],
+    ],
+    told: ["drained", "placement"],
+  },
+  {
+    name: "two writers on one volume",
+    main: [
+      [
+        /data: new CsiVolume\(homelab, "electrs-data".*/,
+        'data: CsiVolume.fromVolumeId(homelab, "electrs-data", { volumeId: "bitcoin-data", holds: "index" }),',
+      ],
+    ],
+    told: ["bitcoin-data", "single-writer"],
+  },
+  {
+    name: "funds volume without fence",
+    main: [["new AlbyHub(", "const albyHub = new AlbyHub("], onJob("albyHub", "delete group.Disconnect;")],
+    told: ["homelab/albyhub", "Disconnect", "albyhub-data"],
+  },
+  {
+    name: "count 2 on a single-writer group",
+    main: [onJob("electrs", "group.Count = 2;")],
+    told: ["homelab/electrs", "Count", "2", "single-writer"],
+  },
+  {
+    name: "a static port twice",
+    main: [[ELECTRS, 'image: "getumbrel/electrs:v0.11.1",\n  port: 8332,']],
+    told: ["8332", "static-port", "homelab/bitcoin"],
+  },
+  {
+    name: "the soft mount flag",
+    main: [['volumeId: "bitcoin-data",', 'volumeId: "bitcoin-data", mountFlags: ["nfsvers=4.1", "soft"],']],
+    told: ["homelab/bitcoin-data", "soft", "mount-flags"],
+  },
+  {
+    name: "host network in a service",
+    main: [onJob("electrs", 'group.Networks![0]!.Mode = "host";')],
+    told: ["homelab/electrs", "host", "bridge-networking"],
+  },
+  {
+    name: "txindex with prune",
+    main: [
+      [BITCOIN, `${BITCOIN}\n  txindex: true,\n  prune: Memory.mebibytes(2000),`],
+      ['import { App } from "cdktf";', 'import { App } from "cdktf";\nimport { Memory } from "./nomad/memory";'],
+    ],
+    told: ["homelab/bitcoin: txindex = true with prune", "leave one of them out"],
+  },
+  {
+    name: "electrs on a pruned node",
+    main: [
+      [BITCOIN, `${BITCOIN}\n  prune: Memory.mebibytes(2000),`],
+      ['import { App } from "cdktf";', 'import { App } from "cdktf";\nimport { Memory } from "./nomad/memory";'],
+    ],
+    told: ["homelab/electrs: bitcoin = homelab/bitcoin is pruned", "take `prune` from it"],
+  },
+  {
+    name: "electrs 0.12 with Core 30",
+    main: [
+      [BITCOIN, 'image: "bitcoin/bitcoin:30.2",'],
+      [ELECTRS, 'image: "getumbrel/electrs:v0.12.0",'],
+    ],
+    told: ["electrs", "0.12", "31", "image-versions"],
+  },
+  {
+    name: "a secret in extraConfig",
+    main: [[BITCOIN, `${BITCOIN}\n  extraConfig: { torpassword: "hunter2" },`]],
+    told: ['homelab/bitcoin: extraConfig: "torpassword" looks like a secret'],
+  },
+  {
+    name: "an owned key in extraConfig",
+    main: [[BITCOIN, `${BITCOIN}\n  extraConfig: { dbcache: 4000 },`]],
+    told: ['homelab/bitcoin: extraConfig: "dbcache" is set by the prop `dbcache`'],
+  },
+  {
+    name: "an unknown volume",
+    main: [onJob("electrs", 'group.Volumes!.data!.Source = "electrs-dta";')],
+    told: ["homelab/electrs", "electrs-dta", "volume-exists"],
+  },
+  {
+    name: "a bad CIDR",
+    inventory: [/192\.168\.68\.0\/\d+/, "192.168.68.0/33"],
+    told: [/inventory\.yml:\d+:\d+: .*192\.168\.68\.0\/33/],
+  },
+  {
+    name: "a duration without unit",
+    inventory: [/nomad_drain_deadline: 15m/, "nomad_drain_deadline: 15"],
+    told: [/inventory\.yml:\d+:\d+: .*15/, "unit"],
+  },
+  {
+    name: "a template asking for a service nobody provides",
+    main: [onJob("electrs", 'group.Tasks[0]!.Templates![0]!.EmbeddedTmpl += `{{ range nomadService "bitcoin-zmq" }}{{ end }}`;')],
+    told: ["homelab/electrs", "bitcoin-zmq", "service-provided"],
+  },
+];
+
+describe("a mistake in one line of main.ts or of the inventory", () => {
+  let directory: string;
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), "mistakes-"));
+    process.env.CDKTF_OUTDIR = join(directory, "cdktf.out");
+    mkdirSync(process.env.CDKTF_OUTDIR);
+  });
+  afterAll(() => {
+    delete process.env.CDKTF_OUTDIR;
+    rmSync(directory, { recursive: true });
+  });
+
+  const edit = (text: string, [from, to]: readonly [string | RegExp, string]) => {
+    const edited = text.replace(from, () => to);
+    if (edited === text) throw new Error(`the line to be changed is not there: ${from}`);
+    return edited;
+  };
+
+  /** Runs a program as main.ts, in its place. */
+  const run = (source: string) => {
+    const { code } = transformSync(source, { jsc: { target: "es2022", parser: { syntax: "typescript" } }, module: { type: "commonjs" } });
+    const fromRoot = (id: string) => (id.startsWith(".") ? require(resolve(id)) : createRequire(resolve("main.ts"))(id));
+    new Function("require", "exports", code)((id: string) => (id === "cdktf" ? require("cdktf") : fromRoot(id)), {});
+  };
+
+  test("the program itself passes", () => {
+    expect(() => run(MAIN)).not.toThrow();
+  });
+
+  test.each(MISTAKES)("$name is refused at synth", ({ main = [], inventory, told }) => {
+    let source = main.reduce(edit, MAIN);
+    if (inventory) {
+      const file = join(directory, "inventory.yml");
+      writeFileSync(file, edit(INVENTORY, inventory));
+      source = edit(source, ['"ansible/inventory.yml"', JSON.stringify(file)]);
+    }
+    let message = "";
+    try {
+      run(source);
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    for (const part of told) expect(message).toMatch(part);
+  });
+
+  test("an unpinned image is refused at the type check", () => {
+    const folder = mkdtempSync(join("dist", "mistake-"));
+    try {
+      const source = edit(MAIN, [BITCOIN, 'image: "bitcoin/bitcoin",']).replaceAll('from "./', 'from "../../');
+      writeFileSync(join(folder, "main.ts"), source);
+      const config = { extends: "../../tsconfig.json", compilerOptions: { rootDir: "../..", noEmit: true, incremental: false }, include: ["main.ts"] };
+      writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+      let printed = "";
+      try {
+        execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", folder], { stdio: "pipe", encoding: "utf8" });
+      } catch (error) {
+        printed = (error as { stdout: string }).stdout;
+      }
+      expect(printed).toMatch(/main\.ts\(\d+,\d+\): error TS2322: Type '"bitcoin\/bitcoin"' is not assignable to type '`\$\{string\}:\$\{string\}`'/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
