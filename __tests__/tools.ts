@@ -5,6 +5,8 @@ import { join } from "node:path";
 
 /** How each tool is looked for. Its absence skips the tests that need it, and fails them when REQUIRE names it. */
 const TOOLS = {
+  /** One static file with nc and httpd; any version does. */
+  busybox: () => runs("busybox", "true"),
   ansible: () => runs("ansible-inventory", "--version"),
   docker: () => runs("docker", "info"),
   go: () => runs("go", "version"),

@@ -151,10 +151,8 @@ function contestedClaim<T extends Item>(
   return undefined;
 }
 
-function exceeds(items: readonly Item[], bins: readonly Bin<never>[]): boolean {
-  return (
-    total(items, "memory") > total(bins, "freeMemory") || total(items, "cpu") > total(bins, "freeCpu")
-  );
+function exceeds(items: readonly Item[], bins: readonly Bin<Item>[]): boolean {
+  return total(items, "memory") > total(bins, "freeMemory") || total(items, "cpu") > total(bins, "freeCpu");
 }
 
 /**

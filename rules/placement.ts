@@ -1,4 +1,4 @@
-import type { Constraint, Task, TaskGroup } from "../.gen/nomad/job";
+import type { Constraint, Job, Task, TaskGroup, TaskLifecycle } from "../.gen/nomad/job";
 import { Bin, decreasing, type Item, type Packing, pack } from "./bin-packing";
 import type { ClientFigures, Homelab, JobRecord } from "./homelab";
 import type { Finding, Rule } from "./rule";
@@ -46,7 +46,8 @@ interface Instance extends Item {
 const LISTED = 4;
 
 /**
- * Finds a place for every reservation with every client up, and with any one drained.
+ * Finds a place for every reservation with every client up, and with any one drained; where no client is known,
+ * nothing can be said.
  *
  * Memory (`MemoryMB`; `MemoryMaxMB` is not reserved), CPU, static ports and `distinct_hosts` bind; disk, other
  * constraints and affinities do not. A system job runs on every client, on a drained one too (`-ignore-system`), and
@@ -58,21 +59,21 @@ const LISTED = 4;
  */
 export function provePlacement(homelab: Homelab): readonly Scenario[] {
   const { clients } = homelab.cluster;
-  const isSystem = ({ record }: Instance) => record.job.Type === "system" || record.job.Type === "sysbatch";
-  const instances = homelab.jobs.flatMap(instancesOf);
-  const system = instances.filter(isSystem);
-  const services = decreasing(
-    instances.filter((instance) => !isSystem(instance)),
-    clients.map(emptyBin),
-  );
+  if (clients.length === 0) {
+    return [];
+  }
+  const system = homelab.jobs.filter(runsEverywhere).flatMap(instancesOf);
+  const services = homelab.jobs.filter((record) => !runsEverywhere(record)).flatMap(instancesOf);
+  const inOrder = decreasing(services, clients.map(emptyBin));
 
-  const sizes = Map.groupBy(clients, ({ memory, cpu }) => `${memory}/${cpu}`);
-  const drains = [...sizes.values()].map((alike) => alike.map(({ name }) => name));
+  const drains = grouped(clients, ({ memory, cpu }) => `${memory}/${cpu}`).map((alike) =>
+    alike.map(({ name }) => name),
+  );
   return [[], ...drains].map((drained) => ({
     drained,
     placement: place(
       system,
-      services,
+      inOrder,
       clients.filter(({ name }) => name !== drained[0]),
     ),
   }));
@@ -87,37 +88,33 @@ export const placement = {
     const [allUp] = scenarios;
     // What does not fit on all clients fits on fewer still less: one cause, one finding.
     const telling = allUp?.placement.verdict === "does not fit" ? [allUp] : scenarios;
-    const causes = Map.groupBy(telling, ({ placement: found }) =>
-      found.verdict === "fits" ? "" : [found.verdict, found.path, found.place].join(" "),
+    const failures = telling.flatMap(({ drained, placement: found }) =>
+      found.verdict === "fits" ? [] : [{ drained, ...found }],
     );
-    return [...causes.values()].flatMap((alike) => findingOf(alike, homelab.cluster.clients.length));
+    const causes = grouped(failures, ({ verdict, path, place }) => [verdict, path, place].join(" "));
+    // A homelab of one Pi can be built; its owner knows what a drain means.
+    const drainIsWarning = homelab.cluster.clients.length === 1;
+    return causes.map((alike) => findingOf(alike, drainIsWarning));
   },
 } satisfies Rule;
 
-/** One finding for scenarios that fail for the same cause: the first explains, the others are named. */
-function findingOf(alike: readonly Scenario[], clients: number): Finding[] {
-  const found = alike[0]?.placement;
-  if (!found || found.verdict === "fits") {
-    return [];
-  }
-  const { verdict, instance: _, ...obstacle } = found;
-  // A homelab of one Pi can be built; its owner knows what a drain means.
-  const nowhereToGo = clients === 1 && alike[0]?.drained.length === 1;
-  return [
-    {
-      ...obstacle,
-      problem: `${circumstance(alike)}, ${obstacle.problem}`,
-      severity: verdict === "not proven" || nowhereToGo ? "warning" : "violation",
-    },
-  ];
-}
+type Failure = Pick<Scenario, "drained"> & Exclude<Placement, { verdict: "fits" }>;
 
-function circumstance(alike: readonly Scenario[]): string {
-  if (alike.some(({ drained }) => drained.length === 0)) {
-    return "with every client up";
-  }
-  const [first, ...others] = alike.flatMap(({ drained }) => drained);
-  return `with ${first} drained${others.length > 0 ? ` (the same goes for ${listed(others, ", ")})` : ""}`;
+/** One finding for scenarios that fail for the same cause: the first explains, the others are named. */
+function findingOf(alike: readonly [Failure, ...Failure[]], drainIsWarning: boolean): Finding {
+  const [{ drained, verdict, path, place, value, problem, remedy }] = alike;
+  const [first, ...others] = alike.flatMap((failure) => failure.drained);
+  const likewise = others.length > 0 ? ` (the same goes for ${listed(others, ", ")})` : "";
+  const circumstance = drained.length === 0 ? "with every client up" : `with ${first} drained${likewise}`;
+  const lenient = verdict === "not proven" || (drainIsWarning && drained.length > 0);
+  return {
+    path,
+    place,
+    value,
+    problem: `${circumstance}, ${problem}`,
+    remedy,
+    severity: lenient ? "warning" : "violation",
+  };
 }
 
 function place(
@@ -165,6 +162,22 @@ function emptyBin({ name, memory, cpu }: ClientFigures): Bin<Instance> {
   return new Bin(name, memory, cpu);
 }
 
+type Place = "MemoryMB" | "CPU" | "ReservedPorts" | "Constraints";
+
+const VALUE: Readonly<Record<Place, (instance: Instance) => string>> = {
+  MemoryMB: ({ memory }) => `${memory} MiB`,
+  CPU: ({ cpu }) => `${cpu} MHz`,
+  ReservedPorts: ({ ports }) => ports.join(", "),
+  Constraints: () => "distinct_hosts",
+};
+
+const REMEDY: Readonly<Record<Place, string>> = {
+  MemoryMB: "lower the reservation, add a client, or raise a client's memory in the inventory",
+  CPU: "lower the reservation, add a client, or raise a client's CPU in the inventory",
+  ReservedPorts: "give it a static port of its own, lower the count, or add a client",
+  Constraints: "lower the count, drop distinct_hosts, or add a client",
+};
+
 function obstacleOf({ proven, item, bins, claim }: Extract<Packing<Instance>, { fits: false }>): Obstacle {
   const of = { instance: item.name, path: item.record.path };
   if (bins.length === 0) {
@@ -177,43 +190,141 @@ function obstacleOf({ proven, item, bins, claim }: Extract<Packing<Instance>, { 
     };
   }
   if (claim !== undefined) {
+    const place = placeOfClaim(item, claim);
     return {
       ...of,
-      ...claimed(item, claim),
-      problem: `more instances ask for a client of their own (${claim}) than the ${bins.length} clients there are`,
+      place,
+      value: VALUE[place](item),
+      problem: `${item.name} finds every client taken by another instance (${claim}); clients: ${bins.length}`,
+      remedy: REMEDY[place],
     };
   }
-
-  const reasons = bins
+  const shortages = bins
     .toSorted((a, b) => b.freeMemory - a.freeMemory || b.freeCpu - a.freeCpu)
-    .map((bin) => ({ bin, short: shortage(item, bin) }));
-  const short =
-    ["MemoryMB", "CPU"].find((resource) => reasons.some((reason) => reason.short === resource)) ??
-    reasons[0]?.short ??
-    "";
-  const field = (
-    {
-      MemoryMB: {
-        place: "MemoryMB",
-        value: `${item.memory} MiB`,
-        remedy: "lower the reservation, add a client, or raise a client's memory in the inventory",
-      },
-      CPU: {
-        place: "CPU",
-        value: `${item.cpu} MHz`,
-        remedy: "lower the reservation, add a client, or raise a client's CPU in the inventory",
-      },
-    } as Record<string, Pick<Finding, "place" | "value" | "remedy">>
-  )[short] ?? claimed(item, short);
-  const clients = listed(
-    reasons.map((reason) => describe(reason.bin, reason.short)),
-    "; ",
-  );
+    .map((bin) => shortageOf(item, bin));
+  const place = (Object.keys(VALUE) as Place[]).find((one) => shortages.some((short) => short.place === one)) ?? "CPU";
+  const value = VALUE[place](item);
   return {
     ...of,
-    ...field,
-    problem: proven
-      ? `${item.name} (${field.value}) does not fit, however the services are arranged: ${clients}`
-      : `no client was found for ${item.name} (${field.value}), though another arrangement may have one: ${clients}`,
+    place,
+    value,
+    problem: `${item.name} (${value}) ${
+      proven
+        ? "does not fit, however the services are arranged"
+        : "found no client, though another arrangement may exist"
+    }: ${listed(
+      shortages.map(({ text }) => text),
+      "; ",
+    )}`,
+    remedy: REMEDY[place],
   };
+}
+
+/** What keeps the instance off this client. */
+function shortageOf(instance: Instance, bin: Bin<Instance>): { place: Place; text: string } {
+  const neighbours = bin.items.map(({ name }) => name);
+  const beside = neighbours.length > 0 ? ` beside ${listed(neighbours, ", ")}` : "";
+  if (instance.memory > bin.freeMemory) {
+    return { place: "MemoryMB", text: `${bin.name} has ${bin.freeMemory} MiB free${beside}` };
+  }
+  if (instance.cpu > bin.freeCpu) {
+    return { place: "CPU", text: `${bin.name} has ${bin.freeCpu} MHz free${beside}` };
+  }
+  const claim = instance.claims.find((one) => bin.has(one)) ?? "";
+  const holder = bin.items.find(({ claims }) => claims.includes(claim));
+  return { place: placeOfClaim(instance, claim), text: `${bin.name} runs ${holder?.name} (${claim})` };
+}
+
+function placeOfClaim({ ports }: Instance, claim: string): Place {
+  return ports.some((port) => portClaim(port) === claim) ? "ReservedPorts" : "Constraints";
+}
+
+/** The things by their key, in the order in which the keys appear. */
+function grouped<T>(things: readonly T[], keyOf: (thing: T) => string): [T, ...T[]][] {
+  const groups = new Map<string, [T, ...T[]]>();
+  for (const thing of things) {
+    const group = groups.get(keyOf(thing));
+    group ? group.push(thing) : groups.set(keyOf(thing), [thing]);
+  }
+  return [...groups.values()];
+}
+
+function listed(texts: readonly string[], separator: string): string {
+  const more = texts.length - LISTED;
+  return [...texts.slice(0, LISTED), ...(more > 0 ? [`${more} more`] : [])].join(separator);
+}
+
+function runsEverywhere({ job }: JobRecord): boolean {
+  return job.Type === "system" || job.Type === "sysbatch";
+}
+
+function instancesOf(record: JobRecord): Instance[] {
+  const { job, path } = record;
+  // The scheduler of system jobs does not look at distinct_hosts.
+  const isApart = ({ Constraints }: Job | TaskGroup) => !runsEverywhere(record) && isDistinct(Constraints);
+  return job.TaskGroups.flatMap((group) => {
+    const ports = staticPortsOf(group);
+    const shared = {
+      record,
+      ports,
+      claims: [
+        ...ports.map(portClaim),
+        ...(isApart(job) ? [`distinct_hosts of ${path}`] : []),
+        ...(isApart(group) ? [`distinct_hosts of ${path}, group ${group.Name}`] : []),
+      ],
+      ...reservationOf(group.Tasks),
+      reservesCores: group.Tasks.some(({ Resources }) => (Resources?.Cores ?? 0) > 0),
+    };
+    const name = job.TaskGroups.length > 1 ? `${job.ID}/${group.Name}` : job.ID;
+    const count = group.Count ?? group.Scaling?.Min ?? 1;
+    return Array.from({ length: count }, (_, index) => ({ ...shared, name: count > 1 ? `${name}[${index}]` : name }));
+  });
+}
+
+/**
+ * What Nomad reserves for an allocation: the most that its tasks hold at one time, memory and CPU apart. The main,
+ * poststart and sidecar tasks run together; prestart tasks run before and beside the prestart sidecars, poststop tasks
+ * alone. CPU of a task with whole cores counts as nothing, so that what does not fit even then is proven.
+ *
+ * @see https://github.com/hashicorp/nomad/blob/v2.0.5/nomad/structs/structs.go `AllocatedResources.Comparable`
+ * @see https://github.com/hashicorp/nomad/blob/v2.0.5/scheduler/feasible/rank.go for `SecretsMB`, which comes on top
+ * @see https://github.com/hashicorp/nomad/blob/v2.0.5/api/resources.go for the defaults
+ */
+function reservationOf(tasks: readonly Task[]): Pick<Item, "memory" | "cpu"> {
+  const peak = (amount: (task: Task) => number) => {
+    const sum = (runs: (task: Task) => boolean) => tasks.filter(runs).reduce((total, task) => total + amount(task), 0);
+    return Math.max(
+      sum(({ Lifecycle }) => Lifecycle?.Hook === "prestart"),
+      sum(({ Lifecycle }) => !Lifecycle || Lifecycle.Hook === "poststart" || isPrestartSidecar(Lifecycle)),
+      sum(({ Lifecycle }) => Lifecycle?.Hook === "poststop"),
+    );
+  };
+  return {
+    memory: peak(({ Resources }) => (Resources?.MemoryMB ?? 300) + (Resources?.SecretsMB ?? 0)),
+    cpu: peak(({ Resources }) => ((Resources?.Cores ?? 0) > 0 ? 0 : (Resources?.CPU ?? 100))),
+  };
+}
+
+function isPrestartSidecar({ Hook, Sidecar }: TaskLifecycle): boolean {
+  return Hook === "prestart" && Sidecar === true;
+}
+
+function staticPortsOf(group: TaskGroup): number[] {
+  const networks = [...(group.Networks ?? []), ...group.Tasks.flatMap(({ Resources }) => Resources?.Networks ?? [])];
+  const ports = networks.flatMap(({ ReservedPorts }) => ReservedPorts ?? []);
+  return [...new Set(ports.flatMap(({ Value, IgnoreCollision }) => (Value && !IgnoreCollision ? [Value] : [])))];
+}
+
+function portClaim(port: number): string {
+  return `static port ${port}`;
+}
+
+/**
+ * Whether instances keep to different clients. The value may be missing or not a boolean, and means yes then.
+ *
+ * @see https://github.com/hashicorp/nomad/blob/v2.0.5/scheduler/feasible/feasible.go `hasDistinctHostsConstraint`
+ */
+function isDistinct(constraints: readonly Constraint[] = []): boolean {
+  const constraint = constraints.find(({ Operand }) => Operand === "distinct_hosts");
+  return constraint !== undefined && !["0", "f", "F", "false", "FALSE", "False"].includes(constraint.RTarget ?? "");
 }

@@ -324,6 +324,11 @@ describe("what it does not decide", () => {
     expect(placement.check(homelabOf(PIS, [huge]))).toMatchObject([{ place: "MemoryMB", severity: "violation" }]);
   });
 
+  it("says nothing where no client is known", () => {
+    expect(provePlacement(homelabOf([], SERVICES))).toEqual([]);
+    expect(placement.check(homelabOf([], SERVICES))).toEqual([]);
+  });
+
   it("warns that a drain stops every service of a homelab with one client", () => {
     expect(placement.check(homelabOf([pi("pinode1")], [BITCOIN, NODE]))).toMatchObject([
       {
@@ -457,7 +462,7 @@ describe("exactness", () => {
           }
         }
       }),
-      { numRuns: 700 },
+      { numRuns: 500 },
     );
     expect(seen.fits).toBeGreaterThan(100);
     expect(seen["does not fit"]).toBeGreaterThan(100);
@@ -505,7 +510,7 @@ describe("exactness", () => {
         });
         expect(verdicts(homelabOf(machines, shapes))[0]).toBe("fits");
       }),
-      { numRuns: 1500 },
+      { numRuns: 600 },
     );
   });
 
@@ -540,7 +545,9 @@ describe("a large cluster", () => {
   });
 
   it("says what does not fit in one finding that names a few clients", () => {
-    const findings = placement.check(homelabOf(clientsOf(250), [...services, { id: "whale", memory: 7424 + 249 }]));
+    const findings = placement.check(
+      homelabOf(clientsOf(250), [...services.slice(0, 100), { id: "whale", memory: 7424 + 249 }]),
+    );
     expect(findings).toHaveLength(1);
     expect(findings[0]).toMatchObject({ path: "homelab/whale", value: "7673 MiB" });
     expect(findings[0]?.problem.length).toBeLessThan(500);

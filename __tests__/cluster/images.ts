@@ -1,0 +1,65 @@
+import { chmodSync, copyFileSync, mkdirSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { command } from "./command";
+import type { Run } from "./run";
+
+/** The images of the homelab, each under its real name and tag, in a registry of the run. */
+export interface Images {
+  readonly bitcoin: `${string}:${string}`;
+  readonly electrs: `${string}:${string}`;
+  readonly hub: `${string}:${string}`;
+  readonly busybox: `${string}:${string}`;
+  readonly nfs: `${string}:${string}`;
+  readonly pause: `${string}:${string}`;
+}
+
+/**
+ * Builds the images from nothing but local programs: stand-ins for bitcoind, electrs and Alby Hub, this machine's
+ * busybox and NFS plugin. A registry of their own keeps them apart from real images of the same name, which a Nomad
+ * client on this machine may be running. (Where real binaries of bitcoind and electrs are on PATH, their images are
+ * to be made of them here.)
+ */
+export function buildImages(run: Run): Images {
+  const standIn = run.path("stand-in");
+  command("go", ["build", "-trimpath", "-ldflags=-s -w", "-o", standIn, "."], {
+    cwd: join(__dirname, "stand-ins"),
+    env: { CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOFLAGS: "-buildvcs=false" },
+  });
+  const busybox = which("busybox");
+  return {
+    bitcoin: image(run, "bitcoin/bitcoin:31.1", { "usr/local/bin/bitcoind": standIn }),
+    electrs: image(run, "getumbrel/electrs:v0.11.1", { "usr/local/bin/electrs": standIn }),
+    hub: image(run, "getalby/hub:v1.24.0", { "bin/main": standIn }),
+    nfs: image(
+      run,
+      "sig-storage/nfsplugin:v4.13.4",
+      { nfsplugin: which("nfsplugin"), "bin/mount": standIn, "bin/umount": standIn },
+      'ENTRYPOINT ["/nfsplugin"]',
+    ),
+    busybox: image(run, "library/busybox:1.37.0-musl", { "bin/busybox": busybox }),
+    pause: image(run, "pause:3.3", { pause: standIn }, 'ENTRYPOINT ["/pause"]'),
+  };
+}
+
+/** One layer with these files, and the folders that programs expect. busybox comes with a link for each applet. */
+function image(run: Run, name: string, files: Record<string, string>, change = 'CMD ["/bin/sh"]'): `${string}:${string}` {
+  const root = run.path("images", name.replace(/\W/g, "-"));
+  for (const folder of ["tmp", "etc", "dev", "proc", "sys"]) mkdirSync(join(root, folder), { recursive: true });
+  chmodSync(join(root, "tmp"), 0o1777);
+  for (const [target, source] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, target)), { recursive: true });
+    copyFileSync(source, join(root, target));
+    chmodSync(join(root, target), 0o755);
+    if (target !== "bin/busybox") continue;
+    const applets = command(source, ["--list"]).split("\n");
+    for (const applet of applets) if (applet && applet !== "busybox") symlinkSync("busybox", join(root, "bin", applet));
+  }
+  const reference = `${run.registry}/${name}` as const;
+  command("tar", ["-C", root, "--owner=0", "--group=0", "-cf", `${root}.tar`, "."]);
+  command("docker", ["import", "--change", "ENV PATH=/usr/local/bin:/bin", "--change", change, `${root}.tar`, reference]);
+  return reference;
+}
+
+function which(program: string): string {
+  return command("which", [program]).trim();
+}

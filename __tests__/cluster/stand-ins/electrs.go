@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// electrs stands for electrs 0.11: one start, one bitcoind, no second try.
+func electrs(arguments []string) {
+	stop := terminated()
+	path := ""
+	for index := 0; index < len(arguments); index++ {
+		switch argument := arguments[index]; {
+		case argument == "--skip-default-conf-files":
+		case argument == "--conf" && index+1 < len(arguments):
+			index++
+			path = arguments[index]
+		default:
+			fail("Error: unknown argument '%s'", argument)
+		}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		fail("Error: failed to read configuration file %s: %v", path, err)
+	}
+	conf, err := parseElectrsConf(string(text))
+	if err == nil {
+		err = conf.resolve()
+	}
+	if err != nil {
+		fail("Error: failed to parse configuration file %s: %v", path, err)
+	}
+	if conf.auth == "" {
+		fail("Error: failed to read cookie from ~/.bitcoin/.cookie: No such file or directory")
+	}
+	if conf.filters == "INFO" {
+		say("Starting electrs 0.11.1 (stand-in) on %s", conf.network)
+	}
+	server := &electrumServer{started: make(chan struct{}), indexed: make(chan struct{})}
+	if err := server.listen(conf.electrum); err != nil {
+		fail("Error: failed to listen on %s: %v", conf.electrum, err)
+	}
+	writer := openIndex(conf)
+	go follow(conf, server)
+	<-stop
+	time.Sleep(seconds(conf.db, "stop-seconds", 0.1))
+	writer.stop(nil)
+}
+
+func openIndex(conf *electrsConf) *journal {
+	folder := filepath.Join(conf.db, conf.network)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		fail("Error: failed to open DB: IO error: while mkdir %s: Permission denied", folder)
+	}
+	if err := lock(filepath.Join(folder, "LOCK")); err != nil {
+		note(conf.db, writerID(), "locked-out", nil)
+		fail("Error: failed to open DB: IO error: While lock file: %s/LOCK: Resource temporarily unavailable", folder)
+	}
+	return openJournal(conf.db)
+}
+
+// Every method that electrs calls sooner or later. The real one finds a forbidden one out when it needs it, and may then
+// look healthy with an empty mempool; this one asks for all ten at once.
+var electrsMethods = []string{
+	"getnetworkinfo", "getmempoolinfo", "getrawmempool", "getmempoolentry", "getrawtransaction", "getblock",
+	"estimatesmartfee", "sendrawtransaction", "submitpackage",
+}
+
+// follow waits until bitcoind is in sync, connects, indexes, and ends the program when the connection ends.
+func follow(conf *electrsConf, server *electrumServer) {
+	for !inSync(conf) {
+		time.Sleep(time.Second)
+	}
+	for _, method := range electrsMethods {
+		daemonCall(conf, method)
+	}
+	magic := networks[electrsNetworks[conf.network]].magic
+	connection, err := net.DialTimeout("tcp", conf.p2p, 5*time.Second)
+	if err != nil {
+		fail("Error: electrs failed: p2p failed to connect: %s: %v", conf.p2p, err)
+	}
+	fmt.Fprint(connection, message(magic, "version"))
+	for {
+		command, err := readMessage(connection, magic)
+		if err != nil {
+			fail("Error: electrs failed: receiving on an empty and disconnected channel")
+		}
+		if command == "verack" {
+			close(server.started)
+			go index(conf, server)
+		}
+	}
+}
+
+func index(conf *electrsConf, server *electrumServer) {
+	say("indexing")
+	time.Sleep(seconds(conf.db, "index-seconds", 2))
+	say("serving Electrum RPC on %s", conf.electrum)
+	close(server.indexed)
+}
+
+func inSync(conf *electrsConf) bool {
+	result := daemonCall(conf, "getblockchaininfo")
+	if result == nil {
+		return false
+	}
+	var info struct {
+		Blocks, Headers      int
+		InitialBlockDownload bool
+	}
+	if err := json.Unmarshal(result, &info); err != nil {
+		fail("Error: electrs failed: invalid getblockchaininfo: %v", err)
+	}
+	if info.InitialBlockDownload || info.Blocks < info.Headers {
+		say("waiting for %d blocks to download (IBD)", info.Headers-info.Blocks)
+		return false
+	}
+	return true
+}
+
+// daemonCall answers nothing while bitcoind warms up, and ends the program when bitcoind is away or refuses the user.
+func daemonCall(conf *electrsConf, method string) json.RawMessage {
+	body, _ := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": []any{}})
+	request, err := http.NewRequest(http.MethodPost, "http://"+conf.rpc, bytes.NewReader(body))
+	if err != nil {
+		fail("Error: electrs failed: %v", err)
+	}
+	user, password, _ := strings.Cut(conf.auth, ":")
+	request.SetBasicAuth(user, password)
+	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}
+	response, err := client.Do(request)
+	if err != nil {
+		fail("Error: electrs failed: daemon not available: %v", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden {
+		fail("Error: electrs failed: daemon not available: %s: unexpected HTTP code: %d", method, response.StatusCode)
+	}
+	var answer struct {
+		Result json.RawMessage
+		Error  *rpcError
+	}
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		fail("Error: electrs failed: daemon answered no JSON: %v", err)
+	}
+	if answer.Error != nil && answer.Error.Code == -28 {
+		say("waiting for RPC warmup: %s", answer.Error.Message)
+		return nil
+	}
+	return answer.Result
+}

@@ -1,0 +1,81 @@
+import type { NetworkResource } from "../../.gen/nomad/job";
+import { bridgeNetworking } from "../../rules/bridge-networking";
+import { places } from "./homelab";
+
+const withNetworks = (...networks: NetworkResource[]) =>
+  places(bridgeNetworking, ({ electrs }) => {
+    electrs.group.Networks = networks;
+  });
+
+describe(bridgeNetworking.statement, () => {
+  const at = "homelab/electrs TaskGroups[electrs].Networks";
+
+  test("the host's network is refused, by name and by leaving the mode out", () => {
+    expect(withNetworks({ Mode: "host" })).toEqual([`${at}[0].Mode = host`]);
+    expect(withNetworks({})).toEqual([`${at}[0].Mode = host`]);
+    expect(withNetworks({ Mode: "cni/macvlan" })).toEqual([`${at}[0].Mode = cni/macvlan`]);
+  });
+
+  test("no network, or two, are refused", () => {
+    expect(withNetworks()).toEqual([`${at} = 0 networks`]);
+    expect(withNetworks({ Mode: "bridge" }, { Mode: "bridge" })).toEqual([`${at} = 2 networks`]);
+    expect(places(bridgeNetworking, ({ electrs }) => void delete electrs.group.Networks)).toHaveLength(1);
+  });
+
+  test("static and dynamic ports with To pass", () => {
+    const network: NetworkResource = {
+      Mode: "bridge",
+      ReservedPorts: [{ Label: "electrum", Value: 50001, To: 50001 }],
+      DynamicPorts: [
+        { Label: "probe", To: 8081 },
+        { Label: "zero", Value: 0, To: 8082 },
+      ],
+    };
+    expect(withNetworks(network)).toEqual([]);
+    expect(withNetworks({ Mode: "bridge" })).toEqual([]);
+  });
+
+  test.each([undefined, 0, -1])("a port with To %s is refused", (To) => {
+    expect(withNetworks({ Mode: "bridge", ReservedPorts: [{ Label: "a", Value: 1, To }] })).toEqual([
+      `${at}[0].ReservedPorts[a] = no To`,
+    ]);
+    expect(withNetworks({ Mode: "bridge", DynamicPorts: [{ Label: "a", To }] })).toEqual([
+      `${at}[0].DynamicPorts[a] = no To`,
+    ]);
+  });
+
+  test("a port in the other one's list is refused", () => {
+    expect(withNetworks({ Mode: "bridge", DynamicPorts: [{ Label: "a", Value: 50001, To: 50001 }] })).toEqual([
+      `${at}[0].DynamicPorts[a] = 50001`,
+    ]);
+    expect(withNetworks({ Mode: "bridge", ReservedPorts: [{ Label: "a", To: 50001 }] })).toEqual([
+      `${at}[0].ReservedPorts[a] = no Value`,
+    ]);
+  });
+
+  test.each(["host", "bridge", "container:other"])("Docker's network_mode %s is refused in a service", (mode) => {
+    const found = places(bridgeNetworking, ({ electrs }) => {
+      electrs.task.Config.network_mode = mode;
+    });
+    expect(found).toEqual([`homelab/electrs TaskGroups[electrs].Tasks[electrs].Config.network_mode = ${mode}`]);
+  });
+
+  test("a network of a task is refused", () => {
+    const found = places(bridgeNetworking, ({ electrs }) => {
+      electrs.task.Resources = { Networks: [{ Mode: "host" }] };
+    });
+    expect(found).toEqual(["homelab/electrs TaskGroups[electrs].Tasks[electrs].Resources.Networks = 1 networks"]);
+  });
+
+  test("what makes a CSI plugin is its task, not its name, nor another task of its job", () => {
+    expect(places(bridgeNetworking, ({ node }) => void delete node.task.CSIPluginConfig)).toEqual([
+      "homelab/csi-nfs/node TaskGroups[node].Networks[0].Mode = host",
+      "homelab/csi-nfs/node TaskGroups[node].Tasks[plugin].Config.network_mode = host",
+    ]);
+    const found = places(
+      bridgeNetworking,
+      ({ node: { group, task } }) => void group.Tasks.push({ ...task, Name: "other", CSIPluginConfig: undefined }),
+    );
+    expect(found).toEqual(["homelab/csi-nfs/node TaskGroups[node].Tasks[other].Config.network_mode = host"]);
+  });
+});

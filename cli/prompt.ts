@@ -1,0 +1,27 @@
+import { createInterface } from "node:readline";
+import { Writable } from "node:stream";
+
+/**
+ * Asks on a terminal, without showing what is typed.
+ *
+ * @returns the line; empty when nothing was typed, or at the end of the input.
+ * @throws when it is interrupted with Ctrl-C.
+ */
+export function askHidden(
+  question: string,
+  input: NodeJS.ReadableStream = process.stdin,
+  output: NodeJS.WritableStream = process.stderr,
+): Promise<string> {
+  output.write(question);
+  // readline echoes what is typed to its output, so it gets one that swallows everything.
+  const swallow = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input, output: swallow, terminal: true, historySize: 0 });
+  return new Promise<string>((resolve, reject) => {
+    lines.once("line", resolve);
+    lines.once("close", () => resolve(""));
+    lines.once("SIGINT", () => reject(new Error("interrupted; what was made is stored, and another run goes on from there")));
+  }).finally(() => {
+    lines.close();
+    output.write("\n");
+  });
+}

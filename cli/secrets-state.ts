@@ -1,0 +1,136 @@
+import { type NomadClient, NomadError } from "../nomad/client";
+import { readVariable, type Variable, type VariableRef, variableExists } from "../nomad/variable";
+import { belongsTo, isRpcauth } from "./rpcauth";
+import type { Need } from "./secrets-needs";
+
+/**
+ * `malformed`: its reader would refuse it. `mismatch`: a hash that was made from another password. `unseen`: the
+ * variable is there, but the token may not read it.
+ */
+export type State = "present" | "missing" | "empty" | "malformed" | "mismatch" | "unseen";
+
+export interface Status extends Need {
+  readonly state: State;
+  /** What is wrong, and what to do; absent when nothing is. */
+  readonly problem?: string;
+}
+
+/** The Nomad variables that a stack reads, as they were read last. */
+export class Variables {
+  private readonly known = new Map<string, Variable | "unseen">();
+
+  /** @throws NomadError when the token may neither read a variable nor see that it is there. */
+  static async read(client: NomadClient, needs: readonly Need[]): Promise<Variables> {
+    const variables = new Variables();
+    for (const need of needs) {
+      if (!variables.known.has(id(need))) variables.known.set(id(need), await readOrList(client, need));
+    }
+    return variables;
+  }
+
+  set(variable: Variable): void {
+    this.known.set(id(variable), variable);
+  }
+
+  isUnseen(ref: VariableRef): boolean {
+    return this.known.get(id(ref)) === "unseen";
+  }
+
+  /** The value of a key, of the secret's own unless another is named; empty when there is none. */
+  value(need: Need, key = need.key): string {
+    const variable = this.known.get(id(need));
+    return (variable !== "unseen" && variable?.items[key]) || "";
+  }
+
+  has(need: Need): boolean {
+    const variable = this.known.get(id(need));
+    return variable !== undefined && variable !== "unseen" && need.key in variable.items;
+  }
+}
+
+function id({ namespace, path }: VariableRef): string {
+  return `${namespace}\n${path}`;
+}
+
+/** A deployer's token need not read secrets to see whether they are there. */
+async function readOrList(client: NomadClient, ref: VariableRef): Promise<Variable | "unseen"> {
+  try {
+    return await readVariable(client, ref);
+  } catch (error) {
+    if (error instanceof NomadError && error.status === 403 && (await variableExists(client, ref).catch(() => false))) {
+      return "unseen";
+    }
+    throw error;
+  }
+}
+
+/** How each secret stands. */
+export function statusesOf(needs: readonly Need[], variables: Variables): Status[] {
+  return needs.map((need) => ({ ...need, ...stateOf(need, needs, variables) }));
+}
+
+function stateOf(need: Need, needs: readonly Need[], variables: Variables): Pick<Status, "state" | "problem"> {
+  if (variables.isUnseen(need)) return { state: "unseen" };
+  const value = variables.value(need);
+  if (value === "") {
+    return { state: variables.has(need) ? "empty" : "missing", problem: remedyOf(need, needs, variables) };
+  }
+  const malformed = refusal(need, value);
+  if (malformed) return { state: "malformed", problem: malformed };
+  const password = passwordOf(need, needs);
+  if (need.source !== "rpc-hash" || !password || variables.value(password) === "") return { state: "present" };
+  const hashes = [value, variables.value(need, successor(need))];
+  if (hashes.some((hash) => belongsTo(hash, variables.value(password)))) return { state: "present" };
+  const problem = `was made from another password than ${password.key} in ${password.path}: if that is the right one, ${renew(need, password)}`;
+  return { state: "mismatch", problem };
+}
+
+const URL_SAFE = /^[A-Za-z0-9._~-]+$/;
+
+/** Why a value is refused, without the value; nothing is known of the values of keys that no construct declares. */
+export function refusal({ source, declared }: Need, value: string): string | undefined {
+  if (source === "rpc-hash") return isRpcauth(value) ? undefined : "is no salt$hash: bitcoind would refuse to start";
+  if (!declared || URL_SAFE.test(value)) return undefined;
+  return "has characters other than A-Z a-z 0-9 . _ ~ -, and it becomes part of a URL";
+}
+
+function remedyOf(need: Need, needs: readonly Need[], variables: Variables): string {
+  switch (need.source) {
+    case "random":
+      return "homelab secrets init makes it";
+    case "owner":
+      return "homelab secrets init asks for it";
+    case "rpc-hash":
+      return passwordOf(need, needs)
+        ? "homelab secrets init makes it from the password"
+        : `homelab secrets init --show makes it, and shows the password of ${need.rpcUser}, which is kept nowhere else`;
+    case "rpc-password": {
+      const hash = hashesOf(need, needs).find((one) => variables.value(one) !== "");
+      if (!hash) return "homelab secrets init makes it, and its hash";
+      return `it cannot be found again from its hash: ${renew(hash, need)}`;
+    }
+  }
+}
+
+/** The way to a new pair: bitcoind reads hashes at its start only, and takes the old one too until all have changed. */
+function renew(hash: Need, password: Need): string {
+  const [node, consumer] = [hash, password].map(({ readBy }) => readBy[0]?.split("/")[0]);
+  return (
+    `rename the key ${hash.key} in ${hash.path} to ${successor(hash)}, run homelab secrets init, ` +
+    `raise metaVersion of ${node}, then of ${consumer}, and delete ${successor(hash)}`
+  );
+}
+
+/** The key that bitcoind reads beside a hash, while a password is changed. */
+function successor({ key }: Need): string {
+  return `${key}_next`;
+}
+
+/** The password that a hash is made from, when it has a reader in the homelab. */
+export function passwordOf(hash: Need, needs: readonly Need[]): Need | undefined {
+  return needs.find(({ source, rpcUser }) => source === "rpc-password" && rpcUser === hash.rpcUser);
+}
+
+export function hashesOf(password: Need, needs: readonly Need[]): Need[] {
+  return needs.filter(({ source, rpcUser }) => source === "rpc-hash" && rpcUser === password.rpcUser);
+}

@@ -1,0 +1,80 @@
+import { compareVersions, parseImage } from "../nomad/image";
+import { fieldOf } from "./anatomy";
+import { type Homelab, type TaskPlace, tasksOf } from "./homelab";
+import type { Finding, Rule } from "./rule";
+import { identify, isOf, type KnownImage, VERSIONS } from "./versions";
+
+type Verdict = Pick<Finding, "problem" | "remedy" | "severity">;
+
+/** A tag such as `30` stands for whichever 30.x was the newest when it was pulled. */
+function knownBad({ program, version }: KnownImage): Verdict[] {
+  const row = VERSIONS.knownBad.find(
+    (bad) =>
+      bad.program === program &&
+      version.length > 0 &&
+      (compareVersions(version, bad.version) === 0 || version.every((part, at) => part === bad.version[at])),
+  );
+  if (!row) return [];
+  const name = `${program} ${row.version.join(".")}`;
+  const problem = version.length < row.version.length ? `may stand for ${name}, which` : name;
+  return [{ problem: `${problem} ${row.because}`, remedy: `set the prop \`image\` to ${row.use} (${row.source})` }];
+}
+
+function wrongArchitecture(image: string): Verdict[] {
+  const reference = parseImage(image);
+  return VERSIONS.wrongArchitecture
+    .filter(({ repository, tag }) => isOf(reference, repository) && tag.test(reference.tag ?? ""))
+    .map(({ only, source }) => ({
+      problem: `is built for ${only} only and does not start on a Raspberry Pi (arm64)`,
+      remedy: `set the prop \`image\` to the tag without -alpine (${source})`,
+    }));
+}
+
+/** Compares with the jobs that this one depends on; with every job where it names none that runs the program. */
+function requirements(homelab: Homelab, { job }: TaskPlace, { program, version }: KnownImage): Verdict[] {
+  return VERSIONS.requirements
+    .filter((row) => row.program === program && compareVersions(version, row.from) >= 0)
+    .flatMap(({ needs, because, source, warning }): Verdict[] => {
+      const all = tasksOf(homelab)
+        .map((other) => ({ other, image: identify(other.task.Config.image) }))
+        .filter(({ image }) => image?.program === needs.program);
+      const named = all.filter(({ other }) =>
+        homelab.dependencies.some(({ from, on }) => from === job.ID && on === other.job.ID),
+      );
+      const tooOld = (named.length > 0 ? named : all).filter(
+        ({ image }) => image && image.version.length > 0 && compareVersions(image.version, needs.version) < 0,
+      );
+      const wanted = `${needs.program} ${needs.version.join(".")} or later`;
+      return [
+        ...tooOld.map(({ other, image }) => ({
+          problem: `${program} ${version.join(".")} ${because}, so it needs ${wanted}; ${other.record.path} runs ${image?.version.join(".")}`,
+          remedy: `set the prop \`image\` of ${other.record.path} to ${wanted} first, or stay with the older ${program} (${source})`,
+        })),
+        {
+          problem: `${program} ${version.join(".")} ${warning}`,
+          remedy: `plan for it, then acknowledge this (${source})`,
+          severity: "warning",
+        },
+      ];
+    });
+}
+
+export const imageVersions = {
+  name: "image-versions",
+  statement: "no image is known to be bad or built for another processor, and versions that need each other match",
+  check: (homelab) =>
+    tasksOf(homelab).flatMap((place) => {
+      const { image } = place.task.Config;
+      const known = identify(image);
+      const verdicts = [
+        ...wrongArchitecture(image),
+        ...(known ? [...knownBad(known), ...requirements(homelab, place, known)] : []),
+      ];
+      return verdicts.map((verdict) => ({
+        path: place.record.path,
+        place: fieldOf(place, "Config.image"),
+        value: image,
+        ...verdict,
+      }));
+    }),
+} as const satisfies Rule;

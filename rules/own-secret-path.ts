@@ -1,0 +1,48 @@
+import { secretPath } from "../nomad/template";
+import { fieldOf } from "./anatomy";
+import { type TaskPlace, tasksOf } from "./homelab";
+import type { Finding, Rule } from "./rule";
+import { callsOf } from "./template-calls";
+
+/** Template functions that read Nomad variables. */
+export const VARIABLE_FUNCTIONS = ["nomadVar", "nomadVarList", "nomadVarListSafe", "nomadVarExists"];
+
+/** What a task reads, and where it says so; undefined for a path that is computed. */
+function readsOf({ task }: TaskPlace): { field: string; call: string; path: string | undefined }[] {
+  const templates = (task.Templates ?? []).flatMap((template) => {
+    const field = `Templates[${template.DestPath}]`;
+    return [
+      ...callsOf(template, VARIABLE_FUNCTIONS).map(({ name, argument }) => ({ field, call: name, path: argument })),
+      // Its text comes to the machine later, so nobody can read here what it asks for.
+      ...(template.SourcePath ? [{ field: `${field}.SourcePath`, call: "the file", path: undefined }] : []),
+    ];
+  });
+  const blocks = (task.Secrets ?? [])
+    .filter(({ Provider }) => Provider === "nomad")
+    .map(({ Name, Path }) => ({ field: `Secrets[${Name}].Path`, call: "secret", path: Path }));
+  return [...templates, ...blocks];
+}
+
+/** @see https://developer.hashicorp.com/nomad/docs/concepts/workload-identity */
+export const ownSecretPath = {
+  name: "own-secret-path",
+  statement: "a task reads secrets from its own path nomad/jobs/<job>/<group>/<task> and no other",
+  check: (homelab) =>
+    tasksOf(homelab).flatMap((place) => {
+      const own = secretPath(place.job.ID, place.group.Name, place.task.Name);
+      return readsOf(place)
+        .filter(({ path }) => path !== own)
+        .map(
+          ({ field, call, path }): Finding => ({
+            path: place.record.path,
+            place: fieldOf(place, field),
+            value: `${call} ${path === undefined ? "(computed)" : `"${path}"`}`,
+            problem:
+              path !== undefined && own.startsWith(`${path}/`)
+                ? `every task below ${path} can read what is there`
+                : "is not the path that belongs to this task alone, or cannot be checked",
+            remedy: `write the path out: "${own}", as EmbeddedTmpl`,
+          }),
+        );
+    }),
+} as const satisfies Rule;

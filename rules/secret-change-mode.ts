@@ -1,0 +1,23 @@
+import { fieldOf } from "./anatomy";
+import { tasksOf } from "./homelab";
+import { VARIABLE_FUNCTIONS } from "./own-secret-path";
+import type { Rule } from "./rule";
+import { callsOf } from "./template-calls";
+
+/** Left out, the mode is `restart`: a write to one secret would restart bitcoind. */
+export const secretChangeMode = {
+  name: "secret-change-mode",
+  statement: "a template with a secret never restarts its task by itself",
+  check: (homelab) =>
+    tasksOf(homelab).flatMap((place) =>
+      (place.task.Templates ?? [])
+        .filter((template) => template.ChangeMode !== "noop" && callsOf(template, VARIABLE_FUNCTIONS).length > 0)
+        .map(({ DestPath, ChangeMode }) => ({
+          path: place.record.path,
+          place: fieldOf(place, `Templates[${DestPath}].ChangeMode`),
+          value: ChangeMode ?? "not set (Nomad's default is restart)",
+          problem: "writing the secret would act on the running task at once",
+          remedy: 'set ChangeMode to "noop", and restart the service when it suits',
+        })),
+    ),
+} as const satisfies Rule;
