@@ -14,7 +14,8 @@ describeWith(["go"], "tools/nomad-api", () => {
   });
   afterAll(() => rmSync(directory, { recursive: true }));
 
-  const tool = (...args: string[]) => spawnSync("go", ["run", ".", ...args], { cwd: "tools/nomad-api", encoding: "utf8" });
+  const tool = (...args: string[]) =>
+    spawnSync("go", ["run", ".", ...args], { cwd: "tools/nomad-api", encoding: "utf8" });
 
   test("accepts every job of the homelab", () => {
     const { stack } = buildHomelab();
@@ -27,11 +28,18 @@ describeWith(["go"], "tools/nomad-api", () => {
     Object.assign(job.TaskGroups[0]?.Tasks[0] ?? {}, { kill_timeout: 5, KillTimeout: "20m" });
     Object.assign(job.TaskGroups[0]?.Tasks[0]?.Config ?? {}, { privilaged: true });
     const file = join(directory, "cdk.tf.json");
-    writeFileSync(file, JSON.stringify({ resource: { nomad_job: { bitcoin: { jobspec: toJobspec(job), json: true } } } }));
+    writeFileSync(
+      file,
+      JSON.stringify({ resource: { nomad_job: { bitcoin: { jobspec: toJobspec(job), json: true } } } }),
+    );
     const { status, stderr } = tool("check", file);
     expect(status).toBe(1);
-    expect(stderr).toContain("nomad_job.bitcoin: TaskGroups[0].Tasks[0].kill_timeout: unknown key (did you mean KillTimeout?)");
-    expect(stderr).toContain('TaskGroups[0].Tasks[0].KillTimeout: "20m" is a string; Nomad wants an integer of nanoseconds (1200000000000)');
+    expect(stderr).toContain(
+      "nomad_job.bitcoin: TaskGroups[0].Tasks[0].kill_timeout: unknown key (did you mean KillTimeout?)",
+    );
+    expect(stderr).toContain(
+      'TaskGroups[0].Tasks[0].KillTimeout: "20m" is a string; Nomad wants an integer of nanoseconds (1200000000000)',
+    );
     expect(stderr).toContain("TaskGroups[0].Tasks[0].Config.privilaged: unknown key (did you mean privileged?)");
   });
 

@@ -20,7 +20,10 @@ interface Mistake {
 }
 
 /** Something done to the typed job, where no prop can do it. */
-const onJob = (construct: string, change: string): [string, string] => [SYNTH, `const group = ${construct}.job.TaskGroups[0]!;\n${change}\n${SYNTH}`];
+const onJob = (construct: string, change: string): [string, string] => [
+  SYNTH,
+  `const group = ${construct}.job.TaskGroups[0]!;\n${change}\n${SYNTH}`,
+];
 
 const MISTAKES: readonly Mistake[] = [
   {
@@ -142,7 +145,12 @@ const MISTAKES: readonly Mistake[] = [
   },
   {
     name: "a template asking for a service nobody provides",
-    main: [onJob("electrs", 'group.Tasks[0]!.Templates![0]!.EmbeddedTmpl += `{{ range nomadService "bitcoin-zmq" }}{{ end }}`;')],
+    main: [
+      onJob(
+        "electrs",
+        'group.Tasks[0]!.Templates![0]!.EmbeddedTmpl += `{{ range nomadService "bitcoin-zmq" }}{{ end }}`;',
+      ),
+    ],
     told: ["homelab/electrs", "bitcoin-zmq", "service-provided"],
   },
 ];
@@ -167,8 +175,12 @@ describe("a mistake in one line of main.ts or of the inventory", () => {
 
   /** Runs a program as main.ts, in its place. */
   const run = (source: string) => {
-    const { code } = transformSync(source, { jsc: { target: "es2022", parser: { syntax: "typescript" } }, module: { type: "commonjs" } });
-    const fromRoot = (id: string) => (id.startsWith(".") ? require(resolve(id)) : createRequire(resolve("main.ts"))(id));
+    const { code } = transformSync(source, {
+      jsc: { target: "es2022", parser: { syntax: "typescript" } },
+      module: { type: "commonjs" },
+    });
+    const fromRoot = (id: string) =>
+      id.startsWith(".") ? require(resolve(id)) : createRequire(resolve("main.ts"))(id);
     new Function("require", "exports", code)((id: string) => (id === "cdktf" ? require("cdktf") : fromRoot(id)), {});
   };
 
@@ -193,19 +205,30 @@ describe("a mistake in one line of main.ts or of the inventory", () => {
   });
 
   test("an unpinned image is refused at the type check", () => {
+    mkdirSync("dist", { recursive: true });
     const folder = mkdtempSync(join("dist", "mistake-"));
     try {
       const source = edit(MAIN, [BITCOIN, 'image: "bitcoin/bitcoin",']).replaceAll('from "./', 'from "../../');
       writeFileSync(join(folder, "main.ts"), source);
-      const config = { extends: "../../tsconfig.json", compilerOptions: { rootDir: "../..", noEmit: true, incremental: false }, include: ["main.ts"] };
+      const config = {
+        extends: "../../tsconfig.json",
+        compilerOptions: { rootDir: "../..", noEmit: true, incremental: false },
+        include: ["main.ts"],
+        exclude: [],
+      };
       writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
       let printed = "";
       try {
-        execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", folder], { stdio: "pipe", encoding: "utf8" });
+        execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", folder], {
+          stdio: "pipe",
+          encoding: "utf8",
+        });
       } catch (error) {
         printed = (error as { stdout: string }).stdout;
       }
-      expect(printed).toMatch(/main\.ts\(\d+,\d+\): error TS2322: Type '"bitcoin\/bitcoin"' is not assignable to type '`\$\{string\}:\$\{string\}`'/);
+      expect(printed).toMatch(
+        /main\.ts\(\d+,\d+\): error TS2322: Type '"bitcoin\/bitcoin"' is not assignable to type '`\$\{string\}:\$\{string\}`'/,
+      );
     } finally {
       rmSync(folder, { recursive: true });
     }

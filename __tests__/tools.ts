@@ -1,12 +1,12 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** How each tool is looked for. Its absence skips the tests that need it, and fails them when REQUIRE names it. */
 const TOOLS = {
-  /** One static file with nc and httpd; any version does. */
-  busybox: () => runs("busybox", "true"),
+  /** With the default options, as in its own images: Debian's has no `nc -z`, and a wget that crashes. */
+  busybox: () => spawnSync("busybox", ["nc", "--help"], { encoding: "utf8" }).stderr?.includes("-z") ?? false,
   ansible: () => runs("ansible-inventory", "--version"),
   docker: () => runs("docker", "info"),
   go: () => runs("go", "version"),
@@ -25,14 +25,18 @@ export type Tool = keyof typeof TOOLS;
  */
 export function describeWith(tools: readonly Tool[], title: string, tests: () => void): void {
   const missing = tools.filter((tool) => !TOOLS[tool]());
-  if (missing.length === 0) return describe(title, tests);
+  if (missing.length === 0) {
+    describe(title, tests);
+    return;
+  }
   const required = missing.filter((tool) => process.env.REQUIRE?.split(",").includes(tool));
   if (required.length > 0) {
-    return describe(title, () => {
+    describe(title, () => {
       test(`needs ${required.join(", ")}, which REQUIRE names`, () => {
         throw new Error(`not found: ${required.join(", ")}; install it, or take it from REQUIRE`);
       });
     });
+    return;
   }
   process.stderr.write(`skipped: ${title}: no ${missing.join(", ")} here\n`);
   describe.skip(`${title} (skipped: no ${missing.join(", ")} here)`, tests);
@@ -40,7 +44,10 @@ export function describeWith(tools: readonly Tool[], title: string, tests: () =>
 
 /** The folder of initdb and pg_ctl, on PATH or where Debian keeps them. */
 export function postgresBinaries(): string | undefined {
-  const folders = [...(process.env.PATH ?? "").split(":"), ...[18, 17, 16, 15, 14].map((v) => `/usr/lib/postgresql/${v}/bin`)];
+  const folders = [
+    ...(process.env.PATH ?? "").split(":"),
+    ...[18, 17, 16, 15, 14].map((v) => `/usr/lib/postgresql/${v}/bin`),
+  ];
   return folders.find((folder) => existsSync(`${folder}/initdb`) && existsSync(`${folder}/pg_ctl`));
 }
 

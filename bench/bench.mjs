@@ -8,7 +8,13 @@ import { join, resolve } from "node:path";
 const RUNS = 5;
 const root = resolve(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "..");
 const work = mkdtempSync(join(tmpdir(), "bench-"));
-const environment = { ...process.env, CHECKPOINT_DISABLE: "1", DISABLE_VERSION_CHECK: "1", CI: "1", npm_config_loglevel: "error" };
+const environment = {
+  ...process.env,
+  CHECKPOINT_DISABLE: "1",
+  DISABLE_VERSION_CHECK: "1",
+  CI: "1",
+  npm_config_loglevel: "error",
+};
 process.on("exit", () => rmSync(work, { recursive: true, force: true }));
 
 /** Resident memory of a process and all below it, in MiB; 0 where there is no /proc. */
@@ -60,7 +66,9 @@ function print(title, names, results) {
   console.log(`\n${title} (median of ${RUNS})`);
   for (const [i, { seconds, memory }] of results.entries()) {
     const ratio = i === 0 ? "" : `  ${(seconds / results[0].seconds).toFixed(1)} × the time of the first`;
-    console.log(`  ${names[i].padEnd(44)} ${seconds.toFixed(2).padStart(6)} s  ${memory.toFixed(0).padStart(5)} MiB${ratio}`);
+    console.log(
+      `  ${names[i].padEnd(44)} ${seconds.toFixed(2).padStart(6)} s  ${memory.toFixed(0).padStart(5)} MiB${ratio}`,
+    );
   }
 }
 
@@ -71,11 +79,26 @@ function stockProject() {
     cpSync(join(root, folder), join(stock, folder), { recursive: true });
   }
   cpSync(join(root, "main.ts"), join(stock, "main.ts"));
-  const options = { target: "ES2022", lib: ["ES2023"], module: "commonjs", strict: true, skipLibCheck: true, esModuleInterop: true, types: ["node"] };
+  const options = {
+    target: "ES2022",
+    lib: ["ES2023"],
+    module: "commonjs",
+    strict: true,
+    skipLibCheck: true,
+    esModuleInterop: true,
+    types: ["node"],
+  };
   writeFileSync(join(stock, "tsconfig.json"), JSON.stringify({ compilerOptions: options, include: ["**/*.ts"] }));
   writeFileSync(join(stock, "package.json"), JSON.stringify({ name: "stock", private: true }));
-  writeFileSync(join(stock, "cdktf.json"), JSON.stringify({ language: "typescript", app: "npx ts-node main.ts", sendCrashReports: "false" }));
-  const { status, stderr } = spawnSync("npm", ["install", "--no-audit", "--no-fund", "ts-node@10.9.2", "typescript@5.9.3"], { cwd: stock, encoding: "utf8" });
+  writeFileSync(
+    join(stock, "cdktf.json"),
+    JSON.stringify({ language: "typescript", app: "npx ts-node main.ts", sendCrashReports: "false" }),
+  );
+  const { status, stderr } = spawnSync(
+    "npm",
+    ["install", "--no-audit", "--no-fund", "ts-node@10.9.2", "typescript@5.9.3"],
+    { cwd: stock, encoding: "utf8" },
+  );
   if (status !== 0) throw new Error(`npm install of ts-node and TypeScript 5.9 failed:\n${stderr}`);
   // The same libraries for both, so that only the way to run the program differs.
   for (const name of readdirSync(join(root, "node_modules"))) {
@@ -94,10 +117,21 @@ const ours = { command: `export CDKTF_OUTDIR=${out} && mkdir -p ${out} && ${app}
 const names = ["this project: type check, then node", "stock template: npx ts-node main.ts"];
 
 print("The program alone", names, await measure([ours, { command: "npx ts-node main.ts", cwd: stock }]));
-print("cdktf synth around it", names, await measure([{ command: `${cli} synth -o ${out}`, cwd: root }, { command: `${cli} synth`, cwd: stock }]));
+print(
+  "cdktf synth around it",
+  names,
+  await measure([
+    { command: `${cli} synth -o ${out}`, cwd: root },
+    { command: `${cli} synth`, cwd: stock },
+  ]),
+);
 
 const sizes = [1, 10, 100, 1000];
 const folders = sizes.map((size) => join(work, `services-${size}`));
 for (const folder of folders) mkdirSync(folder);
 const services = sizes.map((size, i) => ({ command: `node bench/services.mjs ${size} ${folders[i]}`, cwd: root }));
-print("Services, each on a machine of its own", sizes.map((size) => `${size} services`), await measure(services));
+print(
+  "Services, each on a machine of its own",
+  sizes.map((size) => `${size} services`),
+  await measure(services),
+);

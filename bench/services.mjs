@@ -25,7 +25,10 @@ writeFileSync(join(folder, "inventory.yml"), stringify(document));
 const app = new App({ outdir: folder });
 const cluster = Cluster.fromInventory(join(folder, "inventory.yml"));
 const homelab = new HomelabStack(app, "homelab", { cluster });
-const plugin = new NfsCsiPlugin(homelab, "csi-nfs", { image: "registry.k8s.io/sig-storage/nfsplugin:v4.13.4", metaVersion: 1 });
+const plugin = new NfsCsiPlugin(homelab, "csi-nfs", {
+  image: "registry.k8s.io/sig-storage/nfsplugin:v4.13.4",
+  metaVersion: 1,
+});
 for (let i = 0; i < count; i++) {
   const id = `bitcoin-${i}`;
   new BitcoinNode(homelab, id, {

@@ -3,9 +3,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { overview } from "./overview";
+import { secrets } from "./secrets";
 import type { Example, Verb } from "./verb";
 
-const VERBS: readonly Verb[] = [overview];
+const VERBS: readonly Verb[] = [overview, secrets];
 
 /** The program with all its verbs. What is wrong on the command line is thrown as commander's own error. */
 export function homelab(): Command {

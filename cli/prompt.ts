@@ -19,7 +19,9 @@ export function askHidden(
   return new Promise<string>((resolve, reject) => {
     lines.once("line", resolve);
     lines.once("close", () => resolve(""));
-    lines.once("SIGINT", () => reject(new Error("interrupted; what was made is stored, and another run goes on from there")));
+    lines.once("SIGINT", () =>
+      reject(new Error("interrupted; what was made is stored, and another run goes on from there")),
+    );
   }).finally(() => {
     lines.close();
     output.write("\n");

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { NomadClient } from "../nomad/client";
-import { addItems, type Items } from "../nomad/variable";
+import { addItem, type Items } from "../nomad/variable";
 import { belongsTo, rpcauth } from "./rpcauth";
 import type { Need } from "./secrets-needs";
 import { hashesOf, passwordOf, refusal, Variables } from "./secrets-state";
 
-/** What the owner gave: values by path and key. */
+/** What the owner gave: values by path and key. Those that no need asks for are left alone. */
 export type Given = Readonly<Record<string, Items>>;
 
 export interface Wishes {
@@ -24,9 +24,8 @@ export interface Filled {
   readonly secret?: string;
 }
 
-/** 256 bits. */
-function makePassword(): string {
-  return randomBytes(32).toString("base64url");
+interface Value extends Filled {
+  readonly value: string;
 }
 
 /**
@@ -34,7 +33,7 @@ function makePassword(): string {
  * run again: passwords are written before their hashes, since a hash can be made from a password at any time.
  *
  * @param tell is called as soon as a key is written.
- * @throws when a given value belongs to no key or is not fit for it; then nothing is written.
+ * @throws when a given value is not fit for its key; then nothing is written.
  */
 export async function fill(
   client: NomadClient,
@@ -44,77 +43,68 @@ export async function fill(
 ): Promise<void> {
   const variables = await Variables.read(client, needs);
   checkGiven(wishes.given, needs, variables);
-  const given = (need: Need) => wishes.given[need.path]?.[need.key];
-  const gaps = needs.filter((need) => variables.value(need) === "" && !variables.isUnseen(need));
+  const gaps = needs.filter((need) => variables.value(need) === "");
 
-  const write = async (filled: readonly (Filled & { readonly value: string })[]) => {
-    const [first] = filled;
-    if (!first) return;
-    const values = Object.fromEntries(filled.map(({ need, value }) => [need.key, value]));
-    const { variable, added } = await addItems(client, first.need, values);
+  const write = async (written: Value | undefined) => {
+    if (!written) return;
+    const { value, ...filled } = written;
+    const { variable, added } = await addItem(client, filled.need, filled.need.key, value);
+    // Somebody else may have come first; then a hash is made from the password that counts.
     variables.set(variable);
-    for (const { value: _, ...one } of filled.filter(({ need }) => added.includes(need.key))) tell(one);
+    if (added) tell(filled);
   };
 
-  const lost = (need: Need) => hashesOf(need, needs).some((hash) => variables.value(hash) !== "");
-  const plain = gaps.flatMap((need): (Filled & { value: string })[] => {
-    const value = given(need);
-    if (need.source === "rpc-hash") return [];
-    if (value !== undefined) return [{ need, how: "given", value }];
-    if (need.source === "owner" || (need.source === "rpc-password" && lost(need))) return [];
-    const secret = makePassword();
-    return [{ need, how: "made", value: secret, secret }];
-  });
-  for (const variable of byVariable(plain)) await write(variable);
+  const password = (need: Need): Value | undefined => {
+    if (need.source === "owner" || hashesOf(need, needs).some((hash) => variables.value(hash) !== "")) return undefined;
+    const value = makePassword();
+    return { need, how: "made", value, secret: value };
+  };
 
-  const hashes = gaps.flatMap((need): (Filled & { value: string })[] => {
-    if (need.source !== "rpc-hash") return [];
-    const value = given(need);
-    if (value !== undefined) return [{ need, how: "given", value }];
+  const hash = (need: Need): Value | undefined => {
     const consumer = passwordOf(need, needs);
-    if (consumer) {
-      const password = variables.value(consumer);
-      return password ? [{ need, how: "made", value: rpcauth(password) }] : [];
-    }
-    if (!wishes.show) return [];
+    const known = consumer && variables.value(consumer);
+    if (known) return { need, how: "made", value: rpcauth(known) };
+    if (consumer || !wishes.show) return undefined;
     const secret = makePassword();
-    return [{ need, how: "made", value: rpcauth(secret), secret }];
-  });
-  for (const variable of byVariable(hashes)) await write(variable);
+    return { need, how: "made", value: rpcauth(secret), secret };
+  };
 
-  for (const need of gaps.filter(({ source }) => source === "owner")) {
-    if (!wishes.ask || given(need) !== undefined) continue;
-    const value = await wishes.ask(need);
-    if (value) await write([{ need, how: "typed", value }]);
+  const given = (need: Need): Value | undefined => {
+    const value = wishes.given[need.path]?.[need.key];
+    return value === undefined ? undefined : { need, how: "given", value };
+  };
+
+  const isHash = ({ source }: Need) => source === "rpc-hash";
+  for (const need of gaps.filter((one) => !isHash(one))) await write(given(need) ?? password(need));
+  for (const need of gaps.filter(isHash)) await write(given(need) ?? hash(need));
+  for (const need of gaps.filter((one) => one.source === "owner" && !given(one))) {
+    const value = await wishes.ask?.(need);
+    if (value) await write({ need, how: "typed", value });
   }
 }
 
-function byVariable<T extends Filled>(filled: readonly T[]): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const one of filled) {
-    const id = `${one.need.namespace}\n${one.need.path}`;
-    groups.set(id, [...(groups.get(id) ?? []), one]);
-  }
-  return [...groups.values()];
+/** 256 bits. */
+function makePassword(): string {
+  return randomBytes(32).toString("base64url");
 }
 
 /** Nothing of a value may stand in a message. */
 function checkGiven(given: Given, needs: readonly Need[], variables: Variables): void {
-  for (const [path, items] of Object.entries(given)) {
-    for (const [key, value] of Object.entries(items)) {
-      const place = `the value given for ${key} in ${path}`;
-      const need = needs.find((one) => one.path === path && one.key === key);
-      if (!need) throw new Error(`${place} is read by nobody; homelab secrets check --json lists what is`);
-      if (variables.value(need) !== "") continue;
-      if (value === "") throw new Error(`${place} is empty; leave it out`);
-      const refused = refusal(need, value);
-      if (refused) throw new Error(`${place} ${refused}`);
-      const hash = need.source === "rpc-hash" ? value : hashesOf(need, needs).map((one) => variables.value(one)).find(Boolean);
-      const consumer = need.source === "rpc-hash" ? passwordOf(need, needs) : need;
-      const password = consumer === need ? value : consumer && variables.value(consumer);
-      if (need.source.startsWith("rpc-") && hash && password && !belongsTo(hash, password)) {
-        throw new Error(`${place} does not belong to its ${consumer === need ? "hash" : "password"}, which is there already`);
-      }
-    }
+  const place = ({ path, key }: Need) => `the value given for ${key} in ${path}`;
+  const value = (need: Need) => variables.value(need) || given[need.path]?.[need.key];
+  const isGiven = (need: Need) => value(need) !== undefined && variables.value(need) === "";
+  for (const need of needs.filter(isGiven)) {
+    const refused = value(need) === "" ? "is empty" : refusal(need, value(need) ?? "");
+    if (refused) throw new Error(`${place(need)} ${refused}; give another`);
+  }
+  for (const hash of needs.filter(({ source }) => source === "rpc-hash")) {
+    const password = passwordOf(hash, needs);
+    if (!password || !(isGiven(hash) || isGiven(password))) continue;
+    const [hashed, plain] = [value(hash), value(password)];
+    if (!hashed || !plain || belongsTo(hashed, plain)) continue;
+    const [one, other] = isGiven(password) ? [password, hash] : [hash, password];
+    throw new Error(
+      `${place(one)} does not belong to ${other.key} in ${other.path}; give another, or change that first`,
+    );
   }
 }

@@ -1,5 +1,4 @@
 import type { Task, Template } from "../.gen/nomad/job";
-import type { VariableRef } from "../nomad/variable";
 import { type SecretRecord, tasksOf } from "../rules/homelab";
 import { actionPattern } from "../rules/template-calls";
 import type { Synthesized } from "./synthesized";
@@ -44,7 +43,9 @@ export function needsOf({ homelab }: Pick<Synthesized, "homelab">): Needs {
       add({ namespace, path, key, readBy, source: "owner", description: "no construct declares it" }, false);
     }
     if (templates.some(({ unknown }) => unknown)) {
-      notes.add(`${readBy} reads a Nomad variable whose path or keys its template does not name: look after it yourself`);
+      notes.add(
+        `${readBy} reads a Nomad variable whose path or keys its template does not name: look after it yourself`,
+      );
     }
   }
   return { needs: [...needs.values()].filter((need) => need.declared || !isSuccessor(need, needs)), notes: [...notes] };
@@ -86,10 +87,10 @@ function readsOf(template: Template): { reads: readonly Read[]; unknown: boolean
     reads.push({ path, key });
   };
 
-  for (const [, raw = ""] of (template.EmbeddedTmpl ?? "").matchAll(actionPattern(template))) {
-    if (/^\s*\/\*/.test(raw)) continue;
+  for (const [, text = ""] of (template.EmbeddedTmpl ?? "").matchAll(actionPattern(template))) {
+    if (text.trimStart().startsWith("/*")) continue;
     // Every call becomes a name, so that `(nomadVar "p").k` and `$v.k` are one case.
-    const action = raw.trim().replace(NOMAD_VAR, (_, bracketed?: string, plain?: string) => {
+    const action = text.trim().replace(NOMAD_VAR, (_, bracketed?: string, plain?: string) => {
       const path = (bracketed ?? plain ?? "").slice(1, -1);
       const name = `$@${paths.size}`;
       paths.set(name, path);
@@ -100,7 +101,8 @@ function readsOf(template: Template): { reads: readonly Read[]; unknown: boolean
     const plain = action.replace(STRING, '""');
     for (const [, name = "", key = ""] of plain.matchAll(/(\$[\w@]+)\.(\w+)/g)) read(paths.get(name), key);
 
-    const [, word = "", rest = ""] = /^(else with|else if|else|end|with|range|if|block|define)?\b\s*(.*)$/s.exec(plain) ?? [];
+    const [, word = "", rest = ""] =
+      /^(?:(else with|else if|else|end|with|range|if|block|define)\b)?\s*(.*)$/s.exec(plain) ?? [];
     const [, name, value] = /^(?:(\$\w+)\s*:?=\s*)?(\S+)$/.exec(rest.trim()) ?? [];
     const bound = value === undefined ? undefined : pathOf(value);
     if (name && bound !== undefined) paths.set(name, bound);

@@ -1,4 +1,5 @@
-import { type NomadClient, NomadError } from "../nomad/client";
+import type { NomadClient } from "../nomad/client";
+import { NomadError } from "../nomad/nomad-error";
 import { readVariable, type Variable, type VariableRef, variableExists } from "../nomad/variable";
 import { belongsTo, isRpcauth } from "./rpcauth";
 import type { Need } from "./secrets-needs";
@@ -15,15 +16,30 @@ export interface Status extends Need {
   readonly problem?: string;
 }
 
+/** A stack as `--json` prints it. */
+export interface SecretsReport {
+  readonly stack: string;
+  readonly nomadAddress: string;
+  /** Whether every secret is there and well. */
+  readonly complete: boolean;
+  /** `filled` and `secret` are of this run: how it got its value, and with `--show` what was made. */
+  readonly secrets: readonly (Status & { readonly filled?: string; readonly secret?: string })[];
+  readonly notes: readonly string[];
+}
+
 /** The Nomad variables that a stack reads, as they were read last. */
 export class Variables {
   private readonly known = new Map<string, Variable | "unseen">();
 
-  /** @throws NomadError when the token may neither read a variable nor see that it is there. */
-  static async read(client: NomadClient, needs: readonly Need[]): Promise<Variables> {
+  /** @param read how each is read; without it, a token that may not read one is an error. */
+  static async read(
+    client: NomadClient,
+    needs: readonly Need[],
+    read: typeof readOrList = readVariable,
+  ): Promise<Variables> {
     const variables = new Variables();
     for (const need of needs) {
-      if (!variables.known.has(id(need))) variables.known.set(id(need), await readOrList(client, need));
+      if (!variables.known.has(id(need))) variables.known.set(id(need), await read(client, need));
     }
     return variables;
   }
@@ -52,15 +68,18 @@ function id({ namespace, path }: VariableRef): string {
   return `${namespace}\n${path}`;
 }
 
-/** A deployer's token need not read secrets to see whether they are there. */
-async function readOrList(client: NomadClient, ref: VariableRef): Promise<Variable | "unseen"> {
+/** Reads a variable, or sees that it is there: a deployer's token need not read secrets. */
+export async function readOrList(client: NomadClient, ref: VariableRef): Promise<Variable | "unseen"> {
   try {
     return await readVariable(client, ref);
   } catch (error) {
-    if (error instanceof NomadError && error.status === 403 && (await variableExists(client, ref).catch(() => false))) {
-      return "unseen";
-    }
-    throw error;
+    if (!(error instanceof NomadError && error.status === 403)) throw error;
+    const exists = await variableExists(client, ref).catch(() => undefined);
+    if (exists) return "unseen";
+    if (exists === undefined) throw error;
+    throw new Error(
+      `${ref.path} in namespace ${ref.namespace} is missing, or hidden from this token: ${error.message}`,
+    );
   }
 }
 
@@ -76,7 +95,7 @@ function stateOf(need: Need, needs: readonly Need[], variables: Variables): Pick
     return { state: variables.has(need) ? "empty" : "missing", problem: remedyOf(need, needs, variables) };
   }
   const malformed = refusal(need, value);
-  if (malformed) return { state: "malformed", problem: malformed };
+  if (malformed) return { state: "malformed", problem: `${malformed}; change it in Nomad` };
   const password = passwordOf(need, needs);
   if (need.source !== "rpc-hash" || !password || variables.value(password) === "") return { state: "present" };
   const hashes = [value, variables.value(need, successor(need))];
@@ -85,13 +104,17 @@ function stateOf(need: Need, needs: readonly Need[], variables: Variables): Pick
   return { state: "mismatch", problem };
 }
 
+/** Alby Hub's script refuses others, since a database password becomes part of a URL. */
 const URL_SAFE = /^[A-Za-z0-9._~-]+$/;
+/** Base64 too, as Bitcoin Core's own script makes it. */
+const RPC_SAFE = /^[A-Za-z0-9._~+/=-]+$/;
 
 /** Why a value is refused, without the value; nothing is known of the values of keys that no construct declares. */
 export function refusal({ source, declared }: Need, value: string): string | undefined {
-  if (source === "rpc-hash") return isRpcauth(value) ? undefined : "is no salt$hash: bitcoind would refuse to start";
-  if (!declared || URL_SAFE.test(value)) return undefined;
-  return "has characters other than A-Z a-z 0-9 . _ ~ -, and it becomes part of a URL";
+  if (source === "rpc-hash")
+    return isRpcauth(value) ? undefined : "is no salt$hash, and bitcoind would refuse to start";
+  const [safe, more] = source === "rpc-password" ? [RPC_SAFE, "+ / = "] : [URL_SAFE, ""];
+  return !declared || safe.test(value) ? undefined : `has characters other than A-Z a-z 0-9 . _ ~ ${more}-`;
 }
 
 function remedyOf(need: Need, needs: readonly Need[], variables: Variables): string {

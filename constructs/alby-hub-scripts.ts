@@ -62,7 +62,7 @@ secret() {
   value=$($bb cat /secrets/$1)
   case $value in
     "${MISSING_SECRET} "*) say "$value"; return 1 ;;
-    *[!A-Za-z0-9._~-]*) say "${MISSING_SECRET} ${props.secrets} holds under the key $1 a value with characters other than A-Z a-z 0-9 . _ ~ -"; return 1 ;;
+    '' | *[!A-Za-z0-9._~-]*) say "${MISSING_SECRET} ${props.secrets} must hold under the key $1 a value of A-Z a-z 0-9 . _ ~ - alone"; return 1 ;;
   esac
   echo "$value"
 }

@@ -155,7 +155,8 @@ export class AlbyHub extends Service {
     this.secrets = secretPath(this.jobId, NAME, NAME);
     this.autoUnlock = props.unlock !== "by-hand";
     this.declareSecret(DATABASE_PASSWORD, "owner", `password of the PostgreSQL role ${props.databaseUser ?? NAME}`);
-    if (this.autoUnlock) this.declareSecret(AUTO_UNLOCK_PASSWORD, "random", "password that unlocks the hub at its start");
+    if (this.autoUnlock)
+      this.declareSecret(AUTO_UNLOCK_PASSWORD, "random", "password that unlocks the hub at its start");
     this.stack.jobDependencies.push({ from: this.jobId, on: electrs.jobId });
     this.notify(
       `until it is set up, whoever reaches port ${props.port ?? HTTP_PORT} first owns the hub: set it up at once after the first deploy`,
@@ -227,7 +228,11 @@ export class AlbyHub extends Service {
     const { props } = this;
     const deadline = props.startDeadline ?? START_DEADLINE;
     const electrsAddress = file(ELECTRS_ADDRESS, oneInstance(props.electrs.service, "{{ .Address }}:{{ .Port }}"));
-    const secretFile = (key: string) => file(`secrets/${key}`, secretLine(this.secrets, key, (secret) => secret));
+    const secretFile = (key: string) =>
+      file(
+        `secrets/${key}`,
+        secretLine(this.secrets, key, (secret) => secret),
+      );
     return serviceJob(this.stack, this.jobId, props, {
       Name: NAME,
       Count: 1,
@@ -279,7 +284,9 @@ export class AlbyHub extends Service {
           ],
         },
         busyboxTask(props.busybox),
-        probeTask(props.busybox, albyHubHealth(HTTP_PORT, deadline.toSeconds(), this.autoUnlock), [{ ...electrsAddress }]),
+        probeTask(props.busybox, albyHubHealth(HTTP_PORT, deadline.toSeconds(), this.autoUnlock), [
+          { ...electrsAddress },
+        ]),
       ],
     });
   }

@@ -87,7 +87,8 @@ export function checkExtraConfig(place: string, extra: ExtraConfig): void {
       refuse("would start from block 0 at every restart; run it once by hand with the service stopped");
     }
     if (!/^[a-z][a-z0-9]*$/.test(option)) refuse("is no option of bitcoind: write its plain name, such as maxmempool");
-    if (SECRET.test(option)) refuse("looks like a secret; a secret must not stand in a job: use rpcUser for RPC access");
+    if (SECRET.test(option))
+      refuse("looks like a secret; a secret must not stand in a job: use rpcUser for RPC access");
     const twin = seen.get(option);
     if (twin !== undefined) refuse(`repeats "${twin}"; bitcoind would take the first and ignore this one`);
     if (Array.isArray(value) && value.length > 1 && !REPEATABLE.has(option)) {
@@ -97,7 +98,8 @@ export function checkExtraConfig(place: string, extra: ExtraConfig): void {
       if (text.trim() === "" || /[\r\n#]/.test(text)) {
         refuse(`= ${JSON.stringify(text)} must be one line, not empty, without #`);
       }
-      if (/[a-z]+:\/\/[^/\s]*:[^/\s]*@/.test(text)) refuse("holds a password in a URL; a secret must not stand in a job");
+      if (/[a-z]+:\/\/[^/\s]*:[^/\s]*@/.test(text))
+        refuse("holds a password in a URL; a secret must not stand in a job");
     }
     seen.set(option, written);
   }

@@ -125,7 +125,9 @@ export class BitcoinNode extends Service {
   rpcUser(name: string, methods: readonly RpcMethod[]): RpcUser {
     const { path } = this.node;
     if (!/^[a-z][a-z0-9-]*$/.test(name)) {
-      throw new Error(`${path}: rpcUser("${name}", …): a name is lower-case letters, digits and dashes, a letter first`);
+      throw new Error(
+        `${path}: rpcUser("${name}", …): a name is lower-case letters, digits and dashes, a letter first`,
+      );
     }
     if (this.users.some((user) => rpcHashKey(user.name) === rpcHashKey(name))) {
       throw new Error(`${path}: rpcUser("${name}", …) is declared twice; give each consumer a name of its own`);
@@ -158,7 +160,9 @@ export class BitcoinNode extends Service {
     const { path } = this.node;
     const { prune, txindex, extraConfig } = this.props;
     if (prune && txindex) {
-      throw new Error(`${path}: txindex = true with prune = ${prune}: the index needs every block; leave one of them out`);
+      throw new Error(
+        `${path}: txindex = true with prune = ${prune}: the index needs every block; leave one of them out`,
+      );
     }
     if (prune && prune.toMebibytes() < PRUNE_MINIMUM.toMebibytes()) {
       throw new Error(`${path}: prune = ${prune} must be at least ${PRUNE_MINIMUM}, or bitcoind refuses to start`);

@@ -161,7 +161,7 @@ export class Electrs extends Service {
 
   private renderConfig(): string {
     const { bitcoin, dbDir } = this.props;
-    const address = '{{ .Address }}:{{ .Port }}';
+    const address = "{{ .Address }}:{{ .Port }}";
     const fixed: Omit<ElectrsConfig, "auth" | "daemon_rpc_addr" | "daemon_p2p_addr"> = {
       network: NETWORK[bitcoin.chain],
       db_dir: dbDir ?? "/data",

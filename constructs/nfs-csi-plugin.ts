@@ -52,11 +52,7 @@ export class NfsCsiPlugin extends Service {
     this.addJob(this.nodeJob, [], "node");
   }
 
-  private plugin(
-    type: "controller" | "node",
-    props: NfsCsiPluginProps,
-    kind: Pick<Job, "Type" | "Constraints">,
-  ): Job {
+  private plugin(type: "controller" | "node", props: NfsCsiPluginProps, kind: Pick<Job, "Type" | "Constraints">): Job {
     const id = `csi-${this.pluginId}-${type}`;
     return {
       ID: id,

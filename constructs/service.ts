@@ -4,7 +4,7 @@ import type { DockerConfig } from "../.gen/nomad/docker-config";
 import type { DisconnectStrategy, Job, Resources, Task, TaskGroup, UpdateStrategy } from "../.gen/nomad/job";
 import { Duration } from "../nomad/duration";
 import type { PinnedImage } from "../nomad/image";
-import { Memory } from "../nomad/memory";
+import type { Memory } from "../nomad/memory";
 import { NomadJob } from "../nomad/nomad-job";
 import { SERVICE_USER } from "../nomad/template";
 import type { RuleName } from "../rules";

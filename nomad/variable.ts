@@ -1,4 +1,5 @@
-import { type NomadClient, NomadError } from "./client";
+import type { NomadClient } from "./client";
+import { NomadError } from "./nomad-error";
 
 export interface VariableRef {
   readonly namespace: string;
@@ -49,36 +50,34 @@ export async function variableExists(client: NomadClient, { namespace, path }: V
 }
 
 /**
- * Gives values to keys that have none. A key that has a value keeps it, and so do all other keys of the variable: it is
+ * Gives a value to a key that has none. If it has one it keeps it, and so does every other key of the variable: it is
  * written only if nobody wrote it since it was read, and read again if somebody did.
  *
- * @returns the variable as it now is, and the keys that were written.
+ * @returns the variable as it now is, and whether the value was written.
  */
-export async function addItems(
+export async function addItem(
   client: NomadClient,
   ref: VariableRef,
-  values: Items,
-): Promise<{ readonly variable: Variable; readonly added: readonly string[] }> {
+  key: string,
+  value: string,
+): Promise<{ readonly variable: Variable; readonly added: boolean }> {
   const { namespace, path } = ref;
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const variable = await readVariable(client, ref);
-    const added = Object.keys(values).filter((key) => !variable.items[key]);
-    if (added.length === 0) return { variable, added };
-    const items = { ...variable.items, ...Object.fromEntries(added.map((key) => [key, values[key] ?? ""])) };
+    if (variable.items[key]) return { variable, added: false };
+    const items = { ...variable.items, [key]: value };
     try {
       const { ModifyIndex } = await client.put<{ ModifyIndex: number }>(
         ["var", path],
         { Namespace: namespace, Path: path, Items: items },
         { namespace, query: { cas: variable.modifyIndex }, needs: capability("write", ref) },
       );
-      return { variable: { namespace, path, modifyIndex: ModifyIndex, items }, added };
+      return { variable: { namespace, path, modifyIndex: ModifyIndex, items }, added: true };
     } catch (error) {
       if (!(error instanceof NomadError && error.status === 409)) throw error;
-      if (attempt === ATTEMPTS) {
-        throw new Error(`${path} in namespace ${namespace} is written by somebody else all the time; try again later`);
-      }
     }
   }
+  throw new Error(`somebody else keeps writing ${path} in namespace ${namespace}; try again when that has ended`);
 }
 
 function capability(name: string, { namespace, path }: VariableRef): string {

@@ -1,14 +1,23 @@
 import type { Constraint, Task, UpdateStrategy, VolumeRequest } from "../.gen/nomad/job";
 import { Duration } from "../nomad/duration";
 import { Memory } from "../nomad/memory";
-import { groupsOf, type Homelab, type TaskPlace, type VolumeRecord } from "./homelab";
+import { groupsOf, type Homelab, type TaskPlace, tasksOf, type VolumeRecord } from "./homelab";
+import type { Finding } from "./rule";
 
 /** A task group with the job it stands in. */
 export type GroupPlace = Omit<TaskPlace, "task">;
 
+/** A task group, or one of its tasks, with the job it stands in. */
+export type Place = GroupPlace & { readonly task?: Task };
+
 /** Where a field stands in its job: `TaskGroups[bitcoin].Tasks[bitcoind].KillTimeout`. */
-export function fieldOf({ group, task }: Pick<GroupPlace, "group"> & { readonly task?: Task }, field: string): string {
+export function fieldOf({ group, task }: Pick<Place, "group" | "task">, field: string): string {
   return `TaskGroups[${group.Name}].${task ? `Tasks[${task.Name}].` : ""}${field}`;
+}
+
+/** A finding at a field of a group or task when the rule is broken there; none otherwise. */
+export function breach(isBroken: boolean, at: Place, field: string, rest: Omit<Finding, "path" | "place">): Finding[] {
+  return isBroken ? [{ path: at.record.path, place: fieldOf(at, field), ...rest }] : [];
 }
 
 /** A duration of a job as its owner would write it. */
@@ -55,6 +64,13 @@ export function isDistinct(constraints: readonly Constraint[] = []): boolean {
 /** Whether the job runs on every machine, whatever its count. */
 export function runsEverywhere({ job }: Pick<GroupPlace, "job">): boolean {
   return job.Type === "system" || job.Type === "sysbatch";
+}
+
+/** Every task that runs an image, in order; a task of another driver than Docker has none. */
+export function imagesOf(homelab: Pick<Homelab, "jobs">): (TaskPlace & { readonly image: string })[] {
+  return tasksOf(homelab)
+    .map((place) => ({ ...place, image: place.task.Config.image }))
+    .filter(({ image }) => Boolean(image));
 }
 
 /** A group's claim to write a CSI volume. Nomad claims for the group, even when no task mounts it writable. */

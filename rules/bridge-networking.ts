@@ -1,96 +1,70 @@
 import type { NetworkResource } from "../.gen/nomad/job";
-import { fieldOf, type GroupPlace } from "./anatomy";
+import { breach, type GroupPlace } from "./anatomy";
 import { groupsOf, type TaskPlace, tasksOf } from "./homelab";
 import type { Finding, Rule } from "./rule";
 
-function judgeNetwork(place: GroupPlace): Finding[] {
-  const networks = place.group.Networks ?? [];
-  const finding = (field: string, value: string, problem: string, remedy: string) => ({
-    path: place.record.path,
-    place: fieldOf(place, field),
-    value,
-    problem,
-    remedy,
-  });
-  const [network] = networks;
-  if (!network || networks.length > 1) {
-    const problem = "a group has exactly one network; without one it shares the host's";
-    return [finding("Networks", `${networks.length} networks`, problem, 'set Networks to one with Mode "bridge"')];
+function judgeGroup(place: GroupPlace): Finding[] {
+  const { Networks = [] } = place.group;
+  const [network] = Networks;
+  if (!network || Networks.length > 1) {
+    return breach(true, place, "Networks", {
+      value: `${Networks.length} networks`,
+      problem: "a group has exactly one network; without one it shares the host's",
+      remedy: 'set Networks to one with Mode "bridge"',
+    });
   }
-  const mode =
-    network.Mode === "bridge"
-      ? []
-      : [
-          finding(
-            "Networks[0].Mode",
-            network.Mode ?? "host",
-            "only a CSI plugin may leave bridge networking",
-            'set Mode to "bridge"',
-          ),
-        ];
   return [
-    ...mode,
-    ...portProblems(network).map(({ label, ...rest }) =>
-      finding(`Networks[0].${label}`, rest.value, rest.problem, rest.remedy),
-    ),
+    ...breach(network.Mode !== "bridge", place, "Networks[0].Mode", {
+      value: network.Mode ?? "host",
+      problem: "only a CSI plugin may leave bridge networking",
+      remedy: 'set Mode to "bridge"',
+    }),
+    ...judgePorts(place, network),
   ];
 }
 
-function portProblems({ ReservedPorts = [], DynamicPorts = [] }: NetworkResource) {
-  const listed = [
-    ...ReservedPorts.map((port) => ({ list: "ReservedPorts", port })),
-    ...DynamicPorts.map((port) => ({ list: "DynamicPorts", port })),
-  ];
-  return listed.flatMap(({ list, port: { Label, Value = 0, To = 0 } }) => {
-    const at = { label: `${list}[${Label}]` };
-    const found = [];
-    if (list === "ReservedPorts" && Value <= 0) {
-      found.push({
-        ...at,
-        value: "no Value",
+function judgePorts(place: GroupPlace, { ReservedPorts = [], DynamicPorts = [] }: NetworkResource): Finding[] {
+  return [
+    ...ReservedPorts.flatMap(({ Label, Value = 0 }) =>
+      breach(Value <= 0, place, `Networks[0].ReservedPorts[${Label}].Value`, {
+        value: "not set",
         problem: "a static port needs its number",
         remedy: "set Value, or move the port to DynamicPorts",
-      });
-    }
-    if (list === "DynamicPorts" && Value > 0) {
-      found.push({
-        ...at,
+      }),
+    ),
+    ...DynamicPorts.flatMap(({ Label, Value = 0 }) =>
+      breach(Value > 0, place, `Networks[0].DynamicPorts[${Label}].Value`, {
         value: `${Value}`,
         problem: "a dynamic port has no number of its own",
         remedy: "move the port to ReservedPorts, or take Value out",
-      });
-    }
-    if (To <= 0) {
-      found.push({
-        ...at,
-        value: "no To",
-        problem: "the port inside of the container is left open",
-        remedy: "set To to the port that the program listens on",
-      });
-    }
-    return found;
-  });
+      }),
+    ),
+    ...Object.entries({ ReservedPorts, DynamicPorts }).flatMap(([list, ports]) =>
+      ports.flatMap(({ Label, To = 0 }) =>
+        breach(To <= 0, place, `Networks[0].${list}[${Label}].To`, {
+          value: To === 0 ? "not set" : `${To}`,
+          problem: "the port inside of the container is left open",
+          remedy: "set To to the port that the program listens on",
+        }),
+      ),
+    ),
+  ];
 }
 
 /** Options that leave the group's network behind Nomad's back. */
 function judgeTask(place: TaskPlace): Finding[] {
   const { Config, Resources } = place.task;
-  const at = (field: string) => ({ path: place.record.path, place: fieldOf(place, field) });
-  const problem = "takes the container out of the group's network; the namespace's limit does not see it";
   return [
-    ...(Config.network_mode
-      ? [{ ...at("Config.network_mode"), value: Config.network_mode, problem, remedy: "take network_mode out" }]
-      : []),
-    ...(Resources?.Networks?.length
-      ? [
-          {
-            ...at("Resources.Networks"),
-            value: `${Resources.Networks.length} networks`,
-            problem: "a task has no network of its own",
-            remedy: "move it to the group's Networks",
-          },
-        ]
-      : []),
+    ...breach(Boolean(Config.network_mode), place, "Config.network_mode", {
+      value: `${Config.network_mode}`,
+      problem: "takes the container out of the group's network; the namespace's limit does not see it",
+      remedy: "take network_mode out",
+    }),
+    ...breach(Boolean(Resources?.Networks?.length), place, "Resources.Networks", {
+      value: `${Resources?.Networks?.length} networks`,
+      problem: "a task has no network of its own",
+      remedy: "move it to the group's Networks",
+    }),
   ];
 }
 
@@ -101,7 +75,7 @@ export const bridgeNetworking = {
   check: (homelab) => [
     ...groupsOf(homelab)
       .filter(({ group }) => !group.Tasks.some(({ CSIPluginConfig }) => CSIPluginConfig))
-      .flatMap(judgeNetwork),
+      .flatMap(judgeGroup),
     ...tasksOf(homelab)
       .filter(({ task }) => !task.CSIPluginConfig)
       .flatMap(judgeTask),

@@ -1,5 +1,5 @@
 import { Duration } from "../nomad/duration";
-import { durationText, fieldOf, updateOf, type Writer, writersOf } from "./anatomy";
+import { breach, durationText, updateOf, type Writer, writersOf } from "./anatomy";
 import { fenceGaps, secondInstances } from "./fence";
 import type { Finding, Rule } from "./rule";
 
@@ -9,44 +9,33 @@ const SHORTEST_KILL = Duration.minutes(6);
 /** Signals that stop Alby Hub cleanly; it ignores the others, or dies of them. */
 const CLEAN_STOP = ["SIGTERM", "SIGINT"];
 
-function stop(writer: Writer): Finding[] {
-  return writer.tasks.flatMap((task): Finding[] => {
-    const at = (field: string) => ({ path: writer.record.path, place: fieldOf({ ...writer, task }, field) });
+function hardStops(writer: Writer): Finding[] {
+  return writer.tasks.flatMap((task) => {
     const { KillTimeout, KillSignal } = task;
+    const place = { ...writer, task };
     return [
-      ...((KillTimeout ?? 0) >= SHORTEST_KILL.toNanoseconds()
-        ? []
-        : [
-            {
-              ...at("KillTimeout"),
-              value: durationText(KillTimeout),
-              problem: `is below ${SHORTEST_KILL}: a Lightning node that is killed before it has stopped can corrupt its channels`,
-              remedy: `set KillTimeout to at least ${SHORTEST_KILL}`,
-            },
-          ]),
-      ...(KillSignal && !CLEAN_STOP.includes(KillSignal)
-        ? [
-            {
-              ...at("KillSignal"),
-              value: KillSignal,
-              problem: "does not stop a Lightning node cleanly",
-              remedy: `take KillSignal out, or set it to ${CLEAN_STOP.join(" or ")}`,
-            },
-          ]
-        : []),
+      ...breach((KillTimeout ?? 0) < SHORTEST_KILL.toNanoseconds(), place, "KillTimeout", {
+        value: durationText(KillTimeout),
+        problem: `is below ${SHORTEST_KILL}: a Lightning node that is killed while it stops can corrupt its channels`,
+        remedy: `set KillTimeout to at least ${SHORTEST_KILL}`,
+      }),
+      ...breach(Boolean(KillSignal) && !CLEAN_STOP.includes(`${KillSignal}`), place, "KillSignal", {
+        value: `${KillSignal}`,
+        problem: "does not stop a Lightning node cleanly",
+        remedy: `take KillSignal out, or set it to ${CLEAN_STOP.join(" or ")}`,
+      }),
     ];
   });
 }
 
-function retention({ record, volumes }: Writer): Finding[] {
-  const problem = "Terraform could take it away, and with it the channels";
+function notRetained({ record, volumes }: Writer): Finding[] {
   return [record, ...volumes]
     .filter(({ retained }) => !retained)
     .map(({ path }) => ({
       path,
       place: "removalPolicy",
       value: "destroy",
-      problem,
+      problem: "Terraform could take it away, and with it the channels",
       remedy: 'set the prop `removalPolicy` to "retain", here or on the stack',
     }));
 }
@@ -65,19 +54,16 @@ export const funds = {
       .filter(({ volumes }) => volumes.some(({ holds }) => holds === "funds"))
       .flatMap((writer) => {
         const what = `volume "${writer.request.Source}", which holds funds: two Lightning nodes with one state can lose them`;
-        const revert = {
-          path: writer.record.path,
-          place: fieldOf(writer, "Update.AutoRevert"),
-          value: "true",
-          problem: "Nomad would start an older version on channel state that a newer one has written",
-          remedy: "set AutoRevert to false",
-        };
         return [
           ...fenceGaps(writer, what),
           ...secondInstances(writer, what),
-          ...stop(writer),
-          ...retention(writer),
-          ...(updateOf(writer).AutoRevert ? [revert] : []),
+          ...hardStops(writer),
+          ...notRetained(writer),
+          ...breach(updateOf(writer).AutoRevert, writer, "Update.AutoRevert", {
+            value: "true",
+            problem: "Nomad would start an older version on channel state that a newer one has written",
+            remedy: "set AutoRevert to false",
+          }),
         ];
       }),
 } as const satisfies Rule;

@@ -1,12 +1,12 @@
 import type { Service, Task } from "../.gen/nomad/job";
-import { fieldOf, type GroupPlace, writersOf } from "./anatomy";
+import { breach, type GroupPlace, type Place, writersOf } from "./anatomy";
 import { groupsOf } from "./homelab";
 import type { Finding, Rule } from "./rule";
 
-/** A service, and the tasks that Nomad restarts when one of its checks says so. */
-interface Registered extends GroupPlace {
+/** A service, and the tasks that Nomad restarts when one of its checks asks for it. */
+interface Registered {
+  readonly place: Place;
   readonly service: Service;
-  readonly task?: Task;
   readonly restarts: readonly Task[];
 }
 
@@ -18,10 +18,23 @@ interface Registered extends GroupPlace {
  */
 function servicesOf(place: GroupPlace): Registered[] {
   const { Services = [], Tasks } = place.group;
-  return [
-    ...Services.map((service) => ({ ...place, service, restarts: Tasks })),
-    ...Tasks.flatMap((task) => (task.Services ?? []).map((service) => ({ ...place, service, task, restarts: [task] }))),
-  ];
+  const ofTask = (task: Task) =>
+    (task.Services ?? []).map((service) => ({ place: { ...place, task }, service, restarts: [task] }));
+  return [...Services.map((service) => ({ place, service, restarts: Tasks })), ...Tasks.flatMap(ofTask)];
+}
+
+function restartsOf({ place, service, restarts }: Registered, nodes: readonly Task[]): Finding[] {
+  const node = restarts.find((task) => nodes.includes(task));
+  return (service.Checks ?? []).flatMap((check, index) => {
+    // The limit of a check replaces that of its service only when it is above zero.
+    const limit = check.CheckRestart?.Limit || service.CheckRestart?.Limit || 0;
+    const field = `Services[${service.Name}].Checks[${check.Name ?? index}].CheckRestart`;
+    return breach(node !== undefined && limit > 0, place, field, {
+      value: `limit ${limit}`,
+      problem: `restarts ${node?.Name}, which writes the chain: a restart while it syncs replays for 20–40 min, fails the check, and is restarted again`,
+      remedy: "take CheckRestart out of the check and of its service",
+    });
+  });
 }
 
 export const healthCheck = {
@@ -33,31 +46,13 @@ export const healthCheck = {
       .flatMap(({ tasks }) => tasks);
     return groupsOf(homelab)
       .flatMap(servicesOf)
-      .flatMap((registered): Finding[] => {
-        const { service, restarts, record } = registered;
-        const at = (field: string) => ({
-          path: record.path,
-          place: fieldOf(registered, `Services[${service.Name}].${field}`),
-        });
-        if (!service.Checks?.length) {
-          const problem = "nobody asks whether the service works, and a deployment counts it as healthy at once";
-          return [{ ...at("Checks"), value: "none", problem, remedy: "add a check to Checks" }];
-        }
-        const node = restarts.find((task) => nodes.includes(task));
-        if (!node) return [];
-        return service.Checks.flatMap((check, index) => {
-          // The limit of a check replaces that of its service only when it is above zero.
-          const limit = check.CheckRestart?.Limit || service.CheckRestart?.Limit || 0;
-          if (limit <= 0) return [];
-          return [
-            {
-              ...at(`Checks[${check.Name ?? index}].CheckRestart`),
-              value: `limit ${limit}`,
-              problem: `restarts ${node.Name}, which writes the chain: a restart while it syncs replays for 20–40 min, fails the check, and is restarted again`,
-              remedy: "take CheckRestart out of the check and of its service",
-            },
-          ];
-        });
-      });
+      .flatMap((registered) => [
+        ...breach(!registered.service.Checks?.length, registered.place, `Services[${registered.service.Name}].Checks`, {
+          value: "none",
+          problem: "nobody asks whether the service works, and a deployment counts it as healthy at once",
+          remedy: "add a check to Checks",
+        }),
+        ...restartsOf(registered, nodes),
+      ]);
   },
 } as const satisfies Rule;

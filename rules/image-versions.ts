@@ -1,6 +1,6 @@
 import { compareVersions, parseImage } from "../nomad/image";
-import { fieldOf } from "./anatomy";
-import { type Homelab, type TaskPlace, tasksOf } from "./homelab";
+import { breach, imagesOf } from "./anatomy";
+import type { Homelab, TaskPlace } from "./homelab";
 import type { Finding, Rule } from "./rule";
 import { identify, isOf, type KnownImage, VERSIONS } from "./versions";
 
@@ -35,20 +35,23 @@ function requirements(homelab: Homelab, { job }: TaskPlace, { program, version }
   return VERSIONS.requirements
     .filter((row) => row.program === program && compareVersions(version, row.from) >= 0)
     .flatMap(({ needs, because, source, warning }): Verdict[] => {
-      const all = tasksOf(homelab)
-        .map((other) => ({ other, image: identify(other.task.Config.image) }))
-        .filter(({ image }) => image?.program === needs.program);
-      const named = all.filter(({ other }) =>
+      const all = imagesOf(homelab).flatMap((other) => {
+        const known = identify(other.image);
+        return known?.program === needs.program
+          ? [{ job: other.job, path: other.record.path, runs: known.version }]
+          : [];
+      });
+      const named = all.filter((other) =>
         homelab.dependencies.some(({ from, on }) => from === job.ID && on === other.job.ID),
       );
       const tooOld = (named.length > 0 ? named : all).filter(
-        ({ image }) => image && image.version.length > 0 && compareVersions(image.version, needs.version) < 0,
+        ({ runs }) => runs.length > 0 && compareVersions(runs, needs.version) < 0,
       );
       const wanted = `${needs.program} ${needs.version.join(".")} or later`;
       return [
-        ...tooOld.map(({ other, image }) => ({
-          problem: `${program} ${version.join(".")} ${because}, so it needs ${wanted}; ${other.record.path} runs ${image?.version.join(".")}`,
-          remedy: `set the prop \`image\` of ${other.record.path} to ${wanted} first, or stay with the older ${program} (${source})`,
+        ...tooOld.map(({ path, runs }) => ({
+          problem: `${program} ${version.join(".")} ${because}, so it needs ${wanted}; ${path} runs ${runs.join(".")}`,
+          remedy: `set the prop \`image\` of ${path} to ${wanted} first, or stay with the older ${program} (${source})`,
         })),
         {
           problem: `${program} ${version.join(".")} ${warning}`,
@@ -63,18 +66,13 @@ export const imageVersions = {
   name: "image-versions",
   statement: "no image is known to be bad or built for another processor, and versions that need each other match",
   check: (homelab) =>
-    tasksOf(homelab).flatMap((place) => {
-      const { image } = place.task.Config;
+    imagesOf(homelab).flatMap((place) => {
+      const { image } = place;
       const known = identify(image);
       const verdicts = [
         ...wrongArchitecture(image),
         ...(known ? [...knownBad(known), ...requirements(homelab, place, known)] : []),
       ];
-      return verdicts.map((verdict) => ({
-        path: place.record.path,
-        place: fieldOf(place, "Config.image"),
-        value: image,
-        ...verdict,
-      }));
+      return verdicts.flatMap((verdict) => breach(true, place, "Config.image", { value: image, ...verdict }));
     }),
 } as const satisfies Rule;

@@ -38,7 +38,7 @@ const NAME = "([A-Za-z][\\w.-]*)";
 
 /** `name=value`; `name = value`, `name: value` on a line of its own or quoted; `--name value`. */
 const ASSIGNMENTS = [
-  new RegExp(`(?<![\\w$.])${NAME}=(${VALUE})`, "g"),
+  new RegExp(`(?<![\\w$.-])-{0,2}${NAME}=(${VALUE})`, "g"),
   new RegExp(`(?:^|["'{,])[ \\t]*(?:- +|export +)?["']?${NAME}["']?[ \\t]*(?:[:=] +| +=)(${VALUE}.*)$`, "gm"),
   new RegExp(`["']${NAME}["'] *: *("[^"\\n]*"|'[^'\\n]*')`, "g"),
   new RegExp(`(?<!\\S)--?${NAME} +(?!-)(${VALUE})`, "g"),
@@ -53,7 +53,7 @@ const FORMS: readonly [string, RegExp][] = [
   ["a key in hex", /(?<![0-9a-f]|sha(?:256|512)[:-])(?!0{8}|0[23][0-9a-f]{64}(?![0-9a-f]))[0-9a-f]{64,}/i],
 ];
 
-const URL_PASSWORD = /\b[a-z][a-z0-9+.-]*:\/\/[^\s:@/]*:([^\s@/]+)@/gi;
+const URL_PASSWORD = /(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:\/\/[^\s:@/]*:([^\s@/]+)@/gi;
 
 /** Where a text comes from decides what is filled in on the machine. */
 export interface TextKind {

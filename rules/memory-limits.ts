@@ -1,6 +1,6 @@
-import { fieldOf, memoryText } from "./anatomy";
+import { breach, memoryText } from "./anatomy";
 import { tasksOf } from "./homelab";
-import type { Finding, Rule } from "./rule";
+import type { Rule } from "./rule";
 
 /** Docker's `memory_hard_limit` is the same ceiling by another name; `MemoryMaxMB = -1` means no ceiling at all. */
 export const memoryLimits = {
@@ -9,34 +9,32 @@ export const memoryLimits = {
   check: ({ cluster, ...homelab }) => {
     const smallest = Math.min(...cluster.clients.map(({ memory }) => memory));
     return tasksOf(homelab).flatMap((place) => {
-      const { MemoryMB, MemoryMaxMB } = place.task.Resources ?? {};
+      const { MemoryMB = 0, MemoryMaxMB = 0 } = place.task.Resources ?? {};
+      const { memory_hard_limit = 0 } = place.task.Config;
       const ceilings = [
-        ["Resources.MemoryMaxMB", MemoryMaxMB === -1 ? Number.POSITIVE_INFINITY : MemoryMaxMB],
-        ["Config.memory_hard_limit", place.task.Config.memory_hard_limit],
-      ] as const;
-      return ceilings.flatMap(([field, ceiling]): Finding[] => {
-        if (!ceiling) return [];
+        { field: "Resources.MemoryMaxMB", ceiling: MemoryMaxMB === -1 ? Number.POSITIVE_INFINITY : MemoryMaxMB },
+        { field: "Config.memory_hard_limit", ceiling: memory_hard_limit },
+      ].filter(({ ceiling }) => ceiling !== 0);
+      return ceilings.flatMap(({ field, ceiling }) => {
         const value = Number.isFinite(ceiling) ? memoryText(ceiling) : "no ceiling";
-        const at = { path: place.record.path, place: fieldOf(place, field), value };
-        const name = field.replace(/.*\./, "");
-        const findings: Finding[] = [];
-        if (MemoryMB !== undefined && ceiling < MemoryMB) {
-          const problem = `is below the reservation (${memoryText(MemoryMB)})`;
-          findings.push({ ...at, problem, remedy: `raise ${name} or lower MemoryMB` });
-        }
-        if (name === "MemoryMaxMB" && !cluster.memoryOversubscription) {
-          const problem = "is ignored, since memory oversubscription is off: the task is killed at its reservation";
-          findings.push({
-            ...at,
-            problem,
-            remedy: "switch it on in the scheduler's configuration, or take MemoryMaxMB out",
-          });
-        }
-        if (ceiling > smallest) {
-          const problem = `is more than the smallest client has (${memoryText(smallest)}): the machine runs out before the task does`;
-          findings.push({ ...at, problem, remedy: `lower ${name} to at most ${memoryText(smallest)}` });
-        }
-        return findings;
+        const isIgnored = field === "Resources.MemoryMaxMB" && !cluster.memoryOversubscription;
+        return [
+          ...breach(ceiling < MemoryMB, place, field, {
+            value,
+            problem: `is below the reservation (${memoryText(MemoryMB)})`,
+            remedy: "raise it, or lower MemoryMB",
+          }),
+          ...breach(isIgnored, place, field, {
+            value,
+            problem: "is ignored while memory oversubscription is off: the task is killed at its reservation",
+            remedy: "switch memory oversubscription on in the scheduler's configuration, or take MemoryMaxMB out",
+          }),
+          ...breach(ceiling > smallest, place, field, {
+            value,
+            problem: `is more than the smallest client has (${memoryText(smallest)}): the machine runs out before the task does`,
+            remedy: `lower it to at most ${memoryText(smallest)}`,
+          }),
+        ];
       });
     });
   },

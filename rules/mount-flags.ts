@@ -4,7 +4,7 @@ import type { Finding, Rule } from "./rule";
 
 /** Options that stand alone. A misspelt one fails the mount on the machine, or under `sloppy` does nothing. */
 const PLAIN = new Set(
-  `ac noac acl noacl async atime noatime bg cto nocto defaults dev nodev diratime nodiratime dirsync exec noexec fg fsc
+  `_netdev ac noac acl noacl async atime noatime bg cto nocto defaults dev nodev diratime nodiratime dirsync exec noexec fg fsc
   nofsc hard lazytime nolazytime lock migration nomigration nofail posix noposix rdirplus nordirplus rdma relatime
   norelatime resvport noresvport ro rw sharecache nosharecache softreval nosoftreval strictatime nostrictatime suid
   nosuid sync tcp trunkdiscovery notrunkdiscovery udp v3 v4 v4.0 v4.1 v4.2 alignwrite noalignwrite`.split(/\s+/),
@@ -52,7 +52,7 @@ function judgeFlags(path: string, place: string, flags: readonly string[]): Find
  */
 export const mountFlags = {
   name: "mount-flags",
-  statement: "mount options are ones that NFS knows, and none that switches locks or error-free waiting off",
+  statement: "mount options are ones that NFS knows, and none switches off locks or gives up waiting for the NAS",
   check: (homelab) => [
     ...homelab.volumes.flatMap(({ path, mountFlags: flags }) => judgeFlags(path, "mountFlags", flags)),
     ...groupsOf(homelab).flatMap((place) =>

@@ -1,4 +1,4 @@
-import { fieldOf } from "./anatomy";
+import { breach } from "./anatomy";
 import { tasksOf } from "./homelab";
 import type { Rule } from "./rule";
 
@@ -7,13 +7,12 @@ export const nonRoot = {
   name: "non-root",
   statement: "every task but a CSI plugin says which user it runs as, and that is not root",
   check: (homelab) =>
-    tasksOf(homelab)
-      .filter(({ task }) => !task.CSIPluginConfig && /^(?:root|0*)(?::|$)/.test(task.User ?? ""))
-      .map((place) => ({
-        path: place.record.path,
-        place: fieldOf(place, "User"),
-        value: place.task.User || "not set",
+    tasksOf(homelab).flatMap((place) => {
+      const { User = "", CSIPluginConfig } = place.task;
+      return breach(!CSIPluginConfig && /^(?:root|0*)(?::|$)/.test(User), place, "User", {
+        value: User || "not set",
         problem: "the program may run as root, and whoever breaks into it is root on the NAS's files too",
         remedy: 'set User to the owner of its data, such as "3001:3001"',
-      })),
+      });
+    }),
 } as const satisfies Rule;

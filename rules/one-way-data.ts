@@ -1,4 +1,4 @@
-import { fieldOf, updateOf, writersOf } from "./anatomy";
+import { breach, updateOf, writersOf } from "./anatomy";
 import type { Rule } from "./rule";
 
 /** Which versions write what older ones cannot read stands in the table of versions. */
@@ -7,12 +7,12 @@ export const oneWayData = {
   statement: "a group that writes a retained volume is never rolled back by Nomad, since data formats go one way",
   check: (homelab) =>
     writersOf(homelab)
-      .filter((writer) => writer.volumes.some(({ retained }) => retained) && updateOf(writer).AutoRevert)
-      .map((writer) => ({
-        path: writer.record.path,
-        place: fieldOf(writer, "Update.AutoRevert"),
-        value: "true",
-        problem: `after a failed deployment Nomad would start the older version on what the newer has written to volume "${writer.request.Source}"`,
-        remedy: "set AutoRevert to false, and go forward instead",
-      })),
+      .filter(({ volumes }) => volumes.some(({ retained }) => retained))
+      .flatMap((writer) =>
+        breach(updateOf(writer).AutoRevert, writer, "Update.AutoRevert", {
+          value: "true",
+          problem: `after a failed deployment Nomad would start the older version on what the newer has written to volume "${writer.request.Source}"`,
+          remedy: "set AutoRevert to false, and go forward instead",
+        }),
+      ),
 } as const satisfies Rule;

@@ -1,7 +1,7 @@
 import { secretPath } from "../nomad/template";
-import { fieldOf } from "./anatomy";
+import { breach } from "./anatomy";
 import { type TaskPlace, tasksOf } from "./homelab";
-import type { Finding, Rule } from "./rule";
+import type { Rule } from "./rule";
 import { callsOf } from "./template-calls";
 
 /** Template functions that read Nomad variables. */
@@ -30,19 +30,15 @@ export const ownSecretPath = {
   check: (homelab) =>
     tasksOf(homelab).flatMap((place) => {
       const own = secretPath(place.job.ID, place.group.Name, place.task.Name);
-      return readsOf(place)
-        .filter(({ path }) => path !== own)
-        .map(
-          ({ field, call, path }): Finding => ({
-            path: place.record.path,
-            place: fieldOf(place, field),
-            value: `${call} ${path === undefined ? "(computed)" : `"${path}"`}`,
-            problem:
-              path !== undefined && own.startsWith(`${path}/`)
-                ? `every task below ${path} can read what is there`
-                : "is not the path that belongs to this task alone, or cannot be checked",
-            remedy: `write the path out: "${own}", as EmbeddedTmpl`,
-          }),
-        );
+      return readsOf(place).flatMap(({ field, call, path }) =>
+        breach(path !== own, place, field, {
+          value: `${call} ${path === undefined ? "(computed)" : `"${path}"`}`,
+          problem:
+            path !== undefined && own.startsWith(`${path}/`)
+              ? `every task below ${path} can read what is there`
+              : "is not the path that belongs to this task alone, or cannot be checked",
+          remedy: `write the path out: "${own}", in EmbeddedTmpl`,
+        }),
+      );
     }),
 } as const satisfies Rule;

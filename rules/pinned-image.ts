@@ -1,6 +1,5 @@
 import { parseImage } from "../nomad/image";
-import { fieldOf } from "./anatomy";
-import { tasksOf } from "./homelab";
+import { breach, imagesOf } from "./anatomy";
 import type { Finding, Rule } from "./rule";
 
 /** Words of a tag that move from one image to the next. */
@@ -43,16 +42,14 @@ export const pinnedImage = {
   name: "pinned-image",
   statement: "every image is pinned by a tag that names a version, best by a digest too",
   check: (homelab) => {
-    const seen = new Set<string>();
-    return tasksOf(homelab).flatMap((place) => {
-      const { image } = place.task.Config;
-      // One image used by several tasks of a construct is one finding.
-      const isNew = !seen.has(`${place.record.path} ${image}`);
-      seen.add(`${place.record.path} ${image}`);
-      const verdict = isNew ? judgeImage(image) : undefined;
-      return verdict
-        ? [{ path: place.record.path, place: fieldOf(place, "Config.image"), value: image, remedy: REMEDY, ...verdict }]
-        : [];
+    const images = imagesOf(homelab);
+    // One image of several tasks of a construct is one finding.
+    const distinct = images.filter(
+      ({ image, record }, at) => images.findIndex((one) => one.image === image && one.record === record) === at,
+    );
+    return distinct.flatMap((place) => {
+      const verdict = judgeImage(place.image);
+      return verdict ? breach(true, place, "Config.image", { value: place.image, remedy: REMEDY, ...verdict }) : [];
     });
   },
 } as const satisfies Rule;

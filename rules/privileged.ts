@@ -1,42 +1,35 @@
 import type { DockerConfig } from "../.gen/nomad/docker-config";
-import { fieldOf } from "./anatomy";
+import { breach } from "./anatomy";
 import { tasksOf } from "./homelab";
 import type { Rule } from "./rule";
 
 /** A path of the machine itself; one relative to the task's folder stays inside of the allocation. */
-function isHostPath(source: string | undefined): boolean {
-  return source !== undefined && /^[/~]|(?:^|\/)\.\.(?:\/|$)|\$\{/.test(source);
+function isHostPath(source = ""): boolean {
+  return /^[/~]|(?:^|\/)\.\.(?:\/|$)|\$\{/.test(source);
 }
 
-/** What gives a container more than its own: option and value. */
-function privilegesOf(config: DockerConfig): [keyof DockerConfig, string][] {
+/** What gives a container more than its own, by option. */
+function privilegesOf(config: DockerConfig): Record<string, readonly string[]> {
   const { cap_add = [], devices = [], security_opt = [], volumes = [], volume_driver } = config;
-  const spaces = ["pid_mode", "ipc_mode", "userns_mode", "uts_mode", "cgroupns"] as const;
-  const shared = spaces.flatMap((space): [keyof DockerConfig, string][] => {
-    const mode = config[space] ?? "";
-    return mode === "host" || mode.startsWith("container:") ? [[space, mode]] : [];
+  const mounts = (["mount", "mounts"] as const).map((list) => {
+    const reaching = (config[list] ?? []).filter(
+      ({ type, source, volume_options }) => volume_options?.driver_config || (type === "bind" && isHostPath(source)),
+    );
+    return [list, reaching.map(({ source, target }) => `${source ?? "a volume plugin"} at ${target}`)] as const;
   });
-  const mounts = (["mount", "mounts"] as const).flatMap((list) =>
-    (config[list] ?? [])
-      .filter(
-        ({ type, source, volume_options }) => volume_options?.driver_config || (type === "bind" && isHostPath(source)),
-      )
-      .map(({ source, target }): [keyof DockerConfig, string] => [list, `${source ?? "a volume plugin"} at ${target}`]),
-  );
-  return [
-    ...(config.privileged ? [["privileged", "true"] as [keyof DockerConfig, string]] : []),
-    ...cap_add.map((capability): [keyof DockerConfig, string] => ["cap_add", capability]),
-    ...shared,
-    ...devices.map(({ host_path }): [keyof DockerConfig, string] => ["devices", host_path]),
-    ...security_opt
-      .filter((option) => /unconfined|disable|no-new-privileges[:=]false/.test(option))
-      .map((option): [keyof DockerConfig, string] => ["security_opt", option]),
-    ...volumes
-      .filter((bind) => isHostPath(bind.split(":")[0]))
-      .map((bind): [keyof DockerConfig, string] => ["volumes", bind]),
-    ...mounts,
-    ...(volume_driver ? [["volume_driver", volume_driver] as [keyof DockerConfig, string]] : []),
-  ];
+  const spaces = (["pid_mode", "ipc_mode", "userns_mode", "uts_mode", "cgroupns"] as const).map((space) => {
+    const mode = config[space] ?? "";
+    return [space, mode === "host" || mode.startsWith("container:") ? [mode] : []] as const;
+  });
+  return {
+    privileged: config.privileged ? ["true"] : [],
+    cap_add,
+    devices: devices.map(({ host_path }) => host_path),
+    security_opt: security_opt.filter((option) => /unconfined|disable|new-privileges[:=]false/.test(option)),
+    volumes: volumes.filter((bind) => isHostPath(bind.split(":")[0])),
+    volume_driver: volume_driver ? [volume_driver] : [],
+    ...Object.fromEntries([...spaces, ...mounts]),
+  };
 }
 
 /** @see https://developer.hashicorp.com/nomad/docs/job-declare/task-driver/docker */
@@ -47,12 +40,14 @@ export const privileged = {
     tasksOf(homelab)
       .filter(({ task }) => !task.CSIPluginConfig)
       .flatMap((place) =>
-        privilegesOf(place.task.Config).map(([option, value]) => ({
-          path: place.record.path,
-          place: fieldOf(place, `Config.${option}`),
-          value,
-          problem: "reaches out of the container onto the machine, which only a CSI plugin may",
-          remedy: `take it out of ${option}`,
-        })),
+        Object.entries(privilegesOf(place.task.Config)).flatMap(([option, values]) =>
+          values.flatMap((value) =>
+            breach(true, place, `Config.${option}`, {
+              value,
+              problem: "reaches out of the container onto the machine, which only a CSI plugin may",
+              remedy: `take it out of ${option}`,
+            }),
+          ),
+        ),
       ),
 } as const satisfies Rule;

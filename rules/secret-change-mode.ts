@@ -1,4 +1,4 @@
-import { fieldOf } from "./anatomy";
+import { breach } from "./anatomy";
 import { tasksOf } from "./homelab";
 import { VARIABLE_FUNCTIONS } from "./own-secret-path";
 import type { Rule } from "./rule";
@@ -10,14 +10,14 @@ export const secretChangeMode = {
   statement: "a template with a secret never restarts its task by itself",
   check: (homelab) =>
     tasksOf(homelab).flatMap((place) =>
-      (place.task.Templates ?? [])
-        .filter((template) => template.ChangeMode !== "noop" && callsOf(template, VARIABLE_FUNCTIONS).length > 0)
-        .map(({ DestPath, ChangeMode }) => ({
-          path: place.record.path,
-          place: fieldOf(place, `Templates[${DestPath}].ChangeMode`),
+      (place.task.Templates ?? []).flatMap((template) => {
+        const { ChangeMode, DestPath } = template;
+        const holdsSecret = callsOf(template, VARIABLE_FUNCTIONS).length > 0;
+        return breach(holdsSecret && ChangeMode !== "noop", place, `Templates[${DestPath}].ChangeMode`, {
           value: ChangeMode ?? "not set (Nomad's default is restart)",
           problem: "writing the secret would act on the running task at once",
           remedy: 'set ChangeMode to "noop", and restart the service when it suits',
-        })),
+        });
+      }),
     ),
 } as const satisfies Rule;

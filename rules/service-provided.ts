@@ -1,7 +1,7 @@
 import type { Job, Service } from "../.gen/nomad/job";
-import { fieldOf } from "./anatomy";
+import { breach } from "./anatomy";
 import { tasksOf } from "./homelab";
-import type { Finding, Rule } from "./rule";
+import type { Rule } from "./rule";
 import { callsOf } from "./template-calls";
 
 /** Nomad's own catalogue, the only one that `nomadService` reads. */
@@ -24,24 +24,19 @@ export const serviceProvided = {
   check: ({ jobs, ...homelab }) =>
     tasksOf({ ...homelab, jobs }).flatMap((place) =>
       (place.task.Templates ?? []).flatMap((template) =>
-        callsOf(template, ["nomadService"]).flatMap(({ argument }): Finding[] => {
-          const at = { path: place.record.path, place: fieldOf(place, `Templates[${template.DestPath}]`) };
-          if (argument === undefined) {
-            const problem = "computes the name of the service, so nobody can check that there is one";
-            return [{ ...at, value: "nomadService (computed)", problem, remedy: "write the name out" }];
-          }
-          const providers = jobs.filter(({ job }) => provides(job, serviceName(argument)));
+        callsOf(template, ["nomadService"]).flatMap(({ argument }) => {
           const { Namespace } = place.job;
-          if (providers.some(({ job }) => job.Namespace === Namespace)) return [];
-          const elsewhere = providers.map(({ path, job }) => `${path} provides it in namespace ${job.Namespace}`);
-          return [
-            {
-              ...at,
-              value: argument,
-              problem: `no job provides it with Provider "nomad" in namespace ${Namespace}${elsewhere.length > 0 ? `; ${elsewhere.join(", ")}` : ""}: the template waits for it, or renders nothing`,
-              remedy: "name a service of a job of this homelab, or add the job",
-            },
-          ];
+          const providers = jobs.filter(({ job }) => argument !== undefined && provides(job, serviceName(argument)));
+          const elsewhere = providers.map(({ path, job }) => `; ${path} provides it in namespace ${job.Namespace}`);
+          const isProvided = providers.some(({ job }) => job.Namespace === Namespace);
+          return breach(!isProvided, place, `Templates[${template.DestPath}]`, {
+            value: argument ?? "nomadService (computed)",
+            problem:
+              argument === undefined
+                ? "computes the name of the service, so nobody can check that there is one"
+                : `no job provides it with Provider "nomad" in namespace ${Namespace}${elsewhere.join("")}: the template renders nothing for it`,
+            remedy: "write out the name of a service of a job of this homelab, or add the job",
+          });
         }),
       ),
     ),

@@ -1,5 +1,5 @@
 import type { Task } from "../.gen/nomad/job";
-import { fieldOf, type Writer, writersOf } from "./anatomy";
+import { breach, type Writer, writersOf } from "./anatomy";
 import { fenceGaps, secondInstances } from "./fence";
 import { groupsOf, type Homelab } from "./homelab";
 import type { Finding, Rule } from "./rule";
@@ -11,57 +11,39 @@ function isBesideTheMainTask({ Lifecycle }: Task): boolean {
   return !Lifecycle || Lifecycle.Sidecar === true || Lifecycle.Hook === "poststart";
 }
 
-function allowsManyWriters({ volumes, request }: Writer): boolean {
-  const modes = volumes.length > 0 ? volumes.map(({ accessMode }) => accessMode) : [request.AccessMode];
-  return modes.every((mode) => mode === MANY_WRITERS);
+/** The access modes that count: the volume's, or the request's own for a volume that nobody declares. */
+function modesOf({ volumes, request }: Writer): (string | undefined)[] {
+  return volumes.length > 0 ? volumes.map(({ accessMode }) => accessMode) : [request.AccessMode];
 }
 
 /** Who else writes the volume: another group, another request of the same group, another task. */
-function others(writer: Writer, writers: readonly Writer[]): Finding[] {
-  const { record, group, request, job } = writer;
-  const at = { path: record.path, place: fieldOf(writer, "Volumes"), value: request.Source };
+function otherWriters(writer: Writer, before: readonly Writer[]): Finding[] {
+  const { group, request, job } = writer;
+  const value = request.Source;
   const remedy = "let one task write, and the others mount the volume read-only";
-  const earlier = writers
-    .slice(0, writers.indexOf(writer))
-    .find((other) => other.request.Source === request.Source && other.job.Namespace === job.Namespace);
+  const other = before.find((one) => one.request.Source === value && one.job.Namespace === job.Namespace);
   const tasks = writer.tasks.filter(isBesideTheMainTask).map(({ Name }) => Name);
   return [
-    ...(earlier
-      ? [
-          {
-            ...at,
-            problem: `volume "${request.Source}" is written by ${earlier.record.path} (${earlier.group.Name}) already`,
-            remedy,
-          },
-        ]
-      : []),
-    ...(tasks.length > 1
-      ? [
-          {
-            ...at,
-            problem: `volume "${request.Source}" is written by ${tasks.length} tasks of ${group.Name}: ${tasks.join(", ")}`,
-            remedy,
-          },
-        ]
-      : []),
+    ...breach(other !== undefined, writer, "Volumes", {
+      value,
+      problem: `volume "${value}" is written by ${other?.record.path} (${other?.group.Name}) already`,
+      remedy,
+    }),
+    ...breach(tasks.length > 1, writer, "Volumes", {
+      value,
+      problem: `volume "${value}" is written by ${tasks.length} tasks of ${group.Name}: ${tasks.join(", ")}`,
+      remedy,
+    }),
   ];
 }
 
-/** A request that asks to write where the volume, or the request itself, says that nobody may. */
-function readersOnly(homelab: Homelab): Finding[] {
-  return writersOf(homelab).flatMap((writer) => {
-    const modes = [...writer.volumes.map(({ accessMode }) => accessMode), writer.request.AccessMode];
-    const mode = modes.find((one) => one?.endsWith("-reader-only"));
-    if (!mode) return [];
-    return [
-      {
-        path: writer.record.path,
-        place: fieldOf(writer, "Volumes"),
-        value: writer.request.Source,
-        problem: `asks to write volume "${writer.request.Source}", whose access mode is ${mode}`,
-        remedy: "set ReadOnly to true in the request",
-      },
-    ];
+/** A request to write what the volume, or the request itself, says that nobody may write. */
+function writingReaders(writer: Writer): Finding[] {
+  const mode = [...modesOf(writer), writer.request.AccessMode].find((one) => one?.endsWith("-reader-only"));
+  return breach(mode !== undefined, writer, "Volumes", {
+    value: writer.request.Source,
+    problem: `asks to write volume "${writer.request.Source}", whose access mode is ${mode}`,
+    remedy: "set ReadOnly to true in the request",
   });
 }
 
@@ -82,18 +64,16 @@ export const singleWriter = {
   name: "single-writer",
   statement: "a volume has one writer: one task, one instance, and a fence against a second one when a machine is lost",
   check: (homelab) => {
-    const writers = writersOf(homelab).filter((writer) => !allowsManyWriters(writer));
-    const guarded = groupsOf(homelab).flatMap((place) => {
-      const ids = writers.filter(({ group }) => group === place.group).map(({ request }) => request.Source);
-      if (ids.length === 0) return [];
-      const what = `volume ${ids.map((id) => `"${id}"`).join(" and ")}`;
-      return [...secondInstances(place, what), ...fenceGaps(place, what)];
-    });
+    const writers = writersOf(homelab).filter((writer) => modesOf(writer).some((mode) => mode !== MANY_WRITERS));
     return [
       ...manyWriters(homelab),
-      ...readersOnly(homelab),
-      ...writers.flatMap((writer) => others(writer, writers)),
-      ...guarded,
+      ...writers.flatMap(writingReaders),
+      ...writers.flatMap((writer, at) => otherWriters(writer, writers.slice(0, at))),
+      ...groupsOf(homelab).flatMap((place) => {
+        const ids = writers.filter(({ group }) => group === place.group).map(({ request }) => `"${request.Source}"`);
+        const what = `volume ${ids.join(" and ")}`;
+        return ids.length > 0 ? [...secondInstances(place, what), ...fenceGaps(place, what)] : [];
+      }),
     ];
   },
 } as const satisfies Rule;

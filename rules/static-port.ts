@@ -1,48 +1,40 @@
-import { fieldOf, isDistinct, runsEverywhere } from "./anatomy";
+import { breach, fieldOf, isDistinct, runsEverywhere } from "./anatomy";
 import { groupsOf } from "./homelab";
-import type { Finding, Rule } from "./rule";
+import type { Rule } from "./rule";
 
-/** Even on different machines: whoever knows the homelab by its ports must meet one service at each. */
+/** Once even over different machines: whoever knows a service by its port must not meet another one there. */
 export const staticPort = {
   name: "static-port",
   statement: "a static port is used once, over all jobs and groups",
   check: (homelab) => {
     const ports = groupsOf(homelab).flatMap((place) =>
-      (place.group.Networks ?? []).flatMap(({ ReservedPorts = [], DynamicPorts = [] }) =>
-        [...ReservedPorts, ...DynamicPorts].flatMap(({ Label, Value = 0 }) =>
-          Value > 0 ? [{ place, Label, Value }] : [],
+      (place.group.Networks ?? []).flatMap(({ ReservedPorts = [], DynamicPorts = [] }, network) =>
+        Object.entries({ ReservedPorts, DynamicPorts }).flatMap(([list, members]) =>
+          members.map(({ Label, Value = 0 }) => ({
+            place,
+            Value,
+            field: `Networks[${network}].${list}[${Label}].Value`,
+          })),
         ),
       ),
     );
-    return ports.flatMap(({ place, Label, Value }, at): Finding[] => {
-      const { job, group, record } = place;
-      const finding = {
-        path: record.path,
-        place: fieldOf(place, `Networks[0].ReservedPorts[${Label}].Value`),
-        value: `${Value}`,
-      };
+    const numbered = ports.filter(({ Value }) => Value > 0);
+    return numbered.flatMap(({ place, Value, field }, at) => {
+      const { job, group } = place;
       const count = group.Count ?? group.Scaling?.Min ?? 1;
-      const isApart = isDistinct(job.Constraints) || isDistinct(group.Constraints);
-      const first = ports.slice(0, at).find((port) => port.Value === Value);
+      const isApart = isDistinct(job.Constraints) || isDistinct(group.Constraints) || runsEverywhere(place);
+      const first = numbered.slice(0, at).find((port) => port.Value === Value);
       return [
-        ...(first
-          ? [
-              {
-                ...finding,
-                problem: `is the port of ${first.place.record.path} already (${fieldOf(first.place, first.Label)})`,
-                remedy: "give one of them another port, by its port prop or by Value",
-              },
-            ]
-          : []),
-        ...(count > 1 && !isApart && !runsEverywhere(place)
-          ? [
-              {
-                ...finding,
-                problem: `can be held once on a machine, and ${count} instances may come to stand on one`,
-                remedy: "add the constraint distinct_hosts, lower Count, or make the port dynamic",
-              },
-            ]
-          : []),
+        ...breach(first !== undefined, place, field, {
+          value: `${Value}`,
+          problem: `is the port of ${first?.place.record.path} already${first ? ` (${fieldOf(first.place, first.field)})` : ""}`,
+          remedy: "give one of them another port, by its port prop or by Value",
+        }),
+        ...breach(count > 1 && !isApart, place, field, {
+          value: `${Value}`,
+          problem: `can be held once on a machine, and ${count} instances may come to stand on one`,
+          remedy: "add the constraint distinct_hosts, lower Count, or make the port dynamic",
+        }),
       ];
     });
   },

@@ -1,20 +1,12 @@
 import { Duration } from "../nomad/duration";
-import { durationText, fieldOf, type GroupPlace, runsEverywhere, stackPath, updateOf, writersOf } from "./anatomy";
+import { breach, durationText, type GroupPlace, runsEverywhere, stackPath, updateOf, writersOf } from "./anatomy";
 import { groupsOf, type Homelab, tasksOf } from "./homelab";
 import type { Finding, Rule } from "./rule";
 
 /** Nomad's own, for a task that sets none. */
 const DEFAULT_KILL = Duration.seconds(5);
 
-/** The longest a group takes to stop. */
-function stopTime({ group }: GroupPlace): Duration {
-  const kills = group.Tasks.map(
-    ({ KillTimeout, ShutdownDelay }) => (KillTimeout || DEFAULT_KILL.toNanoseconds()) + (ShutdownDelay ?? 0),
-  );
-  return Duration.fromNanoseconds(Math.max(0, ...kills) + (group.ShutdownDelay ?? 0));
-}
-
-function drain(homelab: Homelab): Finding[] {
+function cutByDrain(homelab: Homelab): Finding[] {
   const { maxKillTimeout, drainDeadline } = homelab.cluster;
   if (Duration.parse(maxKillTimeout).toSeconds() <= Duration.parse(drainDeadline).toSeconds()) return [];
   return [
@@ -28,45 +20,51 @@ function drain(homelab: Homelab): Finding[] {
   ];
 }
 
-function kills(homelab: Homelab): Finding[] {
+function cutByClient(homelab: Homelab): Finding[] {
   const { maxKillTimeout } = homelab.cluster;
   const longest = Duration.parse(maxKillTimeout).toNanoseconds();
-  const writers = writersOf(homelab).flatMap(({ tasks }) => tasks);
-  return tasksOf(homelab).flatMap((place): Finding[] => {
-    const { KillTimeout } = place.task;
-    const at = { path: place.record.path, place: fieldOf(place, "KillTimeout"), value: durationText(KillTimeout) };
-    if (!KillTimeout && writers.includes(place.task)) {
-      const problem = `writes a volume, and Nomad's default kills it after ${DEFAULT_KILL}`;
-      return [{ ...at, problem, remedy: `set KillTimeout to what a clean stop takes, at most ${maxKillTimeout}` }];
-    }
-    if ((KillTimeout ?? 0) <= longest) return [];
-    const problem = `is longer than the clients honour (${maxKillTimeout}): they kill the task after that`;
-    return [{ ...at, problem, remedy: "lower KillTimeout, or raise nomad_max_kill_timeout in the inventory" }];
-  });
-}
-
-function deployments(homelab: Homelab): Finding[] {
-  return groupsOf(homelab).flatMap((place): Finding[] => {
-    const hasDeployments =
-      place.job.Type === "service" || (runsEverywhere(place) && (place.job.Update || place.group.Update));
-    const { HealthyDeadline, ProgressDeadline } = updateOf(place);
-    const stop = stopTime(place);
-    const needed = stop.plus(Duration.fromNanoseconds(HealthyDeadline));
-    if (!hasDeployments || needed.toNanoseconds() <= ProgressDeadline) return [];
+  const writing = writersOf(homelab).flatMap(({ tasks }) => tasks);
+  return tasksOf(homelab).flatMap((place) => {
+    const { KillTimeout = 0 } = place.task;
+    const value = durationText(place.task.KillTimeout);
     return [
-      {
-        path: place.record.path,
-        place: fieldOf(place, "Update.ProgressDeadline"),
-        value: durationText(ProgressDeadline),
-        problem: `ends before the old task has stopped (${stop}) and the new one had its time to get healthy (${durationText(HealthyDeadline)}), together ${needed}`,
-        remedy: `raise ProgressDeadline to at least ${needed}, or lower KillTimeout or HealthyDeadline`,
-      },
+      ...breach(KillTimeout === 0 && writing.includes(place.task), place, "KillTimeout", {
+        value,
+        problem: `writes a volume, and Nomad's default kills it after ${DEFAULT_KILL}`,
+        remedy: `set KillTimeout to what a clean stop takes, at most ${maxKillTimeout}`,
+      }),
+      ...breach(KillTimeout > longest, place, "KillTimeout", {
+        value,
+        problem: `is longer than the clients honour (${maxKillTimeout}): they kill the task after that`,
+        remedy: "lower KillTimeout, or raise nomad_max_kill_timeout in the inventory",
+      }),
     ];
   });
 }
 
+/** The longest a group takes to stop. */
+function stopTime({ group }: GroupPlace): Duration {
+  const stops = group.Tasks.map(
+    ({ KillTimeout, ShutdownDelay }) => (KillTimeout || DEFAULT_KILL.toNanoseconds()) + (ShutdownDelay ?? 0),
+  );
+  return Duration.fromNanoseconds(Math.max(0, ...stops) + (group.ShutdownDelay ?? 0));
+}
+
+function cutByDeployment(place: GroupPlace): Finding[] {
+  const { job, group } = place;
+  const hasDeployments = job.Type === "service" || (runsEverywhere(place) && Boolean(job.Update ?? group.Update));
+  const { HealthyDeadline, ProgressDeadline } = updateOf(place);
+  const stop = stopTime(place);
+  const needed = stop.plus(Duration.fromNanoseconds(HealthyDeadline));
+  return breach(hasDeployments && needed.toNanoseconds() > ProgressDeadline, place, "Update.ProgressDeadline", {
+    value: durationText(ProgressDeadline),
+    problem: `ends before the old task has stopped (${stop}) and the new one had its time to get healthy (${durationText(HealthyDeadline)}), together ${needed}`,
+    remedy: `raise ProgressDeadline to at least ${needed}, or lower KillTimeout or HealthyDeadline`,
+  });
+}
+
 /**
- * A deployment's clock includes the stop of the old task; a client cuts a kill timeout at its own maximum.
+ * A client cuts a kill timeout at its own maximum. A deployment's clock includes the stop of the old task.
  *
  * @see https://developer.hashicorp.com/nomad/docs/configuration/client#max_kill_timeout
  */
@@ -74,5 +72,5 @@ export const stopChain = {
   name: "stop-chain",
   statement:
     "kill timeout ≤ the clients' maximum ≤ drain deadline, and kill timeout plus healthy deadline ≤ progress deadline",
-  check: (homelab) => [...drain(homelab), ...kills(homelab), ...deployments(homelab)],
+  check: (homelab) => [...cutByDrain(homelab), ...cutByClient(homelab), ...groupsOf(homelab).flatMap(cutByDeployment)],
 } as const satisfies Rule;

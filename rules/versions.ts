@@ -5,7 +5,7 @@ export type Program = "Bitcoin Core" | "electrs" | "Alby Hub";
 /** Image repositories, without registry, whose tags are versions of the program. */
 const REPOSITORIES: Readonly<Record<Program, readonly string[]>> = {
   "Bitcoin Core": ["bitcoin/bitcoin", "btcpayserver/bitcoin", "lncm/bitcoind", "ruimarinho/bitcoin-core"],
-  electrs: ["getumbrel/electrs", "romanz/electrs", "lncm/electrs"],
+  electrs: ["getumbrel/electrs", "romanz/electrs"],
   "Alby Hub": ["getalby/hub"],
 };
 

@@ -7,7 +7,10 @@ export interface Allocation {
   readonly NodeName: string;
   readonly ClientStatus: string;
   readonly DesiredStatus: string;
-  readonly TaskStates: Record<string, { State: string; Failed: boolean; Restarts: number; Events: { DisplayMessage: string }[] }>;
+  readonly TaskStates: Record<
+    string,
+    { State: string; Failed: boolean; Restarts: number; Events: { DisplayMessage: string }[] }
+  >;
 }
 
 export interface Deployment {
@@ -51,7 +54,8 @@ export class Api {
   running(job: string, namespace: string, seconds = 60): Promise<Allocation> {
     return until(`one running allocation of ${job}`, seconds, async () => {
       const wanted = (await this.allocations(namespace)).filter(
-        ({ JobID, DesiredStatus, ClientStatus }) => JobID === job && DesiredStatus === "run" && ClientStatus === "running",
+        ({ JobID, DesiredStatus, ClientStatus }) =>
+          JobID === job && DesiredStatus === "run" && ClientStatus === "running",
       );
       return wanted.length === 1 ? wanted[0] : undefined;
     });

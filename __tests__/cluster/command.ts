@@ -3,7 +3,11 @@ import { spawnSync } from "node:child_process";
 export type Environment = Readonly<Record<string, string>>;
 
 /** Runs a program to its end and gives what it printed. @throws with what it said when it fails. */
-export function command(program: string, args: readonly string[], options: { cwd?: string; env?: Environment } = {}): string {
+export function command(
+  program: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: Environment } = {},
+): string {
   const env = { ...process.env, ...options.env };
   const { status, stdout, stderr, error } = spawnSync(program, args, { cwd: options.cwd, env, maxBuffer: 1 << 28 });
   if (status !== 0) {
@@ -26,7 +30,11 @@ export function sleep(milliseconds: number): Promise<void> {
 }
 
 /** Asks again until the answer is not undefined. @throws naming what was waited for, with the last error. */
-export async function until<T>(what: string, seconds: number, ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
+export async function until<T>(
+  what: string,
+  seconds: number,
+  ask: () => Promise<T | undefined> | T | undefined,
+): Promise<T> {
   const end = Date.now() + seconds * 1000;
   let last: unknown;
   while (Date.now() < end) {

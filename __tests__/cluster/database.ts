@@ -69,7 +69,15 @@ function session(socket: Socket, admit: (login: Record<string, string>) => boole
         socket.write(message("R", [0, 0, 0, 3]));
       } else if (kind === "p" && login) {
         if (admit({ ...login, password: body.toString().replace(/\0$/, "") })) {
-          socket.write(Buffer.concat([message("R", [0, 0, 0, 0]), message("Z", [..."I"].map((c) => c.charCodeAt(0)))]));
+          socket.write(
+            Buffer.concat([
+              message("R", [0, 0, 0, 0]),
+              message(
+                "Z",
+                [..."I"].map((c) => c.charCodeAt(0)),
+              ),
+            ]),
+          );
         } else {
           socket.end(message("E", [...Buffer.from("SFATAL\0C28P01\0Mpassword authentication failed\0\0")]));
         }

@@ -1,16 +1,17 @@
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { PinnedImage } from "../../nomad/image";
 import { command } from "./command";
 import type { Run } from "./run";
 
 /** The images of the homelab, each under its real name and tag, in a registry of the run. */
 export interface Images {
-  readonly bitcoin: `${string}:${string}`;
-  readonly electrs: `${string}:${string}`;
-  readonly hub: `${string}:${string}`;
-  readonly busybox: `${string}:${string}`;
-  readonly nfs: `${string}:${string}`;
-  readonly pause: `${string}:${string}`;
+  readonly bitcoin: PinnedImage;
+  readonly electrs: PinnedImage;
+  readonly hub: PinnedImage;
+  readonly busybox: PinnedImage;
+  readonly nfs: PinnedImage;
+  readonly pause: PinnedImage;
 }
 
 /**
@@ -42,7 +43,7 @@ export function buildImages(run: Run): Images {
 }
 
 /** One layer with these files, and the folders that programs expect. busybox comes with a link for each applet. */
-function image(run: Run, name: string, files: Record<string, string>, change = 'CMD ["/bin/sh"]'): `${string}:${string}` {
+function image(run: Run, name: PinnedImage, files: Record<string, string>, change = 'CMD ["/bin/sh"]'): PinnedImage {
   const root = run.path("images", name.replace(/\W/g, "-"));
   for (const folder of ["tmp", "etc", "dev", "proc", "sys"]) mkdirSync(join(root, folder), { recursive: true });
   chmodSync(join(root, "tmp"), 0o1777);
@@ -56,7 +57,15 @@ function image(run: Run, name: string, files: Record<string, string>, change = '
   }
   const reference = `${run.registry}/${name}` as const;
   command("tar", ["-C", root, "--owner=0", "--group=0", "-cf", `${root}.tar`, "."]);
-  command("docker", ["import", "--change", "ENV PATH=/usr/local/bin:/bin", "--change", change, `${root}.tar`, reference]);
+  command("docker", [
+    "import",
+    "--change",
+    "ENV PATH=/usr/local/bin:/bin",
+    "--change",
+    change,
+    `${root}.tar`,
+    reference,
+  ]);
   return reference;
 }
 

@@ -14,7 +14,12 @@ export interface Host {
 /** The agents of a cluster: each with the name, figures and timings that the inventory gives it. */
 export class NomadAgents {
   /** Starts servers and clients and waits until every node is ready. */
-  static async start(run: Run, cluster: Cluster, hosts: ReadonlyMap<string, Host>, pause: string): Promise<NomadAgents> {
+  static async start(
+    run: Run,
+    cluster: Cluster,
+    hosts: ReadonlyMap<string, Host>,
+    pause: string,
+  ): Promise<NomadAgents> {
     const agents = new NomadAgents(run, cluster, hosts, pause);
     for (const { name } of [...cluster.servers, ...cluster.clients]) agents.startOne(name);
     await agents.ready();
@@ -94,7 +99,9 @@ export class NomadAgents {
     return [...this.processes.keys()]
       .map((name) => {
         const log = readFileSync(this.logOf(name), "utf8").split("\n");
-        return [`--- agent ${name}`, ...log.filter((line) => /\[(WARN|ERROR)\]|==>/.test(line)).slice(-lines)].join("\n");
+        return [`--- agent ${name}`, ...log.filter((line) => /\[(WARN|ERROR)\]|==>/.test(line)).slice(-lines)].join(
+          "\n",
+        );
       })
       .join("\n");
   }

@@ -72,8 +72,13 @@ export class Run {
 
   /** Mount points below the folder, the deepest first. */
   private mounts(): string[] {
-    const points = readFileSync("/proc/self/mountinfo", "utf8").split("\n").map((line) => line.split(" ")[4] ?? "");
-    return points.filter((point) => point.startsWith(`${this.folder}/`)).sort().reverse();
+    const points = readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      .map((line) => line.split(" ")[4] ?? "");
+    return points
+      .filter((point) => point.startsWith(`${this.folder}/`))
+      .sort()
+      .reverse();
   }
 }
 
@@ -114,7 +119,9 @@ function startOf(pid: number): string | undefined {
 export function checkMachine(): void {
   const missing = [
     ...(process.getuid?.() === 0 ? [] : ["root, for network namespaces and mounts"]),
-    ...["ip", "iptables", "nsenter", "unshare", "tar", "nfsplugin", "busybox", "go"].filter((tool) => !attempt("which", [tool])),
+    ...["ip", "iptables", "nsenter", "unshare", "tar", "nfsplugin", "busybox", "go"].filter(
+      (tool) => !attempt("which", [tool]),
+    ),
     ...(cniFolder() ? [] : ["the CNI plugins (containernetworking-plugins)"]),
   ];
   if (missing.length > 0) throw new Error(`the cluster tests need ${missing.join("; ")}`);

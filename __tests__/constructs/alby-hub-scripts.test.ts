@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,10 +26,34 @@ function sandbox() {
   put("secrets/database_password", "url-safe_1.~");
   put("secrets/auto_unlock_password", "unlock");
   put("local/electrs", "");
-  return { root, put, here, read: (path: string) => readFileSync(join(root, path), "utf8"), has: (path: string) => existsSync(join(root, path)) };
+  return {
+    root,
+    put,
+    here,
+    read: (path: string) => readFileSync(join(root, path), "utf8"),
+    has: (path: string) => existsSync(join(root, path)),
+  };
 }
 
-const ENTRY = { volumeId: "albyhub-data", firstStart: false, secrets: "nomad/jobs/a/a/a", autoUnlock: true, databaseUri: "postgresql://u:$password@h/d" };
+/** Ends a script and the `sleep` it may be in, which would keep its output open. */
+function kill(script: ChildProcess | undefined): void {
+  try {
+    if (script?.pid) process.kill(-script.pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** A container has no proxy settings. */
+const ENVIRONMENT = { PATH: process.env.PATH };
+
+const ENTRY = {
+  volumeId: "albyhub-data",
+  firstStart: false,
+  secrets: "nomad/jobs/a/a/a",
+  autoUnlock: true,
+  databaseUri: "postgresql://u:$password@h/d",
+};
 
 describeWith(["busybox"], "the start script of Alby Hub", () => {
   let box: ReturnType<typeof sandbox>;
@@ -38,7 +62,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     box = sandbox();
   });
   afterEach(() => {
-    running?.kill("SIGKILL");
+    kill(running);
     rmSync(box.root, { recursive: true });
   });
 
@@ -46,7 +70,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
   const start = (props: Partial<typeof ENTRY> = {}) =>
     new Promise<{ printed: string; status: number | null | "waiting" }>((done) => {
       box.put("local/entry", box.here(albyHubEntry({ ...ENTRY, ...props }).EmbeddedTmpl ?? ""));
-      running = spawn("busybox", ["sh", join(box.root, "local/entry")]);
+      running = spawn("busybox", ["sh", join(box.root, "local/entry")], { env: ENVIRONMENT, detached: true });
       let printed = "";
       const read = (text: Buffer) => {
         printed += text;
@@ -67,7 +91,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
   test("marks an empty volume at the first start, and then needs no permission", async () => {
     expect(await start({ firstStart: true })).toMatchObject({ status: "waiting" });
     expect(box.read("data/.homelab-volume")).toBe("albyhub-data\n");
-    running?.kill("SIGKILL");
+    kill(running);
     expect(await start()).toMatchObject({ status: "waiting" });
   });
 
@@ -92,17 +116,20 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     expect(printed).toContain("the volume albyhub-data holds the data of other-data");
   });
 
-  test.each([true, false])("refuses a volume with something else on it, first start or not (%p)", async (firstStart) => {
-    box.put("data/blocks/blk00000.dat", "x");
-    const { printed, status } = await start({ firstStart });
-    expect(status).toBe(1);
-    expect(printed).toContain("holds something else than the data of an Alby Hub: blocks");
-  });
+  test.each([true, false])(
+    "refuses a volume with something else on it, first start or not (%p)",
+    async (firstStart) => {
+      box.put("data/blocks/blk00000.dat", "x");
+      const { printed, status } = await start({ firstStart });
+      expect(status).toBe(1);
+      expect(printed).toContain("holds something else than the data of an Alby Hub: blocks");
+    },
+  );
 
   test("refuses when the Lightning state has gone from a volume that had it", async () => {
     box.put("data/ldk/storage/ldk_node_data.sqlite", "x");
     await start();
-    running?.kill("SIGKILL");
+    kill(running);
     rmSync(join(box.root, "data/ldk"), { recursive: true });
     const { printed, status } = await start({ firstStart: true });
     expect(status).toBe(1);
@@ -110,9 +137,12 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
   });
 
   test.each([
-    ["the Nomad variable nomad/jobs/a/a/a has no value under the key database_password", "has no value under the key database_password"],
-    ["p@ss/word", "holds under the key database_password a value with characters other than"],
-    ["", "database_password"],
+    [
+      "the Nomad variable nomad/jobs/a/a/a has no value under the key database_password",
+      "has no value under the key database_password",
+    ],
+    ["p@ss/word", "must hold under the key database_password a value of A-Z"],
+    ["", "must hold under the key database_password a value"],
   ])("refuses the password file %j, without printing a password", async (password, message) => {
     box.put("secrets/database_password", password);
     const { printed, status } = await start({ firstStart: true });
@@ -129,7 +159,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
 
   test("ends at once when it is stopped while it waits", async () => {
     await start({ firstStart: true });
-    const ended = new Promise((done) => running?.on("close", done));
+    const ended = new Promise((done) => running?.on("exit", done));
     const before = Date.now();
     running?.kill("SIGTERM");
     expect(await ended).toBe(0);
@@ -156,30 +186,35 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
 
 describeWith(["busybox"], "the probe of Alby Hub", () => {
   let box: ReturnType<typeof sandbox>;
-  let hub: Server | undefined;
   beforeEach(() => {
     box = sandbox();
   });
   afterEach(() => {
-    hub?.close();
     rmSync(box.root, { recursive: true });
   });
 
   const GRACE = 600;
   const ago = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
   const probe = async (info: object | undefined, autoUnlock = true) => {
-    hub = createServer((_, response) => response.end(JSON.stringify(info))).listen(0, "127.0.0.1");
-    await new Promise((done) => hub?.on("listening", done));
+    const hub = createServer((_, response) => response.end(JSON.stringify(info))).listen(0, "127.0.0.1");
+    await new Promise((done) => hub.on("listening", done));
     const { port } = hub.address() as AddressInfo;
-    const functions = "ok() { echo \"200 $*\"; exit; }\nbad() { echo \"503 $*\"; exit; }\n";
-    box.put("local/health", functions + box.here(albyHubHealth(info ? port : 1, GRACE, autoUnlock)).replaceAll(/\b(cat|wget|date|tr) /g, "busybox $1 "));
+    const functions = 'ok() { echo "200 $*"; exit; }\nbad() { echo "503 $*"; exit; }\n';
+    box.put(
+      "local/health",
+      functions +
+        box.here(albyHubHealth(info ? port : 1, GRACE, autoUnlock)).replaceAll(/\b(cat|wget|date|tr) /g, "busybox $1 "),
+    );
     return new Promise<string>((done) => {
-      const shell = spawn("busybox", ["sh", join(box.root, "local/health")]);
+      const shell = spawn("busybox", ["sh", join(box.root, "local/health")], { env: ENVIRONMENT });
       let printed = "";
       shell.stdout.on("data", (text) => {
         printed += text;
       });
-      shell.on("close", () => done(printed.trim()));
+      shell.on("close", () => {
+        hub.close();
+        done(printed.trim());
+      });
     });
   };
   const state = (text: string) => box.put("alloc/data/albyhub", `${text}\n`);
@@ -192,12 +227,30 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
 
   test.each([
     ["a running node", { setupCompleted: true, running: true }, 5000, true, "200 the Lightning node runs"],
-    ["a hub that is not set up", { setupCompleted: false, running: false }, 5000, true, "200 set-up is open to whoever comes first"],
+    [
+      "a hub that is not set up",
+      { setupCompleted: false, running: false },
+      5000,
+      true,
+      "200 set-up is open to whoever comes first",
+    ],
     ["a node that is starting", { setupCompleted: true, running: false }, 590, true, "200 starting"],
-    ["a node that has not started in time", { setupCompleted: true, running: false }, 601, true, "503 the Lightning node does not run"],
+    [
+      "a node that has not started in time",
+      { setupCompleted: true, running: false },
+      601,
+      true,
+      "503 the Lightning node does not run",
+    ],
     ["a hub that answers nothing, in time", undefined, 590, true, "200 starting"],
     ["a hub that answers nothing, too late", undefined, 601, true, "503 the Lightning node does not run"],
-    ["a hub locked by hand", { setupCompleted: true, running: false }, 5000, false, "200 locked: to be unlocked by hand"],
+    [
+      "a hub locked by hand",
+      { setupCompleted: true, running: false },
+      5000,
+      false,
+      "200 locked: to be unlocked by hand",
+    ],
   ])("says of %s", async (_, info, seconds, autoUnlock, answer) => {
     state(`started ${ago(seconds)} 127.0.0.1:50001`);
     box.put("local/electrs", "127.0.0.1:50001");

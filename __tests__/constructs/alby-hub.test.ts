@@ -67,7 +67,9 @@ describe("AlbyHub with default props", () => {
   });
 
   test("asks for the database's password from its owner, and makes the one that unlocks", () => {
-    expect(output.secrets.filter(({ path }) => path.includes("albyhub")).map(({ key, source }) => [key, source])).toEqual([
+    expect(
+      output.secrets.filter(({ path }) => path.includes("albyhub")).map(({ key, source }) => [key, source]),
+    ).toEqual([
       ["database_password", "owner"],
       ["auto_unlock_password", "random"],
     ]);
@@ -100,7 +102,10 @@ describe("AlbyHub with custom props", () => {
 
   test("marks an empty volume at its first start, and the overview says so while the prop stands", () => {
     expect(templateOf(job, "local/entry")).toContain('say "first start: marks the empty volume as albyhub-data"');
-    expect(output.notices).toContainEqual({ path: "homelab/albyhub", text: expect.stringContaining("firstStart = true") });
+    expect(output.notices).toContainEqual({
+      path: "homelab/albyhub",
+      text: expect.stringContaining("firstStart = true"),
+    });
   });
 
   test("follows its owner's choices", () => {
@@ -120,6 +125,8 @@ describe("AlbyHub", () => {
   });
 
   test("refuses a chain it does not know", () => {
-    expect(() => buildHomelab({ bitcoin: { chain: "testnet4" } })).toThrow('chain "testnet4", which Alby Hub does not know');
+    expect(() => buildHomelab({ bitcoin: { chain: "testnet4" } })).toThrow(
+      'chain "testnet4", which Alby Hub does not know',
+    );
   });
 });

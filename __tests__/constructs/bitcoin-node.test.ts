@@ -72,7 +72,9 @@ describe("BitcoinNode with default props", () => {
     const conf = templateOf(job, "secrets/bitcoin.conf");
     const lines = conf.split("\n");
     expect(task?.Templates?.[0]).toMatchObject({ Perms: "0400", Uid: 3001, ChangeMode: "noop" });
-    expect(lines).toEqual(expect.arrayContaining(["chain=main", "txindex=1", "dbcache=1024", "persistmempool=0", "disablewallet=1"]));
+    expect(lines).toEqual(
+      expect.arrayContaining(["chain=main", "txindex=1", "dbcache=1024", "persistmempool=0", "disablewallet=1"]),
+    );
     expect(lines.filter((line) => line.startsWith("rpcwhitelist="))).toEqual([
       "rpcwhitelist=electrs:getblockchaininfo,getnetworkinfo,getmempoolinfo,getrawmempool,getmempoolentry,getrawtransaction,getblock,estimatesmartfee,sendrawtransaction,submitpackage",
     ]);
@@ -117,7 +119,7 @@ describe("BitcoinNode with default props", () => {
 describe("BitcoinNode with custom props", () => {
   const { jobs } = synth({
     bitcoin: {
-      image: "bitcoin/bitcoin:31.1@sha256:0000",
+      image: `bitcoin/bitcoin:31.1@sha256:${"0".repeat(64)}`,
       metaVersion: 7,
       chain: "regtest",
       initialSync: true,
@@ -163,7 +165,9 @@ describe("BitcoinNode with custom props", () => {
 describe("BitcoinNode", () => {
   test("narrows the RPC allow list to the clients when the inventory knows all their addresses", () => {
     const { clients } = testCluster();
-    const cluster = testCluster({ clients: clients.map((client, i) => ({ ...client, lanAddress: `127.0.0.${i + 1}` })) });
+    const cluster = testCluster({
+      clients: clients.map((client, i) => ({ ...client, lanAddress: `127.0.0.${i + 1}` })),
+    });
     expect(confOf({ stack: { cluster } }).match(/^rpcallowip=.*$/gm)).toEqual([
       "rpcallowip=127.0.0.1",
       "rpcallowip=127.0.0.2",
@@ -176,8 +180,12 @@ describe("BitcoinNode", () => {
     const { stack, bitcoin } = buildHomelab();
     bitcoin.rpcUser("my-laptop", ["getblockchaininfo", "getblockchaininfo", "uptime"]);
     const { jobs, output } = synthesize(stack);
-    expect(templateOf(jobs.bitcoin, "secrets/bitcoin.conf")).toContain("\nrpcwhitelist=my-laptop:getblockchaininfo,uptime\n");
-    expect(output.secrets.filter(({ source }) => source === "rpc-hash").map(({ key, rpcUser }) => [key, rpcUser])).toEqual([
+    expect(templateOf(jobs.bitcoin, "secrets/bitcoin.conf")).toContain(
+      "\nrpcwhitelist=my-laptop:getblockchaininfo,uptime\n",
+    );
+    expect(
+      output.secrets.filter(({ source }) => source === "rpc-hash").map(({ key, rpcUser }) => [key, rpcUser]),
+    ).toEqual([
       ["rpcauth_electrs", "electrs"],
       ["rpcauth_my_laptop", "my-laptop"],
     ]);
@@ -216,15 +224,23 @@ describe("BitcoinNode", () => {
     const { stack } = buildHomelab({ electrs: {} });
     expect(stack).toBeDefined();
     expect(() => buildHomelab({ bitcoin: { prune: Memory.mebibytes(549) } })).toThrow("at least 550 MiB");
-    expect(() => buildHomelab({ bitcoin: { prune: Memory.mebibytes(550), txindex: true } })).toThrow("leave one of them out");
-    expect(() => buildHomelab({ bitcoin: { prune: Memory.mebibytes(550) } })).toThrow("is pruned, and electrs needs every block");
+    expect(() => buildHomelab({ bitcoin: { prune: Memory.mebibytes(550), txindex: true } })).toThrow(
+      "leave one of them out",
+    );
+    expect(() => buildHomelab({ bitcoin: { prune: Memory.mebibytes(550) } })).toThrow(
+      "is pruned, and electrs needs every block",
+    );
   });
 
   test.each([0, -1, 1.5, Number.NaN])("refuses metaVersion %p", (metaVersion) => {
-    expect(() => buildHomelab({ bitcoin: { metaVersion } })).toThrow(`metaVersion = ${metaVersion} must be a positive whole number`);
+    expect(() => buildHomelab({ bitcoin: { metaVersion } })).toThrow(
+      `metaVersion = ${metaVersion} must be a positive whole number`,
+    );
   });
 
   test("refuses an acknowledgement without a reason", () => {
-    expect(() => buildHomelab().bitcoin.acknowledge("pinned-image", " ")).toThrow('acknowledge("pinned-image", "") lacks a reason');
+    expect(() => buildHomelab().bitcoin.acknowledge("pinned-image", " ")).toThrow(
+      'acknowledge("pinned-image", "") lacks a reason',
+    );
   });
 });

@@ -29,7 +29,9 @@ describe("Electrs with default props", () => {
       ["probe", "prestart", true],
     ]);
     expect(group?.Tasks[0]?.Config).toMatchObject({ entrypoint: ["/alloc/bin/busybox", "sh", "/local/entry"] });
-    expect(templateOf(job, "local/entry")).toContain("exec electrs --skip-default-conf-files --conf /secrets/electrs.toml\n");
+    expect(templateOf(job, "local/entry")).toContain(
+      "exec electrs --skip-default-conf-files --conf /secrets/electrs.toml\n",
+    );
   });
 
   test("no template ever restarts it, nor does its health check", () => {
@@ -43,7 +45,9 @@ describe("Electrs with default props", () => {
       expect.objectContaining({
         Name: "electrs",
         PortLabel: "electrum",
-        Checks: [expect.objectContaining({ Type: "http", Path: "/cgi-bin/health", PortLabel: "probe", OnUpdate: "ignore" })],
+        Checks: [
+          expect.objectContaining({ Type: "http", Path: "/cgi-bin/health", PortLabel: "probe", OnUpdate: "ignore" }),
+        ],
       }),
     ]);
     expect(templateOf(job, "local/www/cgi-bin/health", 2)).toContain('"method":"server.ping"');
@@ -55,7 +59,9 @@ describe("Electrs with default props", () => {
   });
 
   test("has its own secret, the other half of bitcoind's", () => {
-    expect(output.secrets.filter(({ rpcUser }) => rpcUser === "electrs").map(({ path, key, source }) => [path, key, source])).toEqual([
+    expect(
+      output.secrets.filter(({ rpcUser }) => rpcUser === "electrs").map(({ path, key, source }) => [path, key, source]),
+    ).toEqual([
       ["nomad/jobs/bitcoin/bitcoin/bitcoind", "rpcauth_electrs", "rpc-hash"],
       ["nomad/jobs/electrs/electrs/electrs", "bitcoin_rpc_password", "rpc-password"],
     ]);

@@ -53,11 +53,21 @@ describeWith(["postgres", "terraform"], "state in a real PostgreSQL", () => {
     if (process.getuid?.() === 0) execFileSync("chown", ["-R", "65534:65534", directory]);
     asPostgres("initdb", "-D", data, "-U", "postgres", "--auth=trust", "-E", "UTF8");
     // A socket in its own folder and no TCP port: nothing else on the machine can be met.
-    asPostgres("pg_ctl", "-D", data, "-w", "-o", `-k ${directory} -c listen_addresses=''`, "-l", join(directory, "log"), "start");
+    asPostgres(
+      "pg_ctl",
+      "-D",
+      data,
+      "-w",
+      "-o",
+      `-k ${directory} -c listen_addresses=''`,
+      "-l",
+      join(directory, "log"),
+      "start",
+    );
     connection = `postgres://postgres:${PASSWORD}@/postgres?host=${directory}&sslmode=disable`;
   });
   afterAll(() => {
-    holder?.kill("SIGKILL");
+    if (holder?.pid) process.kill(-holder.pid, "SIGKILL");
     asPostgres("pg_ctl", "-D", join(directory, "data"), "-m", "immediate", "stop");
     rmSync(directory, { recursive: true, force: true });
   });
@@ -88,7 +98,11 @@ describeWith(["postgres", "terraform"], "state in a real PostgreSQL", () => {
     expect(terraform(cwd, "plan").stdout).toContain("No changes");
 
     synthesize("second", 20);
-    holder = spawn("terraform", ["apply", "-auto-approve", "-no-color", "-input=false"], { cwd, env: environment() });
+    holder = spawn("terraform", ["apply", "-auto-approve", "-no-color", "-input=false"], {
+      cwd,
+      env: environment(),
+      detached: true,
+    });
     await new Promise<void>((resolve, reject) => {
       holder?.stdout?.on("data", (text) => String(text).includes("Provisioning") && resolve());
       holder?.on("exit", () => reject(new Error("the run that holds the lock ended before it was met")));
@@ -97,8 +111,12 @@ describeWith(["postgres", "terraform"], "state in a real PostgreSQL", () => {
     expect(refused.status).toBe(1);
     expect(refused.stderr).toContain("Error acquiring the state lock");
 
-    const files = readdirSync(join(directory, "out"), { recursive: true, withFileTypes: true }).filter((f) => f.isFile());
-    const guilty = files.filter((f) => readFileSync(join(f.parentPath, f.name)).includes(PASSWORD)).map(({ name }) => name);
+    const files = readdirSync(join(directory, "out"), { recursive: true, withFileTypes: true }).filter((f) =>
+      f.isFile(),
+    );
+    const guilty = files
+      .filter((f) => readFileSync(join(f.parentPath, f.name)).includes(PASSWORD))
+      .map(({ name }) => name);
     expect(files.length).toBeGreaterThan(1);
     expect(guilty).toEqual([]);
   });

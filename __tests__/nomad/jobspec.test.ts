@@ -19,7 +19,9 @@ const jobWith = (text: string): Job => ({
 
 /** Strings that are rich in what Terraform gives a meaning to. */
 const hostile = fc
-  .array(fc.oneof(fc.constantFrom("$", "%", "{", "}", "${", "%{", "$${", "%%{", '"', "\\", "\n", "\t", "~}"), fc.string()))
+  .array(
+    fc.oneof(fc.constantFrom("$", "%", "{", "}", "${", "%{", "$${", "%%{", '"', "\\", "\n", "\t", "~}"), fc.string()),
+  )
   .map((parts) => parts.join(""));
 
 describe("toJobspec", () => {
@@ -65,7 +67,10 @@ describeWith(["terraform"], "what Terraform evaluates", () => {
       ...fc.sample(hostile, 500),
     ];
     const resource = { terraform_data: { jobs: { input: texts.map((text) => toJobspec(jobWith(text))) } } };
-    writeFileSync(join(directory, "main.tf.json"), JSON.stringify({ resource, output: { jobs: { value: "${terraform_data.jobs.output}" } } }));
+    writeFileSync(
+      join(directory, "main.tf.json"),
+      JSON.stringify({ resource, output: { jobs: { value: "${terraform_data.jobs.output}" } } }),
+    );
     const terraform = (...args: string[]) =>
       execFileSync("terraform", args, {
         cwd: directory,

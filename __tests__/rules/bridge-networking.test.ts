@@ -37,19 +37,19 @@ describe(bridgeNetworking.statement, () => {
 
   test.each([undefined, 0, -1])("a port with To %s is refused", (To) => {
     expect(withNetworks({ Mode: "bridge", ReservedPorts: [{ Label: "a", Value: 1, To }] })).toEqual([
-      `${at}[0].ReservedPorts[a] = no To`,
+      `${at}[0].ReservedPorts[a].To = ${To || "not set"}`,
     ]);
     expect(withNetworks({ Mode: "bridge", DynamicPorts: [{ Label: "a", To }] })).toEqual([
-      `${at}[0].DynamicPorts[a] = no To`,
+      `${at}[0].DynamicPorts[a].To = ${To || "not set"}`,
     ]);
   });
 
   test("a port in the other one's list is refused", () => {
     expect(withNetworks({ Mode: "bridge", DynamicPorts: [{ Label: "a", Value: 50001, To: 50001 }] })).toEqual([
-      `${at}[0].DynamicPorts[a] = 50001`,
+      `${at}[0].DynamicPorts[a].Value = 50001`,
     ]);
     expect(withNetworks({ Mode: "bridge", ReservedPorts: [{ Label: "a", To: 50001 }] })).toEqual([
-      `${at}[0].ReservedPorts[a] = no Value`,
+      `${at}[0].ReservedPorts[a].Value = not set`,
     ]);
   });
 

@@ -21,6 +21,7 @@ describe(ownSecretPath.statement, () => {
     '{{ "a string that says nomadVar x" }}',
     'text that says nomadVar "nomad/jobs"',
     "{{ .nomadVar }}",
+    '{{ nomadVar "an action that is never closed',
   ])("%s passes", (text) => {
     expect(withTemplate(text)).toEqual([]);
   });
@@ -60,6 +61,8 @@ describe(ownSecretPath.statement, () => {
       withTemplate('[[ with nomadVar "nomad/jobs" ]][[ end ]]', { LeftDelim: "[[", RightDelim: "]]" }),
     ).toHaveLength(1);
     expect(withTemplate('{{ print "}}" (nomadVar "nomad/jobs").x }}')).toHaveLength(1);
+    expect(withTemplate("{{ print '\"' (nomadVar `nomad/jobs`).x -}}")).toHaveLength(1);
+    expect(withTemplate('{{/* an " odd quote }} */}}{{ nomadVar "nomad/jobs" }}')).toHaveLength(1);
   });
 
   test("a template that comes to the machine later cannot be checked", () => {

@@ -57,6 +57,11 @@ describe(pinnedImage.statement, () => {
     ]);
   });
 
+  test("a task of another driver has no image", () => {
+    const exec = { Driver: "exec", Config: { command: "backup" } } as never;
+    expect(places(pinnedImage, ({ bitcoin }) => Object.assign(bitcoin.task, exec))).toEqual([]);
+  });
+
   test("an image that several tasks of a job share is named once, in each job", () => {
     const found = places(pinnedImage, ({ bitcoin, electrs }) => {
       for (const { group, task } of [bitcoin, electrs]) {

@@ -25,7 +25,7 @@ describe(staticPort.statement, () => {
           Networks: [{ DynamicPorts: [{ Label: "rpc", Value: 8332 }] }],
         }),
     );
-    expect(found).toEqual(["homelab/bitcoin TaskGroups[second].Networks[0].ReservedPorts[rpc].Value = 8332"]);
+    expect(found).toEqual(["homelab/bitcoin TaskGroups[second].Networks[0].DynamicPorts[rpc].Value = 8332"]);
   });
 
   test("the same port inside of two containers passes", () => {

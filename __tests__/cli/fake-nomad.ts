@@ -1,0 +1,90 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+export type Items = Record<string, string>;
+
+/** Nomad's variables over HTTP, with check-and-set as the real one has it. */
+export class FakeNomad {
+  static async start(): Promise<FakeNomad> {
+    const nomad = new FakeNomad();
+    await new Promise<void>((resolve) => nomad.server.listen(0, "127.0.0.1", resolve));
+    return nomad;
+  }
+
+  /** Every write as `path key key`, in order. */
+  writes: string[] = [];
+  /** Called before each write with its path; it may write itself, and so come first. */
+  beforeWrite: (path: string) => void = () => {};
+  /** What the token may do. */
+  capabilities = new Set(["read", "write", "list"]);
+  /** The status of every answer from the n-th write on. */
+  failFrom = Number.POSITIVE_INFINITY;
+
+  private readonly variables = new Map<string, { ModifyIndex: number; Items: Items }>();
+  private index = 10;
+  private readonly server: Server = createServer((request, response) => {
+    const url = new URL(request.url ?? "", "http://nomad");
+    const namespace = url.searchParams.get("namespace") ?? "default";
+    const [, version, kind, encoded = ""] = url.pathname.split("/");
+    const path = decodeURIComponent(encoded);
+    const chunks: Buffer[] = [];
+    const answer = (status: number, body: unknown) => {
+      const text = typeof body === "string" ? body : JSON.stringify(body);
+      response.writeHead(status, { "content-type": "text/plain" }).end(text);
+    };
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      const needs = kind === "vars" ? "list" : request.method === "PUT" ? "write" : "read";
+      if (version !== "v1" || (kind !== "var" && kind !== "vars")) return answer(404, "not found");
+      if (!this.capabilities.has(needs)) return answer(403, "Permission denied");
+      if (needs === "list") return answer(200, this.list(namespace, url.searchParams.get("prefix") ?? ""));
+      if (needs === "write") {
+        if (this.writes.length + 1 >= this.failFrom) return answer(500, "No cluster leader");
+        this.beforeWrite(path);
+      }
+      const variable = this.variables.get(`${namespace} ${path}`);
+      if (needs === "read") return variable ? answer(200, variable) : answer(404, "variable not found");
+      if (Number(url.searchParams.get("cas")) !== (variable?.ModifyIndex ?? 0)) return answer(409, variable);
+      const { Items } = JSON.parse(Buffer.concat(chunks).toString());
+      this.writes.push([path, ...Object.keys(Items)].join(" "));
+      answer(200, this.put(path, Items, namespace));
+    });
+  });
+
+  get address(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Writes a variable whole, as its owner may. */
+  put(path: string, items: Items, namespace = "bitcoin"): unknown {
+    const variable = { Namespace: namespace, Path: path, ModifyIndex: ++this.index, Items: items };
+    this.variables.set(`${namespace} ${path}`, variable);
+    return variable;
+  }
+
+  items(path: string, namespace = "bitcoin"): Items {
+    return this.variables.get(`${namespace} ${path}`)?.Items ?? {};
+  }
+
+  /** Every value of every variable. */
+  values(): string[] {
+    return [...this.variables.values()].flatMap(({ Items }) => Object.values(Items)).filter(Boolean);
+  }
+
+  reset(): void {
+    this.variables.clear();
+    this.writes = [];
+    this.beforeWrite = () => {};
+    this.capabilities = new Set(["read", "write", "list"]);
+    this.failFrom = Number.POSITIVE_INFINITY;
+  }
+
+  stop(): Promise<void> {
+    return new Promise((resolve) => this.server.close(() => resolve()));
+  }
+
+  private list(namespace: string, prefix: string): { Path: string }[] {
+    const names = [...this.variables.keys()].filter((name) => name.startsWith(`${namespace} ${prefix}`));
+    return names.map((name) => ({ Path: name.slice(namespace.length + 1) }));
+  }
+}

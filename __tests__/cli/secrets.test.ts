@@ -1,0 +1,473 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { Testing } from "cdktf";
+import type { Command } from "commander";
+import { homelab, run } from "../../cli/homelab";
+import { askHidden } from "../../cli/prompt";
+import { belongsTo, rpcauth } from "../../cli/rpcauth";
+import { buildHomelab } from "../homelab-fixture";
+import { FakeNomad } from "./fake-nomad";
+
+const BITCOIND = "nomad/jobs/bitcoin/bitcoin/bitcoind";
+const ELECTRS = "nomad/jobs/electrs/electrs/electrs";
+const HUB = "nomad/jobs/albyhub/albyhub/albyhub";
+const PLANTED = "planted-by-the-owner";
+
+let nomad: FakeNomad;
+let lab: string;
+let withLaptop: string;
+
+/** The homelab of main.ts, synthesized for the fake Nomad. */
+function synthesizeFor(address: string, laptop: boolean): string {
+  const { bitcoin, stack } = buildHomelab();
+  if (laptop) bitcoin.rpcUser("laptop", ["getblockcount"]);
+  const outdir = Testing.fullSynth(stack);
+  const file = join(outdir, "stacks/homelab/cdk.tf.json");
+  writeFileSync(file, readFileSync(file, "utf8").replaceAll("http://127.0.0.1:4646", address));
+  return outdir;
+}
+
+beforeAll(async () => {
+  nomad = await FakeNomad.start();
+  lab = synthesizeFor(nomad.address, false);
+  withLaptop = synthesizeFor(nomad.address, true);
+});
+beforeEach(() => nomad.reset());
+afterAll(() => nomad.stop());
+
+interface Setting {
+  readonly outdir?: string;
+  readonly env?: Record<string, string>;
+  readonly stdin?: string;
+}
+
+/** Runs `homelab secrets …`: what it prints, and its exit code. */
+async function secrets(args: string, { outdir = lab, env = {}, stdin = "" }: Setting = {}) {
+  const printed = { out: "", err: "" };
+  const capture = (command: Command) => {
+    command.configureOutput({
+      writeOut: (text) => {
+        printed.out += text;
+      },
+      writeErr: (text) => {
+        printed.err += text;
+      },
+      getOutHasColors: () => false,
+    });
+    command.commands.forEach(capture);
+  };
+  const program = homelab();
+  capture(program);
+  const [environment, input] = [process.env, Object.getOwnPropertyDescriptor(process, "stdin")];
+  process.env = { CDKTF_OUTDIR: outdir, ...env };
+  Object.defineProperty(process, "stdin", { configurable: true, value: Readable.from([Buffer.from(stdin)]) });
+  try {
+    return { code: await run(["secrets", ...args.split(" ")], program), ...printed };
+  } finally {
+    process.env = environment;
+    if (input) Object.defineProperty(process, "stdin", input);
+  }
+}
+
+const given = (path: string, key: string, value: string) => JSON.stringify({ [path]: { [key]: value } });
+const database = { stdin: given(HUB, "database_password", PLANTED) };
+
+describe("check", () => {
+  test("names every key that is missing, with path, readers and remedy, and ends with 2", async () => {
+    const { code, out, err } = await secrets("check");
+    expect(out).toBe(`homelab at ${nomad.address}: 4 of 4 secrets are missing or wrong
+  ${BITCOIND} in namespace bitcoin, read by bitcoin/bitcoin/bitcoind
+    rpcauth_electrs missing (salt$hash of the RPC password of electrs): homelab secrets init makes it from the password
+  ${ELECTRS} in namespace bitcoin, read by electrs/electrs/electrs
+    bitcoin_rpc_password missing (password of the RPC user electrs): homelab secrets init makes it, and its hash
+  ${HUB} in namespace bitcoin, read by albyhub/albyhub/albyhub
+    database_password missing (password of the PostgreSQL role albyhub): homelab secrets init asks for it
+    auto_unlock_password missing (password that unlocks the hub at its start): homelab secrets init makes it
+`);
+    expect({ code, err }).toEqual({ code: 2, err: "" });
+  });
+
+  test("tells an empty key from a missing one", async () => {
+    nomad.put(HUB, { database_password: "" });
+    const { stacks } = JSON.parse((await secrets("check --json")).out);
+    expect(stacks[0].complete).toBe(false);
+    const states = stacks[0].secrets.map(({ key, state }: Record<string, string>) => [key, state]);
+    expect(Object.fromEntries(states)).toMatchObject({ database_password: "empty", auto_unlock_password: "missing" });
+  });
+
+  test("ends with 0 when all is there, and writes nothing", async () => {
+    await secrets("init --stdin", database);
+    nomad.writes = [];
+    expect(await secrets("check")).toEqual({
+      code: 0,
+      out: `homelab at ${nomad.address}: all 4 secrets are there\n`,
+      err: "",
+    });
+    expect(nomad.writes).toEqual([]);
+  });
+
+  test("says when a hash was made from another password", async () => {
+    await secrets("init --stdin", database);
+    nomad.put(ELECTRS, { bitcoin_rpc_password: "another" });
+    const { code, out } = await secrets("check");
+    expect(code).toBe(2);
+    expect(out.replaceAll(/\s+/g, " ")).toContain(
+      "rpcauth_electrs mismatch (salt$hash of the RPC password of electrs): was made from another password than " +
+        `bitcoin_rpc_password in ${ELECTRS}: if that is the right one, rename the key rpcauth_electrs in ${BITCOIND} to ` +
+        "rpcauth_electrs_next, run homelab secrets init, raise metaVersion of bitcoin, then of electrs, and delete " +
+        "rpcauth_electrs_next",
+    );
+  });
+
+  test("is content while a password is changed, when the second hash belongs to it", async () => {
+    await secrets("init --stdin", database);
+    nomad.put(BITCOIND, { rpcauth_electrs: rpcauth("old"), rpcauth_electrs_next: rpcauth("new") });
+    nomad.put(ELECTRS, { bitcoin_rpc_password: "new" });
+    expect((await secrets("check")).code).toBe(0);
+  });
+
+  test("names values that their reader would refuse, without them", async () => {
+    await secrets("init --stdin", database);
+    nomad.put(HUB, { ...nomad.items(HUB), database_password: "p@ss/word" });
+    nomad.put(BITCOIND, { rpcauth_electrs: "electrs:salt$hash" });
+    const { code, out } = await secrets("check");
+    expect(code).toBe(2);
+    expect(out).toMatch(/database_password malformed .*: has characters other than A-Z a-z 0-9/);
+    expect(out).toMatch(/rpcauth_electrs malformed .*: is no salt\$hash/);
+    expect(out).not.toContain("p@ss");
+  });
+
+  test("with a token that may list but not read sees variables, and says that it sees no keys", async () => {
+    await secrets("init --stdin", database);
+    nomad.capabilities = new Set(["list"]);
+    const { code, out } = await secrets("check");
+    expect(code).toBe(0);
+    expect(out).toContain(`${HUB} is there, but this token may not read it: its keys are not checked`);
+  });
+
+  test("with a token that may do nothing names the capability", async () => {
+    nomad.capabilities.clear();
+    const { code, out, err } = await secrets("check");
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toMatch(
+      /^error: GET .*: Permission denied: NOMAD_TOKEN is not set; this takes the capability "read" for variables at nomad\/jobs\/\S+ in namespace "bitcoin"\n$/,
+    );
+  });
+
+  test("with a token that may list, and sees nothing, does not claim that nothing is there", async () => {
+    nomad.capabilities = new Set(["list"]);
+    expect((await secrets("check")).err).toContain("is missing, or hidden from this token");
+  });
+});
+
+describe("init", () => {
+  test("makes what can be made, names the rest, and prints no value", async () => {
+    const { code, out, err } = await secrets("init");
+    expect({ code, err }).toEqual({ code: 2, err: "" });
+    expect(out).toBe(`made bitcoin_rpc_password in ${ELECTRS}
+made auto_unlock_password in ${HUB}
+made rpcauth_electrs in ${BITCOIND}; bitcoin takes it at its next start
+homelab at ${nomad.address}: 1 of 4 secrets is missing or wrong
+  ${HUB} in namespace bitcoin, read by albyhub/albyhub/albyhub
+    database_password missing (password of the PostgreSQL role albyhub): homelab secrets init asks for it
+`);
+    for (const value of nomad.values()) expect(out).not.toContain(value);
+  });
+
+  test("makes passwords of 256 bits that fit into a URL, and the hash that belongs to them", async () => {
+    await secrets("init");
+    const { bitcoin_rpc_password: password = "" } = nomad.items(ELECTRS);
+    expect(password).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    expect(nomad.items(HUB).auto_unlock_password).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    expect(nomad.items(HUB).auto_unlock_password).not.toBe(password);
+    expect(belongsTo(nomad.items(BITCOIND).rpcauth_electrs ?? "", password)).toBe(true);
+  });
+
+  test("changes nothing when run again", async () => {
+    await secrets("init --stdin", database);
+    const before = nomad.values();
+    nomad.writes = [];
+    expect((await secrets("init")).code).toBe(0);
+    expect(nomad.writes).toEqual([]);
+    expect(nomad.values()).toEqual(before);
+  });
+
+  test("keeps the other keys of a variable, and those that have a value", async () => {
+    nomad.put(HUB, { auto_unlock_password: "the owner's", foreign: "kept" });
+    await secrets("init --stdin", database);
+    expect(nomad.items(HUB)).toEqual({
+      auto_unlock_password: "the owner's",
+      foreign: "kept",
+      database_password: PLANTED,
+    });
+  });
+
+  test("fills a key that is empty", async () => {
+    nomad.put(HUB, { auto_unlock_password: "" });
+    await secrets("init");
+    expect(nomad.items(HUB).auto_unlock_password).toHaveLength(43);
+  });
+
+  test("reads again when somebody else writes in between, and keeps what they wrote", async () => {
+    let turns = 3;
+    nomad.beforeWrite = (path) => {
+      if (path === ELECTRS && turns-- > 0) nomad.put(ELECTRS, { turn: String(turns) });
+    };
+    await secrets("init");
+    expect(nomad.items(ELECTRS)).toEqual({ turn: "0", bitcoin_rpc_password: expect.stringMatching(/^.{43}$/) });
+  });
+
+  test("makes the hash from the password of whoever came first", async () => {
+    nomad.beforeWrite = (path) => {
+      if (path === ELECTRS && !nomad.items(ELECTRS).bitcoin_rpc_password) {
+        nomad.put(ELECTRS, { bitcoin_rpc_password: "theirs" });
+      }
+    };
+    const { out } = await secrets("init");
+    expect(out).not.toContain(`made bitcoin_rpc_password`);
+    expect(belongsTo(nomad.items(BITCOIND).rpcauth_electrs ?? "", "theirs")).toBe(true);
+  });
+
+  test("gives up when somebody else never ends to write", async () => {
+    nomad.beforeWrite = (path) => nomad.put(path, { turn: "again" });
+    const { code, err } = await secrets("init");
+    expect(code).toBe(1);
+    expect(err).toBe(
+      `error: somebody else keeps writing ${ELECTRS} in namespace bitcoin; try again when that has ended\n`,
+    );
+  });
+
+  test.each([1, 2, 3, 4])("interrupted before write %d, is finished by a second run", async (write) => {
+    nomad.failFrom = write;
+    const first = await secrets("init --stdin", database);
+    expect(first).toMatchObject({ code: 1, err: expect.stringContaining("the servers have no leader") });
+    expect(nomad.writes).toHaveLength(write - 1);
+    nomad.failFrom = Number.POSITIVE_INFINITY;
+    expect((await secrets("init --stdin", database)).code).toBe(0);
+    expect(nomad.writes).toHaveLength(4);
+  });
+
+  test("writes a password before its hash, which can be made from it at any time", async () => {
+    await secrets("init");
+    const paths = nomad.writes.map((write) => write.split(" ")[0]);
+    expect(paths.indexOf(ELECTRS)).toBeLessThan(paths.indexOf(BITCOIND));
+  });
+
+  test("makes the hash of a password that is there", async () => {
+    nomad.put(ELECTRS, { bitcoin_rpc_password: "old+base64/with=" });
+    await secrets("init --stdin", database);
+    expect(belongsTo(nomad.items(BITCOIND).rpcauth_electrs ?? "", "old+base64/with=")).toBe(true);
+    expect((await secrets("check")).code).toBe(0);
+  });
+
+  test("touches no hash whose password is lost, and says how to change both", async () => {
+    const hash = rpcauth("lost");
+    nomad.put(BITCOIND, { rpcauth_electrs: hash });
+    const { code, out } = await secrets("init --stdin", database);
+    expect(code).toBe(2);
+    expect(out.replaceAll(/\s+/g, " ")).toContain(
+      "bitcoin_rpc_password missing (password of the RPC user electrs): it cannot be found again from its hash: rename " +
+        `the key rpcauth_electrs in ${BITCOIND} to rpcauth_electrs_next, run homelab secrets init`,
+    );
+    expect(nomad.items(BITCOIND)).toEqual({ rpcauth_electrs: hash });
+    expect(nomad.items(ELECTRS)).toEqual({});
+  });
+
+  test("makes a new pair beside the old hash when its key was renamed, as it told", async () => {
+    const hash = rpcauth("lost");
+    nomad.put(BITCOIND, { rpcauth_electrs_next: hash });
+    expect((await secrets("init --stdin", database)).code).toBe(0);
+    expect(nomad.items(BITCOIND).rpcauth_electrs_next).toBe(hash);
+    const { bitcoin_rpc_password: password = "" } = nomad.items(ELECTRS);
+    expect(belongsTo(nomad.items(BITCOIND).rpcauth_electrs ?? "", password)).toBe(true);
+  });
+
+  test("can run when neither variables nor namespace exist", async () => {
+    expect(nomad.values()).toEqual([]);
+    expect((await secrets("init --stdin", database)).code).toBe(0);
+  });
+
+  test("names the capability that a token lacks", async () => {
+    nomad.capabilities.delete("write");
+    const { code, err } = await secrets("init", { env: { NOMAD_TOKEN: PLANTED } });
+    expect(code).toBe(1);
+    expect(err).toMatch(/the token in NOMAD_TOKEN .* too few rights; this takes the capability "write" for variables/);
+    expect(err).not.toContain(PLANTED);
+  });
+
+  test("does not take a token that may only list for one that sees all is there", async () => {
+    await secrets("init --stdin", database);
+    nomad.capabilities = new Set(["list"]);
+    expect((await secrets("init")).err).toContain('this takes the capability "read"');
+  });
+});
+
+describe("an RPC user outside of the homelab", () => {
+  test("gets a password that is shown once, when asked, and kept nowhere", async () => {
+    const { code, out } = await secrets("init --stdin --show", { ...database, outdir: withLaptop });
+    expect(code).toBe(0);
+    const [, password = ""] = /password of laptop: (\S+)\n/.exec(out) ?? [];
+    expect(password).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    expect(belongsTo(nomad.items(BITCOIND).rpcauth_laptop ?? "", password)).toBe(true);
+    expect(nomad.values()).not.toContain(password);
+    expect((await secrets("init --show", { outdir: withLaptop })).out).not.toContain(password);
+  });
+
+  test("gets none without --show, and the owner is told", async () => {
+    const { code, out } = await secrets("init --stdin", { ...database, outdir: withLaptop });
+    expect(code).toBe(2);
+    expect(out.replaceAll(/\s+/g, " ")).toContain(
+      "homelab secrets init --show makes it, and shows the password of laptop, which is kept nowhere else",
+    );
+    expect(nomad.items(BITCOIND)).not.toHaveProperty("rpcauth_laptop");
+  });
+
+  test("keeps its password to itself when the owner gives its hash", async () => {
+    await secrets("init --stdin", { outdir: withLaptop, stdin: given(BITCOIND, "rpcauth_laptop", rpcauth("mine")) });
+    expect(belongsTo(nomad.items(BITCOIND).rpcauth_laptop ?? "", "mine")).toBe(true);
+  });
+});
+
+describe("--show", () => {
+  test("prints what was made, and never what the owner gave", async () => {
+    const { out } = await secrets("init --stdin --show", database);
+    expect(out).toContain(nomad.items(ELECTRS).bitcoin_rpc_password);
+    expect(out).toContain(nomad.items(HUB).auto_unlock_password);
+    expect(out).not.toContain(PLANTED);
+  });
+
+  test("in JSON too, even when the run then fails", async () => {
+    nomad.failFrom = 2;
+    const { code, out } = await secrets("init --show --json");
+    expect(code).toBe(1);
+    const { filled } = JSON.parse(out);
+    expect(filled).toMatchObject([{ how: "made", secret: nomad.items(ELECTRS).bitcoin_rpc_password }]);
+  });
+
+  test("left out, no value is in JSON", async () => {
+    const { out } = await secrets("init --stdin --json", database);
+    const [{ complete, secrets: statuses }] = JSON.parse(out).stacks;
+    expect(complete).toBe(true);
+    const filled = statuses.map(({ key, filled: how }: Record<string, string>) => [key, how]);
+    expect(Object.fromEntries(filled)).toEqual({
+      rpcauth_electrs: "made",
+      bitcoin_rpc_password: "made",
+      auto_unlock_password: "made",
+      database_password: "given",
+    });
+    for (const value of nomad.values()) expect(out).not.toContain(value);
+  });
+});
+
+describe("--stdin", () => {
+  test.each([
+    ["no JSON", PLANTED],
+    ["a list", `["${PLANTED}"]`],
+    ["a value in place of keys", `{"${HUB}":"${PLANTED}"}`],
+    ["a number", `{"${HUB}":{"database_password":1}}`],
+    ["nothing", ""],
+    ["null", "null"],
+  ])("refuses %s, without repeating it", async (_, stdin) => {
+    const { code, out, err } = await secrets("init --stdin", { stdin });
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toBe('error: standard input is not {"<path>":{"<key>":"<value>"}} in JSON\n');
+    expect(nomad.writes).toEqual([]);
+  });
+
+  test.each([
+    ["a key that nobody reads", given(HUB, "database_passwort", PLANTED), /nobody reads database_passwort in/],
+    ["a path that nobody reads", given("nomad/jobs/x", "k", PLANTED), /nobody reads k in nomad\/jobs\/x/],
+    ["a value that breaks a URL", given(HUB, "database_password", `${PLANTED}/`), /has characters other than/],
+    ["an empty value", given(HUB, "database_password", ""), /is empty; give another/],
+    ["a hash in another form", given(BITCOIND, "rpcauth_electrs", `electrs:${PLANTED}`), /is no salt\$hash/],
+  ])("refuses %s before anything is written", async (_, stdin, message) => {
+    const { code, out, err } = await secrets("init --stdin", { stdin });
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toMatch(message);
+    expect(err).not.toContain(PLANTED);
+    expect(nomad.writes).toEqual([]);
+  });
+
+  test("gives a lost password back when it belongs to the hash, and refuses it when not", async () => {
+    nomad.put(BITCOIND, { rpcauth_electrs: rpcauth(PLANTED) });
+    const wrong = await secrets("init --stdin", { stdin: given(ELECTRS, "bitcoin_rpc_password", "other") });
+    expect(wrong.err).toContain(
+      `the value given for bitcoin_rpc_password in ${ELECTRS} does not belong to rpcauth_electrs in ${BITCOIND}`,
+    );
+    expect(nomad.writes).toEqual([]);
+    await secrets("init --stdin", { stdin: given(ELECTRS, "bitcoin_rpc_password", PLANTED) });
+    expect(nomad.items(ELECTRS)).toEqual({ bitcoin_rpc_password: PLANTED });
+  });
+
+  test("takes a password in place of one that would be made", async () => {
+    await secrets("init --stdin", { stdin: given(HUB, "auto_unlock_password", PLANTED) });
+    expect(nomad.items(HUB).auto_unlock_password).toBe(PLANTED);
+  });
+
+  test("overwrites nothing", async () => {
+    nomad.put(HUB, { database_password: "first" });
+    await secrets("init --stdin", database);
+    expect(nomad.items(HUB).database_password).toBe("first");
+  });
+});
+
+describe("the server", () => {
+  test("is the one of the stack; another NOMAD_ADDR is an error that names both", async () => {
+    const { code, err } = await secrets("check", { env: { NOMAD_ADDR: "http://127.0.0.1:1" } });
+    expect(code).toBe(1);
+    expect(err).toContain(
+      `NOMAD_ADDR is http://127.0.0.1:1, but stack homelab was synthesized for ${nomad.address}: unset NOMAD_ADDR`,
+    );
+  });
+
+  test("may be named in NOMAD_ADDR too, and neither NOMAD_NAMESPACE nor NOMAD_REGION matters", async () => {
+    const env = { NOMAD_ADDR: `${nomad.address}/`, NOMAD_NAMESPACE: "stray", NOMAD_REGION: "stray" };
+    await secrets("init --stdin", { ...database, env });
+    expect((await secrets("check")).code).toBe(0);
+  });
+
+  test("is not asked before there is a synthesis", async () => {
+    const { code, err } = await secrets("check", { outdir: "/nowhere" });
+    expect(code).toBe(1);
+    expect(err).toMatch(/manifest\.json is not there; run npm run synth first/);
+  });
+
+  test("of one stack alone is asked with --stack", async () => {
+    expect((await secrets("check --stack homelab")).code).toBe(2);
+    expect((await secrets("check --stack other")).err).toBe(
+      "error: there is no stack other; stacks with jobs: homelab\n",
+    );
+  });
+});
+
+test("help tells the exit codes, the environment, and how a password is changed", async () => {
+  const { code, out } = await secrets("--help");
+  expect(code).toBe(0);
+  expect(out).toContain("Exit codes: 0 all secrets are there, 1 an error, 2 something is missing or wrong.");
+  expect(out).toMatch(/NOMAD_TOKEN.*rpcauth_electrs_next.*homelab secrets check/s);
+});
+
+describe("a question", () => {
+  /** Types into a terminal; what it shows, and the answer. */
+  async function typed(keys: string) {
+    const [input, output] = [new PassThrough(), new PassThrough()];
+    const answer = askHidden("password: ", input, output);
+    input.write(keys);
+    const value = await answer.catch((error: Error) => error);
+    return { value, shown: String(output.read()) };
+  }
+
+  test("shows nothing of what is typed", async () => {
+    expect(await typed(`${PLANTED}\r`)).toEqual({ value: PLANTED, shown: "password: \n" });
+  });
+
+  test("takes a correction", async () => expect((await typed("wrong\x15right\r")).value).toBe("right"));
+
+  test("has an empty answer when nothing is typed, or at the end of the input", async () => {
+    expect((await typed("\r")).value).toBe("");
+    expect((await typed("\x04")).value).toBe("");
+  });
+
+  test("is left with Ctrl-C", async () => expect((await typed(`${PLANTED}\x03`)).value).toBeInstanceOf(Error));
+});

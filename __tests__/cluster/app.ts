@@ -1,0 +1,41 @@
+import { readFileSync } from "node:fs";
+import { App } from "cdktf";
+import { Cluster } from "../../cluster/cluster";
+import { AlbyHub, BitcoinNode, CsiVolume, Electrs, HomelabStack, NfsCsiPlugin } from "../../constructs";
+import type { Holds } from "../../rules/homelab";
+import type { Settings } from "./project";
+
+/** main.ts on the test's cluster: the same constructs and defaults, stand-in images, and a stack that may go again. */
+const { images, metaVersion, firstStart }: Settings = JSON.parse(readFileSync("settings.json", "utf8"));
+const app = new App();
+const cluster = Cluster.fromInventory("inventory.yml");
+const homelab = new HomelabStack(app, "homelab", { cluster, removalPolicy: "destroy" });
+homelab.acknowledge("funds", "a test's stack, on a network without a way out: there are no channels to lose");
+
+const plugin = new NfsCsiPlugin(homelab, "csi-nfs", { image: images.nfs, metaVersion: metaVersion.plugin });
+const volume = (volumeId: string, holds: Holds) => new CsiVolume(homelab, volumeId, { volumeId, holds, plugin });
+
+const bitcoin = new BitcoinNode(homelab, "bitcoin", {
+  image: images.bitcoin,
+  metaVersion: metaVersion.bitcoin,
+  data: volume("bitcoin-data", "chain"),
+});
+
+const electrs = new Electrs(homelab, "electrs", {
+  image: images.electrs,
+  metaVersion: metaVersion.electrs,
+  bitcoin,
+  data: volume("electrs-data", "index"),
+  busybox: images.busybox,
+});
+
+new AlbyHub(homelab, "albyhub", {
+  image: images.hub,
+  metaVersion: metaVersion.albyhub,
+  electrs,
+  data: volume("albyhub-data", "funds"),
+  busybox: images.busybox,
+  firstStart,
+});
+
+app.synth();

@@ -1,0 +1,18 @@
+import { readFileSync } from "node:fs";
+import { RULES } from "../rules";
+
+const README = readFileSync("README.md", "utf8");
+
+describe("README", () => {
+  test("lists every rule with its statement, and no other", () => {
+    const rows = RULES.map(({ name, statement }) => `| \`${name}\` | ${statement} |`);
+    const [, table = ""] = /## Rules\n[\s\S]*?\| --- \| --- \|\n([\s\S]*?)\n\n/.exec(README) ?? [];
+    expect(table.split("\n")).toEqual(rows);
+  });
+
+  test("names only scripts that package.json has", () => {
+    const { scripts } = JSON.parse(readFileSync("package.json", "utf8"));
+    const named = [...README.matchAll(/npm run ([a-z][a-z:]*)/g)].map(([, name]) => name as string);
+    expect(named.filter((name) => !(name in scripts))).toEqual([]);
+  });
+});
