@@ -1,24 +1,25 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { attempt, command, sleep } from "./command";
 
-const PREFIX = "homelab-cluster-";
+/** Short, and not below TMPDIR, because the path of a unix socket may have 107 characters, of which Nomad takes 80. */
+const PREFIX = "/tmp/hl-cluster-";
 
 /**
- * One run of the cluster tests on this machine: a folder below the system's temporary one, and an id in the name of
+ * One run of the cluster tests on this machine: a folder below /tmp, and an id in the name of
  * everything that lives outside of it. Whatever a run leaves behind, because it was killed, the next one removes; what
  * carries no such id is never touched.
  */
 export class Run {
   /** Cleans up after runs whose process is gone, then begins a new one. */
   static async begin(): Promise<Run> {
-    for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
-      const folder = join(tmpdir(), name);
-      if (!ownerLives(folder)) await new Run(folder).end();
+    for (const name of list("/tmp").filter((entry) => join("/tmp", entry).startsWith(PREFIX))) {
+      const folder = join("/tmp", name);
+      if (existsSync(join(folder, "owner")) && !ownerLives(folder)) await new Run(folder).end();
     }
-    const run = new Run(mkdtempSync(join(tmpdir(), `${PREFIX}hl${randomBytes(2).toString("hex")}-`)));
+    const run = new Run(PREFIX + randomBytes(2).toString("hex"));
+    mkdirSync(run.folder, { mode: 0o700 });
     writeFileSync(run.path("owner"), `${process.pid} ${startOf(process.pid)}`);
     return run;
   }
@@ -29,7 +30,7 @@ export class Run {
   readonly registry: string;
 
   private constructor(readonly folder: string) {
-    this.id = basename(folder).slice(PREFIX.length).split("-")[0] ?? "";
+    this.id = `hl${folder.slice(PREFIX.length)}`;
     this.registry = `${this.id}.invalid`;
   }
 
