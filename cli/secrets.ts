@@ -20,11 +20,12 @@ interface InitOptions extends Options {
 }
 
 const HELP = `
-Exit codes: 0 all secrets are there, 1 an error, 2 something is missing or wrong.
+Exit codes: 0 all secrets are there, 1 an error, 2 something is missing or wrong. With --json, standard output is
+{ stacks: [{ stack, nomadAddress, complete, secrets: [{ namespace, path, key, readBy, state, problem, … }], notes }] }.
 
-Nomad is asked at the address that was synthesized, with NOMAD_TOKEN, NOMAD_CACERT, NOMAD_CLIENT_CERT, NOMAD_CLIENT_KEY
-and NOMAD_TLS_SERVER_NAME of the environment. With ACLs, init takes a token that may read and write variables; check one
-that may read them, or list them, and then it sees variables but not their keys.
+Nomad is asked at the address that was synthesized, with NOMAD_TOKEN, NOMAD_CACERT, NOMAD_CLIENT_CERT, NOMAD_CLIENT_KEY,
+NOMAD_TLS_SERVER_NAME and NOMAD_SKIP_VERIFY of the environment. With ACLs, init takes a token that may read and write
+variables; check one that may read them, or list them, and then it sees variables but not their keys.
 
 What has a value is never overwritten. For another one, change it in Nomad's web interface (Variables) or with nomad var
 put; or delete the key there and run init again. The reader takes it at its next restart.
@@ -150,7 +151,7 @@ function filledText({ need, how, secret }: Filled, show: boolean): string {
 async function ask(need: Need): Promise<string> {
   for (;;) {
     const value = await askHidden(
-      `${need.description} (${need.key} in ${need.path})\n  not shown while you type; Enter alone leaves it for later: `,
+      `${need.key} in ${need.path}: ${need.description}\n  not shown while you type; Enter alone leaves it for later: `,
     );
     const refused = value && refusal(need, value);
     if (!refused) return value;

@@ -88,7 +88,7 @@ export class NomadClient {
     body?: string,
   ): Promise<T> {
     const url = new URL(`${this.address}/v1/${path.map(encodeURIComponent).join("/")}`);
-    const place = `${method} ${url}`;
+    const place = `${method} ${this.address}/v1/${path.join("/")}`;
     for (const [name, value] of Object.entries({ namespace, ...query })) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }

@@ -8,6 +8,7 @@ import { askHidden } from "../../cli/prompt";
 import { belongsTo, rpcauth } from "../../cli/rpcauth";
 import { buildHomelab } from "../homelab-fixture";
 import { FakeNomad } from "./fake-nomad";
+import { job, stackFile, synthesized, task } from "./project";
 
 const BITCOIND = "nomad/jobs/bitcoin/bitcoin/bitcoind";
 const ELECTRS = "nomad/jobs/electrs/electrs/electrs";
@@ -438,6 +439,39 @@ describe("the server", () => {
     expect((await secrets("check --stack other")).err).toBe(
       "error: there is no stack other; stacks with jobs: homelab\n",
     );
+  });
+});
+
+describe("a project without the output homelab", () => {
+  const PEM = "-----BEGIN KEY-----\nab/c+d=\n-----END KEY-----\n";
+
+  const foreign = () => {
+    const template = {
+      DestPath: "local/wiki",
+      EmbeddedTmpl: '{{ with nomadVar "nomad/jobs/wiki" }}{{ .key }}{{ end }}',
+    };
+    const wiki = job("wiki", [{ ...task("wiki", "wiki:1", [100, 100]), Templates: [template] }]);
+    const provider = { nomad: [{ address: nomad.address }] };
+    return { outdir: join(synthesized({ apps: { ...stackFile([wiki]), provider } }), "cdktf.out") };
+  };
+
+  test("has the keys that its templates name, and only its owner knows their values", async () => {
+    const { code, out } = await secrets("init", foreign());
+    expect(code).toBe(2);
+    expect(out).toBe(`apps at ${nomad.address}: 1 of 1 secrets is missing or wrong
+  nomad/jobs/wiki in namespace bitcoin, read by wiki/wiki/wiki
+    key missing (no construct declares it): homelab secrets init asks for it
+`);
+    expect(nomad.writes).toEqual([]);
+  });
+
+  test("may have secrets of any form", async () => {
+    const { code, out } = await secrets("init --stdin", { ...foreign(), stdin: given("nomad/jobs/wiki", "key", PEM) });
+    expect({ code, out }).toEqual({
+      code: 0,
+      out: `stored key in nomad/jobs/wiki\napps at ${nomad.address}: the one secret is there\n`,
+    });
+    expect(nomad.items("nomad/jobs/wiki")).toEqual({ key: PEM });
   });
 });
 
