@@ -11,14 +11,14 @@ const { readFileSync } = await import("node:fs");
 
 const [count, folder] = [Number(process.argv[2]), process.argv[3]];
 
-// The real inventory, with as many clients as there are services.
+// The real inventory, with a client for each service and two to spare: the plugin wants two while one is drained.
 const inventory = readFileSync(new URL("../ansible/inventory.yml", import.meta.url), "utf8");
 const { parse, stringify } = require("yaml");
 const document = parse(inventory);
 const clients = document.all.children.nomad_clients;
 const [first] = Object.values(clients.hosts);
 clients.hosts = Object.fromEntries(
-  Array.from({ length: count + 1 }, (_, i) => [`pi${i}`, { ...first, ansible_host: `pi${i}.local` }]),
+  Array.from({ length: count + 2 }, (_, i) => [`pi${i}`, { ...first, ansible_host: `pi${i}.local` }]),
 );
 writeFileSync(join(folder, "inventory.yml"), stringify(document));
 

@@ -114,7 +114,8 @@ ${script}
       image,
       config: {
         entrypoint: ["/bin/busybox"],
-        args: ["httpd", "-f", "-p", String(probePort.To), "-h", "/local/www"],
+        // A shell in front, because httpd as the first process of its container would not hear TERM.
+        args: ["sh", "-c", `trap 'exit 0' TERM; busybox httpd -f -p ${probePort.To} -h /local/www & wait`],
         ports: [PROBE_PORT],
       },
       resources: { ...SMALL },
@@ -143,7 +144,12 @@ export const tcpCheck: ServiceCheck = {
   Timeout: Duration.seconds(5).toNanoseconds(),
 };
 
-/** A service in Nomad's own catalogue. */
+/**
+ * A service in Nomad's own catalogue. The check names its port, because Nomad runs but one of several checks of a group
+ * that are alike in everything they say themselves.
+ *
+ * @see https://github.com/hashicorp/nomad/blob/v2.0.5/nomad/structs/checks.go#L79 NomadCheckID
+ */
 export function nomadService(name: string, portLabel: string, check: ServiceCheck): NomadService {
-  return { Name: name, PortLabel: portLabel, Provider: "nomad", Checks: [{ ...check }] };
+  return { Name: name, PortLabel: portLabel, Provider: "nomad", Checks: [{ PortLabel: portLabel, ...check }] };
 }

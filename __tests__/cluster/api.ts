@@ -46,6 +46,12 @@ export class Api {
     return this.put(`var/${path}`, { Path: path, Namespace: namespace, Items: items }, namespace);
   }
 
+  /** Deletes every variable of a namespace. */
+  async deleteVariables(namespace: string): Promise<void> {
+    const variables = await this.get<{ Path: string }[]>("vars", namespace);
+    for (const { Path } of variables) await this.delete(`var/${Path}`, namespace);
+  }
+
   allocations(namespace = "*"): Promise<Allocation[]> {
     return this.get<Allocation[]>("allocations", namespace);
   }

@@ -98,7 +98,8 @@ describeWith(["nomad", "provider", "terraform", "docker", "go"], "the whole home
   });
 
   step("has a hub that is set up once and runs again after a restart", async () => {
-    expect(await hub("info")).toMatchObject({ setupCompleted: false, running: false });
+    const info = await until("the hub's page opens", 60, () => hub("info"));
+    expect(info).toMatchObject({ setupCompleted: false, running: false });
     await hub("setup", { unlockPassword: homelab.secrets.unlockPassword });
     await hub("start", { unlockPassword: homelab.secrets.unlockPassword });
     expect(await hub("info")).toMatchObject({ setupCompleted: true, running: true });
@@ -128,6 +129,8 @@ describeWith(["nomad", "provider", "terraform", "docker", "go"], "the whole home
   });
 
   step("is destroyed without a loss of data", async () => {
+    // Nomad keeps a namespace as long as there are variables in it.
+    await homelab.nomad.api.deleteVariables(NAMESPACE);
     await homelab.project.destroy();
     await until("every service has stopped", 60, async () => {
       const allocations = await homelab.nomad.api.allocations();

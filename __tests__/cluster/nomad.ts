@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import type { Cluster } from "../../cluster/cluster";
 import { Api } from "./api";
-import { sleep, until } from "./command";
+import { until } from "./command";
 import { cniFolder, type Run } from "./run";
 
 /** A host in the network of the run. */
@@ -112,8 +112,9 @@ export class NomadAgents {
     if (!process || process.exitCode !== null) return;
     const ended = new Promise((resolve) => process.once("exit", resolve));
     process.kill(signal);
-    await Promise.race([ended, sleep(20_000)]);
-    process.kill("SIGKILL");
+    const patience = setTimeout(() => process.kill("SIGKILL"), 20_000);
+    await ended;
+    clearTimeout(patience);
   }
 
   private host(name: string): Host {

@@ -123,6 +123,9 @@ export function checkMachine(): void {
     ...["ip", "iptables", "nsenter", "unshare", "tar", "nfsplugin", "busybox", "go"].filter(
       (tool) => !attempt("which", [tool]),
     ),
+    ...(/\s-z\s/.test(attempt("sh", ["-c", "busybox nc --help 2>&1"]))
+      ? []
+      : ["a busybox whose nc knows -z, as upstream's does"]),
     ...(cniFolder() ? [] : ["the CNI plugins (containernetworking-plugins)"]),
   ];
   if (missing.length > 0) throw new Error(`the cluster tests need ${missing.join("; ")}`);
