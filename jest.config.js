@@ -1,3 +1,13 @@
+const { chmodSync, mkdtempSync, rmSync } = require("node:fs");
+const { tmpdir } = require("node:os");
+const { join } = require("node:path");
+
+// One folder for all that the tests write, gone at the end: cdktf's test helpers remove nothing.
+process.env.TMPDIR = mkdtempSync(join(tmpdir(), "hl-"));
+// PostgreSQL runs as another user when the tests run as root.
+chmodSync(process.env.TMPDIR, 0o755);
+process.on("exit", () => rmSync(process.env.TMPDIR, { recursive: true, force: true }));
+
 /** Unit, snapshot, contract and state tests; what needs a real Nomad lives in jest.cluster.config.js. */
 module.exports = {
   testEnvironment: "node",

@@ -56,9 +56,11 @@ export class NomadJob extends Construct {
   }
 }
 
-/** The longest progress deadline of the job's groups, plus headroom. */
+/** The longest progress deadline of the job's groups, plus headroom. Nomad lets a group's fields win over the job's. */
 export function applyTimeout(job: Job): Duration {
-  const deadlines = job.TaskGroups.map((group) => (group.Update ?? job.Update)?.ProgressDeadline ?? 0);
-  const longest = Math.max(...deadlines);
-  return (longest > 0 ? Duration.fromNanoseconds(longest) : DEFAULT_PROGRESS_DEADLINE).plus(HEADROOM);
+  const deadlines = job.TaskGroups.map(
+    ({ Update }) =>
+      Update?.ProgressDeadline ?? job.Update?.ProgressDeadline ?? DEFAULT_PROGRESS_DEADLINE.toNanoseconds(),
+  );
+  return Duration.fromNanoseconds(Math.max(...deadlines)).plus(HEADROOM);
 }

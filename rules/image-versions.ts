@@ -8,13 +8,10 @@ type Verdict = Pick<Finding, "problem" | "remedy" | "severity">;
 
 /** A tag such as `30` stands for whichever 30.x was the newest when it was pulled. */
 function knownBad({ program, version }: KnownImage): Verdict[] {
-  const row = VERSIONS.knownBad.find(
-    (bad) =>
-      bad.program === program &&
-      version.length > 0 &&
-      (compareVersions(version, bad.version) === 0 || version.every((part, at) => part === bad.version[at])),
-  );
-  if (!row) return [];
+  const row = VERSIONS.knownBad
+    .filter((bad) => bad.program === program)
+    .find((bad) => bad.version.every((part, at) => part === (version[at] ?? part)));
+  if (!row || version.length === 0) return [];
   const name = `${program} ${row.version.join(".")}`;
   const problem = version.length < row.version.length ? `may stand for ${name}, which` : name;
   return [{ problem: `${problem} ${row.because}`, remedy: `set the prop \`image\` to ${row.use} (${row.source})` }];

@@ -1,4 +1,5 @@
-import type { Constraint, Job, Task, TaskGroup, TaskLifecycle } from "../.gen/nomad/job";
+import type { Job, Task, TaskGroup, TaskLifecycle } from "../.gen/nomad/job";
+import { isDistinct, runsEverywhere } from "./anatomy";
 import { Bin, decreasing, type Item, type Packing, pack } from "./bin-packing";
 import type { ClientFigures, Homelab, JobRecord } from "./homelab";
 import type { Finding, Rule } from "./rule";
@@ -254,10 +255,6 @@ function listed(texts: readonly string[], separator: string): string {
   return [...texts.slice(0, LISTED), ...(more > 0 ? [`${more} more`] : [])].join(separator);
 }
 
-function runsEverywhere({ job }: JobRecord): boolean {
-  return job.Type === "system" || job.Type === "sysbatch";
-}
-
 function instancesOf(record: JobRecord): Instance[] {
   const { job, path } = record;
   // The scheduler of system jobs does not look at distinct_hosts.
@@ -317,14 +314,4 @@ function staticPortsOf(group: TaskGroup): number[] {
 
 function portClaim(port: number): string {
   return `static port ${port}`;
-}
-
-/**
- * Whether instances keep to different clients. The value may be missing or not a boolean, and means yes then.
- *
- * @see https://github.com/hashicorp/nomad/blob/v2.0.5/scheduler/feasible/feasible.go `hasDistinctHostsConstraint`
- */
-function isDistinct(constraints: readonly Constraint[] = []): boolean {
-  const constraint = constraints.find(({ Operand }) => Operand === "distinct_hosts");
-  return constraint !== undefined && !["0", "f", "F", "false", "FALSE", "False"].includes(constraint.RTarget ?? "");
 }

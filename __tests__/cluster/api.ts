@@ -7,10 +7,13 @@ export interface Allocation {
   readonly NodeName: string;
   readonly ClientStatus: string;
   readonly DesiredStatus: string;
-  readonly TaskStates: Record<
-    string,
-    { State: string; Failed: boolean; Restarts: number; Events: { DisplayMessage: string }[] }
-  >;
+  readonly TaskStates: Record<string, TaskState> | null;
+}
+
+interface TaskState {
+  readonly State: string;
+  readonly Restarts: number;
+  readonly Events: readonly { readonly DisplayMessage: string }[];
 }
 
 export interface Deployment {

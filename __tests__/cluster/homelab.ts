@@ -12,6 +12,9 @@ import { type Host, NomadAgents } from "./nomad";
 import { Project } from "./project";
 import { checkMachine, Run } from "./run";
 
+/** The namespace of the services. */
+export const NAMESPACE = "bitcoin";
+
 export const VOLUMES = ["bitcoin-data", "electrs-data", "albyhub-data"] as const;
 export type Volume = (typeof VOLUMES)[number];
 
@@ -19,7 +22,15 @@ export type Volume = (typeof VOLUMES)[number];
 export interface JournalEntry {
   readonly at: number;
   readonly id: string;
-  readonly event: "start" | "clean-stop" | "unclean-stop" | "second-writer" | "locked-out";
+  readonly event:
+    | "start"
+    | "loaded"
+    | "indexed"
+    | "clean-stop"
+    | "gave-up"
+    | "unclean-stop"
+    | "second-writer"
+    | "locked-out";
 }
 
 /** The owner's secrets, of which Nomad is told the hashes and passwords. */
@@ -84,20 +95,20 @@ export class Homelab {
     readonly secrets: Secrets,
   ) {}
 
-  /** Writes the Nomad variables that the jobs read. */
-  async writeSecrets(secrets: Partial<Secrets> = {}, namespace = "bitcoin"): Promise<void> {
-    const { rpcPassword, databasePassword, unlockPassword } = { ...this.secrets, ...secrets };
+  /** Writes the Nomad variables that the jobs read, or those of some jobs. */
+  async writeSecrets(jobs: readonly ("bitcoin" | "electrs" | "albyhub")[]): Promise<void> {
+    const { rpcPassword, databasePassword, unlockPassword } = this.secrets;
     const salt = randomBytes(16).toString("hex");
     const hash = createHmac("sha256", salt).update(rpcPassword).digest("hex");
-    const variables: Record<string, Record<string, string>> = {
-      "nomad/jobs/bitcoin/bitcoin/bitcoind": { rpcauth_electrs: `${salt}$${hash}` },
-      "nomad/jobs/electrs/electrs/electrs": { bitcoin_rpc_password: rpcPassword },
-      "nomad/jobs/albyhub/albyhub/albyhub": {
-        database_password: databasePassword,
-        auto_unlock_password: unlockPassword,
-      },
-    };
-    for (const [path, items] of Object.entries(variables)) await this.nomad.api.putVariable(path, namespace, items);
+    const variables = {
+      bitcoin: ["nomad/jobs/bitcoin/bitcoin/bitcoind", { rpcauth_electrs: `${salt}$${hash}` }],
+      electrs: ["nomad/jobs/electrs/electrs/electrs", { bitcoin_rpc_password: rpcPassword }],
+      albyhub: [
+        "nomad/jobs/albyhub/albyhub/albyhub",
+        { database_password: databasePassword, auto_unlock_password: unlockPassword },
+      ],
+    } as const;
+    for (const job of jobs) await this.nomad.api.putVariable(variables[job][0], NAMESPACE, { ...variables[job][1] });
   }
 
   /** The address of the machine that an allocation is on. */

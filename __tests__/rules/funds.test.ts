@@ -121,6 +121,13 @@ describe(funds.statement, () => {
     expect(found).toEqual([`${at}.Disconnect = not set`]);
   });
 
+  test("a volume of the same name in another namespace is another volume", () => {
+    const found = places(funds, (draft) => {
+      draft.volumes.push({ ...draft.electrs.volume, namespace: "other", holds: "funds" });
+    });
+    expect(found).toEqual([]);
+  });
+
   test("a backup that only reads, and an index, need none of this", () => {
     const found = places(funds, (draft) => {
       addReader(draft, "albyhub-data");

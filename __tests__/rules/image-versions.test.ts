@@ -13,6 +13,8 @@ describe(imageVersions.statement, () => {
     "bitcoin/bitcoin:v30.2",
     "bitcoin/bitcoin:31.1",
     "bitcoin/bitcoin:31",
+    "bitcoin/bitcoin:master-alpine",
+    "bitcoin/bitcoin:edge",
     "bitcoin/bitcoin:3",
     "bitcoin/bitcoin:29.0",
     "bitcoin/bitcoin:30.10",

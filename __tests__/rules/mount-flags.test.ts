@@ -55,9 +55,14 @@ describe(mountFlags.statement, () => {
   });
 
   test("says why", () => {
-    const [found] = findings(mountFlags, ({ bitcoin }) => {
-      bitcoin.volume.mountFlags = ["soft"];
+    const found = findings(mountFlags, ({ bitcoin }) => {
+      bitcoin.volume.mountFlags = ["soft", "softerr", "nolock", "sloppi"];
     });
-    expect(found?.problem).toContain("I/O error");
+    expect(found.map(({ problem }) => problem)).toEqual([
+      expect.stringContaining("I/O error"),
+      expect.stringContaining("I/O error"),
+      expect.stringContaining("the last fence"),
+      expect.stringContaining("no mount option"),
+    ]);
   });
 });

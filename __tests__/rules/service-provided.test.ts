@@ -15,6 +15,7 @@ describe(serviceProvided.statement, () => {
     'nomadService 1 (env "NOMAD_ALLOC_ID") "electrs"',
     'nomadService "tag.electrs"',
     'nomadService "electrs@global"',
+    'nomadService "electrs" | toJSON',
   ])("%s passes", (call) => {
     expect(asking(call)).toEqual([]);
   });
@@ -25,6 +26,7 @@ describe(serviceProvided.statement, () => {
     ["nomadService (env `SERVICE`)", "nomadService (computed)"],
     ['nomadService (printf "electrs")', "nomadService (computed)"],
     ['"electrs" | nomadService', "nomadService (computed)"],
+    ['"bitcoin-zmq" | nomadService 1 "electrs"', "nomadService (computed)"],
   ])("%s is refused", (call, value) => {
     expect(asking(call)).toEqual([`${at} = ${value}`]);
   });

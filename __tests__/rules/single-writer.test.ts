@@ -53,6 +53,13 @@ describe(singleWriter.statement, () => {
       ]);
     });
 
+    test("as a task that runs once beside the main task is refused", () => {
+      const found = places(singleWriter, ({ bitcoin: { group, task } }) => {
+        group.Tasks.push({ ...task, Name: "once", Lifecycle: { Hook: "poststart", Sidecar: false } });
+      });
+      expect(found).toHaveLength(1);
+    });
+
     test.each(["prestart", "poststop"] as const)(
       "that is a %s task passes, since it is done when the main task runs",
       (Hook) => {

@@ -65,6 +65,8 @@ describe(staticPort.statement, () => {
     test("passes as a system job, which has one on each machine", () => {
       const found = places(staticPort, ({ node }) => {
         node.group.Networks = [{ Mode: "host", ReservedPorts: [{ Label: "metrics", Value: 9100 }] }];
+        node.group.Count = 3;
+        delete node.job.Constraints;
       });
       expect(found).toEqual([]);
     });

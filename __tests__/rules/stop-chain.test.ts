@@ -117,16 +117,14 @@ describe(stopChain.statement, () => {
     });
 
     test("includes the delay before the stop", () => {
-      expect(
+      const withDelay = (level: "group" | "task", amount: number) =>
         places(stopChain, ({ bitcoin }) => {
-          bitcoin.group.ShutdownDelay = minutes(6);
-        }),
-      ).toEqual([`${deadline} = 30m`]);
-      expect(
-        places(stopChain, ({ bitcoin }) => {
-          bitcoin.task.ShutdownDelay = minutes(5);
-        }),
-      ).toEqual([]);
+          bitcoin[level].ShutdownDelay = seconds(amount);
+        });
+      for (const level of ["group", "task"] as const) {
+        expect(withDelay(level, 300)).toEqual([]);
+        expect(withDelay(level, 301)).toEqual([`${deadline} = 30m`]);
+      }
     });
 
     test("does not exist for a batch job", () => {

@@ -61,6 +61,7 @@ func bitcoind(arguments []string) {
 			}
 		}
 		server.warmUp.Store("")
+		writer.note("loaded", nil)
 		say("init message: Done loading")
 		<-stop
 	case <-stop:
@@ -72,7 +73,7 @@ func bitcoind(arguments []string) {
 	peers.close()
 	time.Sleep(seconds(options["datadir"], "stop-seconds", 2))
 	os.Remove(filepath.Join(data, ".cookie"))
-	writer.stop(map[string]any{"calls": server.calls.Load(), "denied": server.denied.Load(), "peers": peers.count})
+	writer.stop("clean-stop", map[string]any{"calls": server.calls.Load(), "denied": server.denied.Load(), "peers": peers.count})
 	say("Shutdown: done")
 }
 

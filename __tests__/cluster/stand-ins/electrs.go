@@ -48,10 +48,11 @@ func electrs(arguments []string) {
 		fail("Error: failed to listen on %s: %v", conf.electrum, err)
 	}
 	writer := openIndex(conf)
-	go follow(conf, server)
+	session := &follower{conf, server, writer}
+	go session.follow()
 	<-stop
 	time.Sleep(seconds(conf.db, "stop-seconds", 0.1))
-	writer.stop(nil)
+	writer.stop("clean-stop", nil)
 }
 
 func openIndex(conf *electrsConf) *journal {
@@ -73,41 +74,54 @@ var electrsMethods = []string{
 	"estimatesmartfee", "sendrawtransaction", "submitpackage",
 }
 
+// follower is the one session with bitcoind that a process has.
+type follower struct {
+	conf   *electrsConf
+	server *electrumServer
+	writer *journal
+}
+
 // follow waits until bitcoind is in sync, connects, indexes, and ends the program when the connection ends.
-func follow(conf *electrsConf, server *electrumServer) {
-	for !inSync(conf) {
+func (session *follower) follow() {
+	for !session.inSync() {
 		time.Sleep(time.Second)
 	}
 	for _, method := range electrsMethods {
-		daemonCall(conf, method)
+		session.call(method)
 	}
-	magic := networks[electrsNetworks[conf.network]].magic
-	connection, err := net.DialTimeout("tcp", conf.p2p, 5*time.Second)
+	magic := networks[electrsNetworks[session.conf.network]].magic
+	connection, err := net.DialTimeout("tcp", session.conf.p2p, 5*time.Second)
 	if err != nil {
-		fail("Error: electrs failed: p2p failed to connect: %s: %v", conf.p2p, err)
+		session.giveUp("p2p failed to connect: %s: %v", session.conf.p2p, err)
 	}
 	fmt.Fprint(connection, message(magic, "version"))
 	for {
 		command, err := readMessage(connection, magic)
 		if err != nil {
-			fail("Error: electrs failed: receiving on an empty and disconnected channel")
+			session.giveUp("receiving on an empty and disconnected channel")
 		}
 		if command == "verack" {
-			close(server.started)
-			go index(conf, server)
+			close(session.server.started)
+			go session.index()
 		}
 	}
 }
 
-func index(conf *electrsConf, server *electrumServer) {
+func (session *follower) index() {
 	say("indexing")
-	time.Sleep(seconds(conf.db, "index-seconds", 2))
-	say("serving Electrum RPC on %s", conf.electrum)
-	close(server.indexed)
+	time.Sleep(seconds(session.conf.db, "index-seconds", 2))
+	session.writer.note("indexed", nil)
+	close(session.server.indexed)
 }
 
-func inSync(conf *electrsConf) bool {
-	result := daemonCall(conf, "getblockchaininfo")
+// giveUp ends the program with its index intact.
+func (session *follower) giveUp(format string, values ...any) {
+	session.writer.stop("gave-up", nil)
+	fail("Error: electrs failed: "+format, values...)
+}
+
+func (session *follower) inSync() bool {
+	result := session.call("getblockchaininfo")
 	if result == nil {
 		return false
 	}
@@ -116,7 +130,7 @@ func inSync(conf *electrsConf) bool {
 		InitialBlockDownload bool
 	}
 	if err := json.Unmarshal(result, &info); err != nil {
-		fail("Error: electrs failed: invalid getblockchaininfo: %v", err)
+		session.giveUp("invalid getblockchaininfo: %v", err)
 	}
 	if info.InitialBlockDownload || info.Blocks < info.Headers {
 		say("waiting for %d blocks to download (IBD)", info.Headers-info.Blocks)
@@ -125,30 +139,30 @@ func inSync(conf *electrsConf) bool {
 	return true
 }
 
-// daemonCall answers nothing while bitcoind warms up, and ends the program when bitcoind is away or refuses the user.
-func daemonCall(conf *electrsConf, method string) json.RawMessage {
+// call answers nothing while bitcoind warms up, and ends the program when bitcoind is away or refuses the user.
+func (session *follower) call(method string) json.RawMessage {
 	body, _ := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": []any{}})
-	request, err := http.NewRequest(http.MethodPost, "http://"+conf.rpc, bytes.NewReader(body))
+	request, err := http.NewRequest(http.MethodPost, "http://"+session.conf.rpc, bytes.NewReader(body))
 	if err != nil {
-		fail("Error: electrs failed: %v", err)
+		session.giveUp("%v", err)
 	}
-	user, password, _ := strings.Cut(conf.auth, ":")
+	user, password, _ := strings.Cut(session.conf.auth, ":")
 	request.SetBasicAuth(user, password)
 	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}
 	response, err := client.Do(request)
 	if err != nil {
-		fail("Error: electrs failed: daemon not available: %v", err)
+		session.giveUp("daemon not available: %v", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden {
-		fail("Error: electrs failed: daemon not available: %s: unexpected HTTP code: %d", method, response.StatusCode)
+		session.giveUp("daemon not available: %s: unexpected HTTP code: %d", method, response.StatusCode)
 	}
 	var answer struct {
 		Result json.RawMessage
 		Error  *rpcError
 	}
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		fail("Error: electrs failed: daemon answered no JSON: %v", err)
+		session.giveUp("daemon answered no JSON: %v", err)
 	}
 	if answer.Error != nil && answer.Error.Code == -28 {
 		say("waiting for RPC warmup: %s", answer.Error.Message)

@@ -59,14 +59,14 @@ func hub() {
 	go func() {
 		if err := server.ListenAndServe(); err != http.ErrServerClosed {
 			say("echo server failed: %v", err)
-			writer.stop(nil)
+			writer.stop("clean-stop", nil)
 			os.Exit(0) // the real one calls this a success too
 		}
 	}()
 	<-stop
 	server.Close()
 	time.Sleep(seconds(data, "stop-seconds", 1))
-	writer.stop(map[string]any{"running": node.running})
+	writer.stop("clean-stop", map[string]any{"running": node.running})
 }
 
 // start tries the Lightning node, once. Without an Electrum server the real hub turns to a public one, which must never

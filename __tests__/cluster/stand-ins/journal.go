@@ -19,8 +19,9 @@ const (
 	stale = 2 * time.Second
 )
 
-// journal tells afterwards who wrote to a volume, and how each writer ended. One JSON object a line:
-// start, clean-stop, unclean-stop (found by the next one that starts), second-writer, locked-out.
+// journal tells afterwards who wrote to a volume, and how each writer ended. One JSON object a line: start, what the
+// program says of itself, clean-stop, gave-up (a failure of its own that left the data intact), unclean-stop (found by the
+// next one that starts), second-writer, locked-out.
 type journal struct {
 	mutex sync.Mutex
 	dir   string
@@ -96,11 +97,15 @@ func (writer *journal) sign(id string) string {
 	return filepath.Join(writer.dir, folder, "alive-"+id)
 }
 
-// stop writes down a clean stop. The lock is never given back: the program ends.
-func (writer *journal) stop(counts map[string]any) {
+func (writer *journal) note(event string, more map[string]any) {
+	note(writer.dir, writer.id, event, more)
+}
+
+// stop writes down how the program ends. The mutex is never given back, so that no sign of life follows.
+func (writer *journal) stop(event string, more map[string]any) {
 	writer.mutex.Lock()
 	os.Remove(writer.sign(writer.id))
-	note(writer.dir, writer.id, "clean-stop", counts)
+	writer.note(event, more)
 }
 
 // seconds reads a length of time that a test may have set in a file of the volume's folder.
