@@ -18,7 +18,7 @@ import type {
   SecretRecord,
   VolumeRecord,
 } from "../rules/homelab";
-import { describe, judge } from "../rules/rule";
+import { describe, judge, type Verdict } from "../rules/rule";
 import { keepState, type State } from "./state";
 
 /** The exact provider; the prebuilt bindings would ask for 2.5.2. Since 2.6.0 secrets can stay out of state. */
@@ -141,8 +141,27 @@ export class HomelabStack extends TerraformStack {
     for (const warning of open.filter(({ severity }) => severity === "warning")) {
       Annotations.of(this).addWarning(describe(warning));
     }
-    return open.filter(({ severity }) => severity === "violation").map(describe);
+    const broken = open.filter(({ severity }) => severity === "violation");
+    if (broken.length > 0) throw brokenRules(this.node.id, broken);
+    return [];
   }
+}
+
+/**
+ * All that is wrong, at once. Thrown rather than returned to CDKTF, whose own error ends with the advice to skip
+ * validation, and without the calls that led here, since they are not where the mistake is.
+ */
+function brokenRules(stack: string, verdicts: readonly Verdict[]): Error {
+  const count = verdicts.length === 1 ? "a rule is broken" : `${verdicts.length} times a rule is broken`;
+  const error = new Error(
+    [
+      `${count} in stack ${stack}`,
+      ...verdicts.map(describe),
+      "mend main.ts or the inventory, or accept a finding with acknowledge(rule, reason) on its construct",
+    ].join("\n\n"),
+  );
+  error.stack = `Error: ${error.message}`;
+  return error;
 }
 
 /**

@@ -49,8 +49,8 @@ export function judge(homelab: Homelab, rules: readonly Rule[]): Verdict[] {
   );
 }
 
-/** The verdict as one line: where, what, and what to do. */
+/** The verdict in three lines: where and what, the rule it breaks, what to do. */
 export function describe(verdict: Verdict): string {
   const { path, place, value, problem, rule, remedy } = verdict;
-  return `${path}: ${place} = ${value}: ${problem} (rule ${rule}); ${remedy}`;
+  return `${path}: ${place} = ${value}\n  ${problem} (rule ${rule})\n  ${remedy}`;
 }

@@ -55,8 +55,8 @@ describe("judging a homelab", () => {
     expect(acknowledgedAt("homelab/bitcoin", "other")).toEqual([]);
   });
 
-  test("a verdict is one line that says where, what, and what to do", () => {
+  test("a verdict says in three lines where and what, the rule it breaks, what to do", () => {
     const [verdict] = judge(homelabWith(), [rule]);
-    expect(verdict && inWords(verdict)).toBe("homelab/bitcoin: Count = 2: is too many (rule example); set it to 1");
+    expect(verdict && inWords(verdict)).toBe("homelab/bitcoin: Count = 2\n  is too many (rule example)\n  set it to 1");
   });
 });
