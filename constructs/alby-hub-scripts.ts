@@ -4,6 +4,9 @@ import { entryScript, pingElectrs } from "./busybox";
 /** Where the entry script tells the probe what it does: `waiting`, or `started <epoch seconds> <electrs address>`. */
 const STATE = "/alloc/data/albyhub";
 
+/** Where the probe remembers when the node last ran, in epoch seconds. */
+const SEEN = "/alloc/data/albyhub-seen";
+
 /** The file with electrs's address, rendered for the program and for the probe alike. Empty while there is none. */
 export const ELECTRS_ADDRESS = "local/electrs";
 
@@ -26,6 +29,8 @@ state=/data/ldk/storage/ldk_node_data.sqlite
 if [ -e $marker ]; then
   found=$($bb cat $marker)
   [ "$found" = "${volumeId}" ] || refuse "the volume ${volumeId} holds the data of $found: the wrong folder is mounted"
+elif [ -e /data/nwc.db ]; then
+  refuse "the volume ${volumeId} is that of a hub with a SQLite database, nwc.db, whose accounts and seed PostgreSQL does not have: migrate it in the hub first, then move nwc.db away"
 elif [ -d /data/ldk ]; then
   say "adopts the data found on the volume ${volumeId}"
 elif [ -n "$($bb ls -A /data | $bb grep -v -x -e lost+found -e log)" ]; then
@@ -82,8 +87,9 @@ echo "started $($bb date +%s) $electrs" > ${STATE}`,
 }
 
 /**
- * What the probe answers: 503 when the program has been up longer than `graceSeconds` without a running node, or when
- * electrs has another address than the one the program was started with (it reads it once).
+ * What the probe answers: 503 when the node has not run for `graceSeconds`, counted from the program's start or from
+ * when it was last seen running; or when electrs has another address than the one the program was started with, which it
+ * reads once. A NAS or a database that is away for a few minutes must not have the hub stopped.
  */
 export function albyHubHealth(httpPort: number, graceSeconds: number, autoUnlock: boolean): string {
   return `read -r state since electrs < ${STATE} || state=waiting
@@ -92,10 +98,12 @@ current=$(cat /${ELECTRS_ADDRESS})
 [ -z "$current" ] || [ "$current" = "$electrs" ] || bad "electrs moved from $electrs to $current"
 info=$(wget -q -T 5 -O - http://127.0.0.1:${httpPort}/api/info | tr -d ' ')
 case $info in
-  *'"running":true'*) ok 'the Lightning node runs' ;;
+  *'"running":true'*) date +%s > ${SEEN}; ok 'the Lightning node runs' ;;
   *'"setupCompleted":false'*) ok 'set-up is open to whoever comes first' ;;
   ${autoUnlock ? "" : "*'\"setupCompleted\":true'*) ok 'locked: to be unlocked by hand' ;;"}
 esac
-[ $(($(date +%s) - since)) -ge ${graceSeconds} ] || ok 'starting'
+seen=$(cat ${SEEN} 2>/dev/null)
+[ "\${seen:-0}" -gt "$since" ] && since=$seen
+[ $(($(date +%s) - since)) -ge ${graceSeconds} ] || ok 'the Lightning node does not run yet, or not for long'
 bad 'the Lightning node does not run'`;
 }

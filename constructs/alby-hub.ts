@@ -151,7 +151,9 @@ export class AlbyHub extends Service {
           'so it must say holds: "funds"',
       );
     }
-    this.jobId = props.jobId ?? NAME;
+    this.jobId = this.checkJobId(props.jobId ?? NAME);
+    this.checkWritable(data);
+    this.checkDatabase();
     this.secrets = secretPath(this.jobId, NAME, NAME);
     this.autoUnlock = props.unlock !== "by-hand";
     this.declareSecret(DATABASE_PASSWORD, "owner", `password of the PostgreSQL role ${props.databaseUser ?? NAME}`);
@@ -166,6 +168,26 @@ export class AlbyHub extends Service {
     }
     this.job = this.render();
     this.addJob(this.job, [...electrs.dependables, ...data.dependables]);
+  }
+
+  /** Its parts stand in a shell script and in a URL; and two hubs with one database are one seed with two channel stores. */
+  private checkDatabase(): void {
+    const { path } = this.node;
+    const { databaseAddress, databaseName, databaseUser } = this.props;
+    for (const [prop, value] of Object.entries({ databaseAddress, databaseName, databaseUser })) {
+      if (value !== undefined && !/^[A-Za-z0-9._-]+$/.test(value)) {
+        throw new Error(`${path}: ${prop} = "${value}" must be letters, digits, dots, dashes and underscores alone`);
+      }
+    }
+    const twin = this.stack.node
+      .findAll()
+      .find((one) => one instanceof AlbyHub && one !== this && one.databaseUri() === this.databaseUri());
+    if (twin) {
+      throw new Error(
+        `${path}: databaseName = "${databaseName ?? "nwc"}" is the database of ${twin.node.path} already: two hubs with one ` +
+          "seed can lose their channels; give each its own databaseName and databaseUser",
+      );
+    }
   }
 
   private declareSecret(key: string, source: SecretSource, description: string): void {
@@ -195,7 +217,7 @@ export class AlbyHub extends Service {
     return network;
   }
 
-  /** No variable is ever empty: the hub would take a public default for it. */
+  /** No variable but one is ever empty: the hub would take a public default for it. */
   private environment(): Record<string, string> {
     const { props } = this;
     return {
@@ -204,7 +226,8 @@ export class AlbyHub extends Service {
       NETWORK: this.network(),
       LN_BACKEND_TYPE: "LDK",
       LDK_ESPLORA_SERVER: NOWHERE,
-      LDK_VSS_URL: props.vssUrl ?? NOWHERE,
+      // Empty is off; an address, even a dead one, turns the store on.
+      LDK_VSS_URL: props.vssUrl ?? "",
       LDK_LSPS2_ADDRESSES: props.lsps2Addresses?.join(",") || NO_LIQUIDITY_PROVIDER,
       RELAY: (props.relays ?? ["wss://relay.getalby.com", "wss://relay2.getalby.com"]).join(",") || "ws://127.0.0.1:9",
       BOLTZ_API: props.boltzApi ?? NOWHERE,
@@ -213,7 +236,6 @@ export class AlbyHub extends Service {
       SEND_EVENTS_TO_ALBY: String(props.sendEventsToAlby ?? false),
       AUTO_LINK_ALBY_ACCOUNT: String(props.autoLinkAlbyAccount ?? false),
       LOG_TO_FILE: "false",
-      HIDE_UPDATE_BANNER: "true",
     };
   }
 

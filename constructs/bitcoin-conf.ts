@@ -66,7 +66,7 @@ const REPEATABLE = new Set([
   "zmqpubsequence",
 ]); // biome-ignore format: a list
 
-const SECRET = /pass|secret|token|auth|private|mnemonic|macaroon|seedphrase/;
+const SECRET = /pass|secret|token|auth|privkey|mnemonic|macaroon|seedphrase/;
 
 /**
  * Checks the owner's own options.
@@ -77,7 +77,7 @@ const SECRET = /pass|secret|token|auth|private|mnemonic|macaroon|seedphrase/;
 export function checkExtraConfig(place: string, extra: ExtraConfig): void {
   const seen = new Map<string, string>();
   for (const [written, value] of Object.entries(extra)) {
-    const option = optionName(written);
+    const option = optionName(written, (positive) => positive in extra);
     const refuse = (problem: string) => {
       throw new Error(`${place}: "${written}" ${problem}`);
     };
@@ -86,7 +86,9 @@ export function checkExtraConfig(place: string, extra: ExtraConfig): void {
     if (option.startsWith("reindex")) {
       refuse("would start from block 0 at every restart; run it once by hand with the service stopped");
     }
-    if (!/^[a-z][a-z0-9]*$/.test(option)) refuse("is no option of bitcoind: write its plain name, such as maxmempool");
+    if (!/^[a-z][a-z0-9]*$/.test(written)) {
+      refuse("is no option of bitcoin.conf: write its plain name in small letters, such as maxmempool");
+    }
     if (SECRET.test(option))
       refuse("looks like a secret; a secret must not stand in a job: use rpcUser for RPC access");
     const twin = seen.get(option);
@@ -106,10 +108,10 @@ export function checkExtraConfig(place: string, extra: ExtraConfig): void {
 }
 
 /** `-nolisten` and `listen` are one option to bitcoind. */
-function optionName(written: string): string {
+function optionName(written: string, isGiven: (option: string) => boolean): string {
   const name = written.replace(/^-+/, "").toLowerCase();
   const positive = name.replace(/^no/, "");
-  return name.startsWith("no") && (OWNED.has(positive) || REPEATABLE.has(positive)) ? positive : name;
+  return OWNED.has(positive) || isGiven(positive) ? positive : name;
 }
 
 export interface BitcoinConf {

@@ -1,7 +1,6 @@
 import type { Construct } from "constructs";
 import type { Job, Template } from "../.gen/nomad/job";
 import { Duration } from "../nomad/duration";
-import { parseImage } from "../nomad/image";
 import { Memory } from "../nomad/memory";
 import { file, type SecretPath, secretPath } from "../nomad/template";
 import {
@@ -63,6 +62,9 @@ const GROUP = "bitcoin";
 const TASK = "bitcoind";
 const PRUNE_MINIMUM = Memory.mebibytes(550);
 
+/** What bitcoind takes beside its database cache: a peak of 3620 MiB was measured with a cache of 1024 MiB. */
+const BESIDE_CACHE = Memory.mebibytes(2560);
+
 /** A clean stop flushes the database cache; on a Raspberry Pi with its data on NFS that takes minutes. */
 const KILL = Duration.minutes(15);
 const HEALTHY = Duration.minutes(10);
@@ -75,6 +77,9 @@ const PROGRESS = Duration.minutes(30);
  * password and may call the methods it named. Healthy is when the port for indexers opens, which is when the node has
  * loaded its chain; RPC opens long before and answers «warming up». No check ever restarts it.
  *
+ * It has no wallet (`disablewallet=1`): nothing backs this volume up. It does not look for its own address
+ * (`discover=0`), which in a container is none that peers can reach; `extraConfig: { externalip: "…" }` advertises one.
+ *
  * @see https://github.com/bitcoin/bitcoin/blob/master/doc/init.md
  */
 export class BitcoinNode extends Service {
@@ -83,8 +88,8 @@ export class BitcoinNode extends Service {
   readonly jobId: string;
   readonly chain: Chain;
   readonly pruned: boolean;
-  /** The numbers of the image's tag, such as [31, 1]. */
-  readonly version: readonly number[];
+  /** Whether it relays no transactions, by its extra configuration; electrs then serves none that are unconfirmed. */
+  readonly blocksOnly: boolean;
   /** Names of its services in Nomad. */
   readonly rpcService: string;
   readonly p2pService: string;
@@ -102,10 +107,11 @@ export class BitcoinNode extends Service {
   ) {
     super(scope, id, props);
     this.checkProps();
-    this.jobId = props.jobId ?? "bitcoin";
+    this.jobId = this.checkJobId(props.jobId ?? "bitcoin");
+    this.checkWritable(props.data);
     this.chain = props.chain ?? "main";
     this.pruned = props.prune !== undefined;
-    this.version = parseImage(props.image).version;
+    this.blocksOnly = Number(props.extraConfig?.blocksonly ?? 0) !== 0;
     this.rpcService = `${this.jobId}-rpc`;
     this.p2pService = `${this.jobId}-p2p`;
     this.indexerService = `${this.jobId}-indexer`;
@@ -167,7 +173,24 @@ export class BitcoinNode extends Service {
     if (prune && prune.toMebibytes() < PRUNE_MINIMUM.toMebibytes()) {
       throw new Error(`${path}: prune = ${prune} must be at least ${PRUNE_MINIMUM}, or bitcoind refuses to start`);
     }
+    const { dbcache, memoryMax } = this.sizes();
+    if (dbcache.toMebibytes() + BESIDE_CACHE.toMebibytes() > memoryMax.toMebibytes()) {
+      throw new Error(
+        `${path}: dbcache = ${dbcache} leaves less than ${BESIDE_CACHE} below memoryMax = ${memoryMax}: bitcoind would be ` +
+          "killed for its memory and replay blocks; lower dbcache, or raise memoryMax",
+      );
+    }
     checkExtraConfig(`${path}: extraConfig`, extraConfig ?? {});
+  }
+
+  /** Cache and memory, which belong together. */
+  private sizes(): { readonly dbcache: Memory; readonly memory: Memory; readonly memoryMax: Memory } {
+    const { initialSync, dbcache, memory, memoryMax } = this.props;
+    return {
+      dbcache: dbcache ?? Memory.mebibytes(initialSync ? 3072 : 1024),
+      memory: memory ?? Memory.mebibytes(initialSync ? 6144 : 4096),
+      memoryMax: memoryMax ?? Memory.mebibytes(initialSync ? 7168 : 6144),
+    };
   }
 
   private renderConf(): string {
@@ -179,7 +202,7 @@ export class BitcoinNode extends Service {
       chain: this.chain,
       txindex: props.txindex ?? !this.pruned,
       prune: props.prune?.toMebibytes() ?? 0,
-      dbcache: (props.dbcache ?? Memory.mebibytes(props.initialSync ? 3072 : 1024)).toMebibytes(),
+      dbcache: this.sizes().dbcache.toMebibytes(),
       rest: this.rest,
       users: this.users,
       secrets: this.secrets,
@@ -224,11 +247,7 @@ export class BitcoinNode extends Service {
               entrypoint: ["bitcoind"],
               args: ["-datadir=/data", "-conf=/secrets/bitcoin.conf"],
             },
-            resources: resources(props, {
-              cpu: 2500,
-              memory: Memory.mebibytes(props.initialSync ? 6144 : 4096),
-              memoryMax: Memory.mebibytes(props.initialSync ? 7168 : 6144),
-            }),
+            resources: resources(props, { cpu: 2500, ...this.sizes() }),
             killTimeout: KILL,
           }),
           VolumeMounts: [{ Volume: "data", Destination: "/data", ReadOnly: false }],

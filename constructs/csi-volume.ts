@@ -15,7 +15,8 @@ import type { NfsCsiPlugin } from "./nfs-csi-plugin";
  */
 const MOUNT_FLAGS = ["nfsvers=4.1", "hard", "noatime"];
 
-interface Contents {
+/** What a service must know of a volume, whether it is registered here or lives already. */
+export interface VolumeContents {
   /**
    * The volume's name in Nomad, and the name of its folder on the NAS. Changing it is another volume.
    * Lower-case letters, digits and dashes.
@@ -29,7 +30,8 @@ interface Contents {
   readonly attachmentMode?: "file-system" | "block-device";
 }
 
-export interface CsiVolumeProps extends Contents {
+export interface CsiVolumeProps extends VolumeContents {
+  /** The plugin that mounts it. */
   readonly plugin: NfsCsiPlugin;
   /** Address of the NFS server. @default the inventory's `nas_address` */
   readonly server?: string;
@@ -39,6 +41,15 @@ export interface CsiVolumeProps extends Contents {
   readonly mountFlags?: readonly string[];
   /** `destroy` lets Nomad forget the volume when it goes from the code; the data stays. @default that of the stack */
   readonly removalPolicy?: RemovalPolicy;
+}
+
+export interface ExistingVolumeProps extends VolumeContents {
+  /**
+   * The plugin that mounts it, when this stack runs it: a change of both is then applied plugin first.
+   *
+   * @default - the plugin is none of this stack's
+   */
+  readonly plugin?: NfsCsiPlugin;
 }
 
 /** A volume as a service uses it: who mounts it, and what must be applied before. */
@@ -63,8 +74,8 @@ export class CsiVolume extends Construct implements IVolume {
    * A volume that lives in Nomad already: used, never managed. The way to adopt a running cluster without replacing
    * anything.
    */
-  static fromVolumeId(scope: Construct, id: string, contents: Contents): IVolume & Construct {
-    return new ExistingVolume(scope, id, contents);
+  static fromVolumeId(scope: Construct, id: string, props: ExistingVolumeProps): ExistingVolume {
+    return new ExistingVolume(scope, id, props);
   }
 
   readonly volumeId: string;
@@ -79,7 +90,13 @@ export class CsiVolume extends Construct implements IVolume {
     const { nas } = stack.cluster;
     const retained = (props.removalPolicy ?? stack.removalPolicy) === "retain";
     const mountFlags = props.mountFlags ?? MOUNT_FLAGS;
-    const entry = register(this, props, { mountFlags, retained, managed: true });
+    const source = { server: props.server ?? nas.address, share: props.share ?? `${nas.exportRoot}/${props.volumeId}` };
+    if (!source.share.startsWith("/")) {
+      throw new Error(
+        `${this.node.path}: share = "${source.share}" must be an absolute path of the NFS server, such as /mnt/data`,
+      );
+    }
+    const entry = register(this, props, { mountFlags, retained, source, managed: true });
     this.volumeId = props.volumeId;
     this.holds = props.holds;
     this.request = requestOf(entry);
@@ -90,7 +107,7 @@ export class CsiVolume extends Construct implements IVolume {
       pluginId: props.plugin.pluginId,
       namespace: stack.namespace.name,
       capability: [{ accessMode: entry.accessMode, attachmentMode: entry.attachmentMode }],
-      context: { server: props.server ?? nas.address, share: props.share ?? `${nas.exportRoot}/${props.volumeId}` },
+      context: source,
       mountOptions: { fsType: "nfs", mountFlags: [...mountFlags] },
       deregisterOnDestroy: !retained,
       lifecycle: { preventDestroy: retained },
@@ -114,10 +131,11 @@ class ExistingVolume extends Construct implements IVolume {
   readonly volumeId: string;
   readonly holds: Holds;
   readonly request: Omit<VolumeRequest, "Name">;
-  readonly dependables = [];
+  readonly dependables: readonly ITerraformDependable[];
 
-  constructor(scope: Construct, id: string, contents: Contents) {
+  constructor(scope: Construct, id: string, contents: ExistingVolumeProps) {
     super(scope, id);
+    this.dependables = contents.plugin?.dependables ?? [];
     this.volumeId = contents.volumeId;
     this.holds = contents.holds;
     this.request = requestOf(register(this, contents, { mountFlags: [], retained: true, managed: false }));
@@ -126,12 +144,18 @@ class ExistingVolume extends Construct implements IVolume {
   readOnly(): IVolume {
     return readOnly(this);
   }
+
+  /** Accepts the findings of one rule at this volume, for a written reason. */
+  acknowledge(rule: RuleName, reason: string): this {
+    acknowledge(this, rule, reason);
+    return this;
+  }
 }
 
 function register(
   volume: Construct,
-  { volumeId, holds, accessMode, attachmentMode }: Contents,
-  rest: Pick<VolumeRecord, "mountFlags" | "retained" | "managed">,
+  { volumeId, holds, accessMode, attachmentMode }: VolumeContents,
+  rest: Pick<VolumeRecord, "mountFlags" | "retained" | "source" | "managed">,
 ): VolumeRecord {
   const { path } = volume.node;
   if (!/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(volumeId)) {

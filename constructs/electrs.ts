@@ -44,7 +44,7 @@ export interface ElectrsProps extends ServiceProps {
    *
    * @default "/data"
    */
-  readonly dbDir?: `/data${string}`;
+  readonly dbDir?: "/data" | `/data/${string}`;
   /** Nomad's name of the job and of its service. Changing it is another job. @default "electrs" */
   readonly jobId?: string;
 }
@@ -136,7 +136,19 @@ export class Electrs extends Service {
       );
     }
     this.bitcoin = bitcoin;
-    this.jobId = props.jobId ?? "electrs";
+    if (bitcoin.blocksOnly) {
+      throw new Error(
+        `${this.node.path}: bitcoin = ${bitcoin.node.path} has blocksonly in its extraConfig, and electrs needs the mempool; take it out`,
+      );
+    }
+    if (parseImage(props.image).version.length === 0) {
+      throw new Error(
+        `${this.node.path}: image = "${props.image}": its tag must begin with the version, such as v0.11.1, because the ` +
+          "configuration depends on it",
+      );
+    }
+    this.jobId = this.checkJobId(props.jobId ?? "electrs");
+    this.checkWritable(data);
     this.service = this.jobId;
     this.secrets = secretPath(this.jobId, NAME, NAME);
     bitcoin.rpcUser(this.jobId, RPC_METHODS);

@@ -80,6 +80,12 @@ export class HomelabStack extends TerraformStack {
     this.addOverride("terraform.required_providers.nomad.version", PROVIDER_VERSION);
 
     this.namespaceName = props.namespace ?? "bitcoin";
+    if (this.namespaceName === DEFAULT_NAMESPACE) {
+      throw new Error(
+        `${id}: namespace = "${DEFAULT_NAMESPACE}" would be limited to bridge networking, and the CSI plugin in it stopped; ` +
+          "choose a namespace of its own",
+      );
+    }
     this.namespace = new Namespace(this, "namespace", {
       name: this.namespaceName,
       description: "Bitcoin Core, electrs and Alby Hub",

@@ -1,3 +1,5 @@
+export { Duration } from "../nomad/duration";
+export { Memory } from "../nomad/memory";
 export { AlbyHub, type AlbyHubProps } from "./alby-hub";
 export type { Chain, ExtraConfig } from "./bitcoin-conf";
 export { BitcoinNode, type BitcoinNodeProps } from "./bitcoin-node";

@@ -42,7 +42,13 @@ export class NfsCsiPlugin extends Service {
 
   constructor(scope: Construct, id: string, props: NfsCsiPluginProps) {
     super(scope, id, props);
-    this.pluginId = props.pluginId ?? "nfs";
+    const { controllers = 2 } = props;
+    if (!Number.isInteger(controllers) || controllers < 1) {
+      throw new Error(
+        `${this.node.path}: controllers = ${controllers} must be a whole number from 1: without a controller no volume is placed`,
+      );
+    }
+    this.pluginId = this.checkJobId(props.pluginId ?? "nfs");
     this.controllerJob = this.plugin("controller", props, {
       Type: "service",
       Constraints: [{ Operand: "distinct_hosts", RTarget: "true" }],

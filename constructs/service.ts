@@ -8,6 +8,7 @@ import type { Memory } from "../nomad/memory";
 import { NomadJob } from "../nomad/nomad-job";
 import { SERVICE_USER } from "../nomad/template";
 import type { RuleName } from "../rules";
+import type { IVolume } from "./csi-volume";
 import { acknowledge, HomelabStack } from "./homelab-stack";
 
 /** What every service asks of its owner. */
@@ -58,6 +59,22 @@ export abstract class Service extends Construct {
   acknowledge(rule: RuleName, reason: string): this {
     acknowledge(this, rule, reason);
     return this;
+  }
+
+  /** Job ids stand in names of services, secret paths and templates. */
+  protected checkJobId(jobId: string): string {
+    if (!/^[a-z][a-z0-9-]{0,50}$/.test(jobId)) {
+      throw new Error(
+        `${this.node.path}: jobId = "${jobId}" must be lower-case letters, digits and dashes, a letter first, 51 at most`,
+      );
+    }
+    return jobId;
+  }
+
+  protected checkWritable(data: IVolume): void {
+    if (data.request.ReadOnly) {
+      throw new Error(`${this.node.path}: data = volume "${data.volumeId}" is read-only; pass the volume itself`);
+    }
   }
 
   /** Registers a job of the homelab's namespace, after the namespace, the scheduler's settings and what is given. */

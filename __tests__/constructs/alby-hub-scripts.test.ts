@@ -126,6 +126,14 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     },
   );
 
+  test("refuses to adopt a hub whose accounts are in SQLite", async () => {
+    box.put("data/ldk/storage/ldk_node_data.sqlite", "x");
+    box.put("data/nwc.db", "x");
+    const { printed, status } = await start();
+    expect(status).toBe(1);
+    expect(printed).toContain("is that of a hub with a SQLite database, nwc.db");
+  });
+
   test("refuses when the Lightning state has gone from a volume that had it", async () => {
     box.put("data/ldk/storage/ldk_node_data.sqlite", "x");
     await start();
@@ -234,7 +242,13 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
       true,
       "200 set-up is open to whoever comes first",
     ],
-    ["a node that is starting", { setupCompleted: true, running: false }, 590, true, "200 starting"],
+    [
+      "a node that is starting",
+      { setupCompleted: true, running: false },
+      590,
+      true,
+      "200 the Lightning node does not run yet, or not for long",
+    ],
     [
       "a node that has not started in time",
       { setupCompleted: true, running: false },
@@ -242,7 +256,13 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
       true,
       "503 the Lightning node does not run",
     ],
-    ["a hub that answers nothing, in time", undefined, 590, true, "200 starting"],
+    [
+      "a hub that answers nothing, in time",
+      undefined,
+      590,
+      true,
+      "200 the Lightning node does not run yet, or not for long",
+    ],
     ["a hub that answers nothing, too late", undefined, 601, true, "503 the Lightning node does not run"],
     [
       "a hub locked by hand",
@@ -255,6 +275,20 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
     state(`started ${ago(seconds)} 127.0.0.1:50001`);
     box.put("local/electrs", "127.0.0.1:50001");
     expect(await probe(info, autoUnlock)).toBe(answer);
+  });
+
+  test("gives a node that ran the same time to come back, whatever keeps it from answering", async () => {
+    state(`started ${ago(5000)} 127.0.0.1:50001`);
+    expect(await probe({ setupCompleted: true, running: true })).toBe("200 the Lightning node runs");
+    expect(await probe(undefined)).toBe("200 the Lightning node does not run yet, or not for long");
+    box.put("alloc/data/albyhub-seen", `${ago(601)}\n`);
+    expect(await probe(undefined)).toBe("503 the Lightning node does not run");
+  });
+
+  test("counts from the start when the node was last seen before it", async () => {
+    state(`started ${ago(5)} 127.0.0.1:50001`);
+    box.put("alloc/data/albyhub-seen", `${ago(601)}\n`);
+    expect(await probe(undefined)).toBe("200 the Lightning node does not run yet, or not for long");
   });
 
   test("calls for a restart when electrs has another address, not when it has none", async () => {

@@ -1,5 +1,6 @@
+import { AlbyHub, CsiVolume } from "../../constructs";
 import { Duration } from "../../nomad/duration";
-import { buildHomelab, type Changes, synthesize, templateOf } from "../homelab-fixture";
+import { BUSYBOX, buildHomelab, type Changes, synthesize, templateOf } from "../homelab-fixture";
 
 const synth = (changes: Changes = {}) => synthesize(buildHomelab(changes).stack);
 
@@ -14,14 +15,15 @@ describe("AlbyHub with default props", () => {
   test("has no public chain source, and tells nobody what it does", () => {
     expect(task?.Env).toMatchObject({
       LDK_ESPLORA_SERVER: "http://127.0.0.1:9",
-      LDK_VSS_URL: "http://127.0.0.1:9",
+      LDK_VSS_URL: "",
       LDK_LSPS2_ADDRESSES: "none",
       BOLTZ_API: "http://127.0.0.1:9",
       MEMPOOL_API: "http://127.0.0.1:9",
       SEND_EVENTS_TO_ALBY: "false",
       AUTO_LINK_ALBY_ACCOUNT: "false",
     });
-    expect(Object.values(task?.Env ?? {})).not.toContain("");
+    const empty = Object.entries(task?.Env ?? {}).filter(([, value]) => value === "");
+    expect(empty).toEqual([["LDK_VSS_URL", ""]]);
   });
 
   test("gets the chain source and its secrets from the start script, which refuses when one is empty", () => {
@@ -122,6 +124,27 @@ describe("AlbyHub with custom props", () => {
 describe("AlbyHub", () => {
   test("refuses a volume that does not say it holds funds", () => {
     expect(() => buildHomelab({ albyHubData: { holds: "index" } })).toThrow('must say holds: "funds"');
+  });
+
+  test("refuses the database of another hub, since two hubs with one seed can lose their channels", () => {
+    const { stack, plugin, electrs } = buildHomelab();
+    const data = new CsiVolume(stack, "second-data", { volumeId: "second-data", holds: "funds", plugin });
+    const props = {
+      image: "ghcr.io/getalby/hub:v1.24.0",
+      metaVersion: 1,
+      electrs,
+      data,
+      busybox: BUSYBOX,
+      jobId: "second",
+    } as const;
+    expect(() => new AlbyHub(stack, "second", props)).toThrow("is the database of homelab/albyhub already");
+    expect(() => new AlbyHub(stack, "third", { ...props, databaseName: "nwc2" })).not.toThrow();
+  });
+
+  test.each(["al$by", "a b", "db:5432", "x/y"])('refuses "%s" as a part of the database\'s address', (text) => {
+    for (const prop of ["databaseAddress", "databaseName", "databaseUser"]) {
+      expect(() => buildHomelab({ albyHub: { [prop]: text } })).toThrow(`${prop} = "${text}" must be letters`);
+    }
   });
 
   test("refuses a chain it does not know", () => {

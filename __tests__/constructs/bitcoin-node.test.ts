@@ -1,3 +1,4 @@
+import { BitcoinNode } from "../../constructs";
 import { Duration } from "../../nomad/duration";
 import { Memory } from "../../nomad/memory";
 import { testCluster } from "../cluster-fixture";
@@ -206,12 +207,14 @@ describe("BitcoinNode", () => {
     [{ rpcauth: "x" }, "is set by `rpcUser(name, methods)`"],
     [{ nolisten: 1 }, "is set by the construct"],
     [{ "-rpcallowip": "0.0.0.0/0" }, "is set by the inventory's networks"],
-    [{ maxmempool: 300, "-maxmempool": 400 }, 'repeats "maxmempool"'],
+    [{ maxmempool: 300, nomaxmempool: 1 }, 'repeats "maxmempool"'],
+    [{ "-maxmempool": 300 }, "write its plain name in small letters"],
+    [{ MaxMempool: 300 }, "write its plain name in small letters"],
     [{ maxmempool: [300, 400] }, "is given several times"],
     [{ proxy: "a\nrpcallowip=0.0.0.0/0" }, "must be one line"],
     [{ uacomment: "" }, "must be one line, not empty"],
     [{ torpassword: "hunter2" }, "looks like a secret"],
-    [{ "max mempool": 1 }, "is no option of bitcoind"],
+    [{ "max mempool": 1 }, "is no option of bitcoin.conf"],
   ])("refuses the extra option %j", (extraConfig, message) => {
     expect(() => buildHomelab({ bitcoin: { extraConfig: extraConfig as never } })).toThrow(message);
   });
@@ -230,6 +233,25 @@ describe("BitcoinNode", () => {
     expect(() => buildHomelab({ bitcoin: { prune: Memory.mebibytes(550) } })).toThrow(
       "is pruned, and electrs needs every block",
     );
+  });
+
+  test("takes the options of others that only look like secrets", () => {
+    expect(() => buildHomelab({ bitcoin: { extraConfig: { privatebroadcast: 1 } } })).not.toThrow();
+  });
+
+  test("keeps room for more than the database cache", () => {
+    expect(() => buildHomelab({ bitcoin: { dbcache: Memory.mebibytes(3584) } })).not.toThrow();
+    expect(() => buildHomelab({ bitcoin: { dbcache: Memory.mebibytes(3585) } })).toThrow("leaves less than 2560 MiB");
+  });
+
+  test("cannot write a volume it is only given to read", () => {
+    const { stack, bitcoinData } = buildHomelab();
+    const props = { image: "bitcoin/bitcoin:31.1", metaVersion: 1, data: bitcoinData.readOnly() } as const;
+    expect(() => new BitcoinNode(stack, "second", props)).toThrow('volume "bitcoin-data" is read-only');
+  });
+
+  test.each(["", "My node", "a/b", "1st"])('refuses the job id "%s"', (jobId) => {
+    expect(() => buildHomelab({ bitcoin: { jobId } })).toThrow(`jobId = "${jobId}" must be lower-case letters`);
   });
 
   test.each([0, -1, 1.5, Number.NaN])("refuses metaVersion %p", (metaVersion) => {

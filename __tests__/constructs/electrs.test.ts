@@ -85,6 +85,15 @@ describe("Electrs with custom props", () => {
   });
 });
 
+describe("Electrs", () => {
+  test("refuses a node without a mempool, and an image whose version it cannot read", () => {
+    expect(() => synth({ bitcoin: { extraConfig: { blocksonly: 1 } } })).toThrow("has blocksonly in its extraConfig");
+    expect(() => synth({ electrs: { image: "getumbrel/electrs:release-0.12.0" } })).toThrow(
+      "its tag must begin with the version",
+    );
+  });
+});
+
 describe("Electrs 0.12", () => {
   const { jobs } = synth({ electrs: { image: "getumbrel/electrs:v0.12.0" } });
 

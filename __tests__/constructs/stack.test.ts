@@ -93,6 +93,10 @@ describe("HomelabStack", () => {
     ]);
   });
 
+  test("refuses to take over the namespace that the plugin runs in", () => {
+    expect(() => buildHomelab({ stack: { namespace: "default" } })).toThrow('namespace = "default"');
+  });
+
   test("is where every construct stands", () => {
     const app = Testing.app();
     expect(() => new CsiVolume(app, "alone", {} as never)).toThrow("alone: stands outside of a HomelabStack");
@@ -125,9 +129,19 @@ describe("CsiVolume", () => {
     expect(output.volumes).toEqual([expect.objectContaining({ id: "bitcoin-data", managed: false, retained: true })]);
   });
 
+  test("that lives already is mounted after the plugin, when that is of this stack", () => {
+    const { stack, plugin } = buildHomelab();
+    const data = CsiVolume.fromVolumeId(stack, "old", { volumeId: "old-data", holds: "chain", plugin });
+    expect(data.dependables).toHaveLength(2);
+  });
+
   test("asks for a reader's claim when only read", () => {
     const { albyHubData } = buildHomelab();
     expect(albyHubData.readOnly().request).toEqual({ ...albyHubData.request, ReadOnly: true });
+  });
+
+  test("refuses a share that is no absolute path", () => {
+    expect(() => buildHomelab({ bitcoinData: { share: "mnt/x" } })).toThrow('share = "mnt/x" must be an absolute path');
   });
 
   test.each(["Bitcoin", "a_b", "-a", "a/b", ""])('refuses the volume id "%s"', (volumeId) => {
@@ -136,6 +150,10 @@ describe("CsiVolume", () => {
 });
 
 describe("NfsCsiPlugin", () => {
+  test.each([0, 1.5, -1])("refuses %p controllers", (controllers) => {
+    expect(() => buildHomelab({ plugin: { controllers } })).toThrow("must be a whole number from 1");
+  });
+
   const { jobs } = synthesize(buildHomelab().stack);
 
   test("matches its snapshot", () => expect([jobs["csi-nfs-controller"], jobs["csi-nfs-node"]]).toMatchSnapshot());
