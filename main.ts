@@ -26,7 +26,7 @@ const electrs = new Electrs(homelab, "electrs", {
   busybox,
 });
 
-const albyHub = new AlbyHub(homelab, "albyhub", {
+new AlbyHub(homelab, "albyhub", {
   image: "ghcr.io/getalby/hub:v1.24.0@sha256:0227bdc79afd20eb689c922c96cf0546576b608c5cbb07b13658956d54e8133d",
   metaVersion: 1,
   electrs,

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { RULES } from "../rules";
+import { typeErrors } from "./type-errors";
 
 const README = readFileSync("README.md", "utf8");
 
@@ -14,5 +15,12 @@ describe("README", () => {
     const { scripts } = JSON.parse(readFileSync("package.json", "utf8"));
     const named = [...README.matchAll(/npm run ([a-z][a-z:]*)/g)].map(([, name]) => name as string);
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
+  });
+
+  test("shows only code that compiles in main.ts", () => {
+    const blocks = [...README.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => `{\n${code}}\n`);
+    expect(blocks.length).toBeGreaterThan(2);
+    const main = readFileSync("main.ts", "utf8").replace("import { AlbyHub,", "import { Duration, AlbyHub,");
+    expect(typeErrors(main.replace("app.synth();", `${blocks.join("")}app.synth();`))).toBe("");
   });
 });

@@ -36,7 +36,7 @@ export interface HomelabStackProps {
   readonly namespace?: string;
   /**
    * For throw-away stacks: `destroy` lets `cdktf destroy` remove jobs, volume registrations and namespace. Data on the
-   * NAS is never deleted. A construct's own prop comes first.
+   * NAS is never deleted. A volume's own prop comes first.
    *
    * @default "retain"
    */

@@ -48,6 +48,8 @@ export interface VolumeRecord {
   readonly attachmentMode: "file-system" | "block-device";
   readonly mountFlags: readonly string[];
   readonly retained: boolean;
+  /** The NFS server and the absolute path of the folder there; absent for a volume that is only referred to. */
+  readonly source?: { readonly server: string; readonly share: string };
   /** False for a volume that lives already and is only referred to. */
   readonly managed: boolean;
 }
