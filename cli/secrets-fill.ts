@@ -1,17 +1,19 @@
 import { randomBytes } from "node:crypto";
 import type { NomadClient } from "../nomad/client";
-import { addItem, type Items } from "../nomad/variable";
+import { addItem } from "../nomad/variable";
 import { belongsTo, rpcauth } from "./rpcauth";
+import { heldSecrets } from "./secrets-jobs";
 import type { Need } from "./secrets-needs";
-import { hashesOf, passwordOf, refusal, Variables } from "./secrets-state";
-
-/** What the owner gave: values by path and key. Those that no need asks for are left alone. */
-export type Given = Readonly<Record<string, Items>>;
+import { type Given, hashesOf, passwordOf, refusal, Variables } from "./secrets-state";
 
 export interface Wishes {
   readonly given: Given;
-  /** Asks the owner for a value; an empty answer leaves it for later. */
-  readonly ask?: (need: Need) => Promise<string>;
+  /**
+   * Asks the owner for a value; an empty answer leaves it for later.
+   *
+   * @param held why it must be the one that its service has, if it must.
+   */
+  readonly ask?: (need: Need, held?: string) => Promise<string>;
   /** Whether to make passwords that nothing but {@link Filled.secret} will hold. */
   readonly show: boolean;
 }
@@ -44,18 +46,20 @@ export async function fill(
   const variables = await Variables.read(client, needs);
   checkGiven(wishes.given, needs, variables);
   const gaps = needs.filter((need) => variables.value(need) === "");
+  const held = await heldSecrets(client, needs, variables);
 
-  const write = async (written: Value | undefined) => {
-    if (!written) return;
-    const { value, ...filled } = written;
-    const { variable, added } = await addItem(client, filled.need, filled.need.key, value);
+  const write = async (filling: Value | undefined) => {
+    if (!filling) return;
+    const { value, ...filled } = filling;
+    const { variable, written } = await addItem(client, filled.need, filled.need.key, value);
     // Somebody else may have come first; then a hash is made from the password that counts.
     variables.set(variable);
-    if (added) tell(filled);
+    if (written) tell(filled);
   };
 
+  const isAsked = (need: Need) => need.source === "owner" || held.has(need);
   const password = (need: Need): Value | undefined => {
-    if (need.source === "owner" || hashesOf(need, needs).some((hash) => variables.value(hash) !== "")) return undefined;
+    if (isAsked(need) || hashesOf(need, needs).some((hash) => variables.value(hash) !== "")) return undefined;
     const value = makePassword();
     return { need, how: "made", value, secret: value };
   };
@@ -77,8 +81,8 @@ export async function fill(
   const isHash = ({ source }: Need) => source === "rpc-hash";
   for (const need of gaps.filter((one) => !isHash(one))) await write(given(need) ?? password(need));
   for (const need of gaps.filter(isHash)) await write(given(need) ?? hash(need));
-  for (const need of gaps.filter((one) => one.source === "owner" && !given(one))) {
-    const value = await wishes.ask?.(need);
+  for (const need of gaps.filter((one) => isAsked(one) && !given(one))) {
+    const value = await wishes.ask?.(need, held.get(need));
     if (value) await write({ need, how: "typed", value });
   }
 }

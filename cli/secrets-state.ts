@@ -1,14 +1,26 @@
 import type { NomadClient } from "../nomad/client";
 import { NomadError } from "../nomad/nomad-error";
-import { readVariable, type Variable, type VariableRef, variableExists } from "../nomad/variable";
+import { type Items, readVariable, type Variable, type VariableRef, variableExists } from "../nomad/variable";
 import { belongsTo, isRpcauth } from "./rpcauth";
+import type { Held } from "./secrets-jobs";
 import type { Need } from "./secrets-needs";
 
 /**
  * `malformed`: its reader would refuse it. `mismatch`: a hash that was made from another password. `unseen`: the
- * variable is there, but the token may not read it.
+ * variable is there, but the token may not read it. `differs`: the owner gave another value, and it was not overwritten.
  */
-export type State = "present" | "missing" | "empty" | "malformed" | "mismatch" | "unseen";
+export type State = "present" | "missing" | "empty" | "malformed" | "mismatch" | "unseen" | "differs";
+
+/** What the owner gave: values by path and key. Those that no need asks for are left alone. */
+export type Given = Readonly<Record<string, Items>>;
+
+/** What matters beside the variables. */
+export interface Circumstances {
+  readonly held: Held;
+  readonly given?: Given;
+  /** Why the owner could not be asked in this run. */
+  readonly unasked?: string | undefined;
+}
 
 export interface Status extends Need {
   readonly state: State;
@@ -84,18 +96,36 @@ export async function readOrList(client: NomadClient, ref: VariableRef): Promise
 }
 
 /** How each secret stands. */
-export function statusesOf(needs: readonly Need[], variables: Variables): Status[] {
-  return needs.map((need) => ({ ...need, ...stateOf(need, needs, variables) }));
+export function statusesOf(needs: readonly Need[], variables: Variables, circumstances: Circumstances): Status[] {
+  return needs.map((need) => ({ ...need, ...stateOf(need, needs, variables, circumstances) }));
 }
 
-function stateOf(need: Need, needs: readonly Need[], variables: Variables): Pick<Status, "state" | "problem"> {
+function stateOf(
+  need: Need,
+  needs: readonly Need[],
+  variables: Variables,
+  circumstances: Circumstances,
+): Pick<Status, "state" | "problem"> {
   if (variables.isUnseen(need)) return { state: "unseen" };
   const value = variables.value(need);
   if (value === "") {
-    return { state: variables.has(need) ? "empty" : "missing", problem: remedyOf(need, needs, variables) };
+    return {
+      state: variables.has(need) ? "empty" : "missing",
+      problem: remedyOf(need, needs, variables, circumstances),
+    };
+  }
+  const given = circumstances.given?.[need.path]?.[need.key];
+  if (given !== undefined && given !== value) {
+    const replace = `to replace it: ${rotation(need, needs) ?? setCommand(need)}`;
+    return { state: "differs", problem: `has another value already; not overwritten; ${replace}` };
   }
   const malformed = refusal(need, value);
-  if (malformed) return { state: "malformed", problem: `${malformed}; change it in Nomad` };
+  if (malformed) {
+    // As a second hash it would keep bitcoind from starting all the same.
+    const again = () => `delete the key, and ${remedyOf(need, needs, variables, circumstances)}`;
+    const remedy = need.source === "rpc-hash" ? again() : (rotation(need, needs) ?? setCommand(need));
+    return { state: "malformed", problem: `${malformed}; ${remedy}` };
+  }
   const password = passwordOf(need, needs);
   if (need.source !== "rpc-hash" || !password || variables.value(password) === "") return { state: "present" };
   const hashes = [value, variables.value(need, successor(need))];
@@ -117,12 +147,21 @@ export function refusal({ source, declared }: Need, value: string): string | und
   return !declared || safe.test(value) ? undefined : `has characters other than A-Z a-z 0-9 . _ ~ ${more}-`;
 }
 
-function remedyOf(need: Need, needs: readonly Need[], variables: Variables): string {
+/** What stores the owner's value in place of another. */
+function setCommand({ path, key }: Need): string {
+  return `homelab secrets set ${path} ${key}`;
+}
+
+function remedyOf(need: Need, needs: readonly Need[], variables: Variables, { held, unasked }: Circumstances): string {
   switch (need.source) {
-    case "random":
-      return "homelab secrets init makes it";
+    case "random": {
+      const why = held.get(need);
+      return why
+        ? `${why}, so init makes no new one: store the one it has with ${setCommand(need)}`
+        : "homelab secrets init makes it";
+    }
     case "owner":
-      return "homelab secrets init asks for it";
+      return unasked ? `${unasked}: give it with --stdin or run it on a terminal` : "homelab secrets init asks for it";
     case "rpc-hash":
       return passwordOf(need, needs)
         ? "homelab secrets init makes it from the password"
@@ -136,12 +175,21 @@ function remedyOf(need: Need, needs: readonly Need[], variables: Variables): str
 }
 
 /** The way to a new pair: bitcoind reads hashes at its start only, and takes the old one too until all have changed. */
-function renew(hash: Need, password: Need): string {
+function renew(hash: Need, password: Need, forget = ""): string {
   const [node, consumer] = [hash, password].map(({ readBy }) => readBy[0]?.split("/")[0]);
   return (
-    `rename the key ${hash.key} in ${hash.path} to ${successor(hash)}, run homelab secrets init, ` +
+    `rename the key ${hash.key} in ${hash.path} to ${successor(hash)}, ${forget}run homelab secrets init, ` +
     `raise metaVersion of ${node}, then of ${consumer}, and delete ${successor(hash)}`
   );
+}
+
+/** How a password that has a hash in the homelab is replaced, or that hash: only both together. */
+export function rotation(need: Need, needs: readonly Need[]): string | undefined {
+  const password = need.source === "rpc-hash" ? passwordOf(need, needs) : need;
+  const [hash] = password?.source === "rpc-password" ? hashesOf(password, needs) : [];
+  if (!password || !hash) return undefined;
+  const forget = `delete ${password.key} in ${password.path} (the variable, when it has no other key), `;
+  return renew(hash, password, forget);
 }
 
 /** The key that bitcoind reads beside a hash, while a password is changed. */

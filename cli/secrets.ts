@@ -1,9 +1,12 @@
 import { type Command, CommanderError } from "commander";
 import { NomadClient } from "../nomad/client";
-import { askHidden } from "./prompt";
-import { type Filled, fill, type Given } from "./secrets-fill";
+import { readVariable, replaceItem } from "../nomad/variable";
+import { confirm } from "./prompt";
+import { type Filled, fill } from "./secrets-fill";
+import { ask, readGiven, readValue, unread, whyUnasked } from "./secrets-input";
+import { heldSecrets } from "./secrets-jobs";
 import { type Need, needsOf } from "./secrets-needs";
-import { readOrList, refusal, type SecretsReport, statusesOf, Variables } from "./secrets-state";
+import { type Circumstances, readOrList, rotation, type SecretsReport, statusesOf, Variables } from "./secrets-state";
 import { statusText } from "./secrets-text";
 import { readSynthesized, type Synthesized } from "./synthesized";
 import { styleFor } from "./text";
@@ -19,18 +22,33 @@ interface InitOptions extends Options {
   readonly stdin?: true;
 }
 
+interface SetOptions {
+  readonly stack?: string;
+  readonly yes?: true;
+}
+
 const HELP = `
 Exit codes: 0 all secrets are there, 1 an error, 2 something is missing or wrong. With --json, standard output is
 { stacks: [{ stack, nomadAddress, complete, secrets: [{ namespace, path, key, readBy, state, problem, … }], notes }] }.
 
 Nomad is asked at the address that was synthesized, with NOMAD_TOKEN, NOMAD_CACERT, NOMAD_CLIENT_CERT, NOMAD_CLIENT_KEY,
 NOMAD_TLS_SERVER_NAME and NOMAD_SKIP_VERIFY of the environment. With ACLs, init takes a token that may read and write
-variables; check one that may read them, or list them, and then it sees variables but not their keys.
+variables, and read jobs; set one that may read and write them; check one that may read them, or list them, and then it
+sees variables but not their keys.
 
-What has a value is never overwritten. For another one, change it in Nomad's web interface (Variables) or with nomad var
-put; or delete the key there and run init again. The reader takes it at its next restart.
+init overwrites nothing. set overwrites one key and keeps the others; nomad var put would replace the whole variable. The
+reader takes a new value at its next restart. To change a password, by what it is for:
 
-The password of an RPC user, such as electrs, without locking anything out:
+A database, such as Alby Hub's:
+  1. in PostgreSQL: ALTER ROLE albyhub PASSWORD …, or in psql \\password albyhub, which leaves no trace in its history
+  2. homelab secrets set nomad/jobs/albyhub/albyhub/albyhub database_password
+  3. raise metaVersion of albyhub and deploy
+
+What unlocks Alby Hub. The hub keeps the one it was set up with, so never delete the key: another one locks it out.
+  1. change the unlock password in the hub
+  2. homelab secrets set nomad/jobs/albyhub/albyhub/albyhub auto_unlock_password
+
+An RPC user, such as electrs, without locking anything out, in Nomad's web interface (Variables):
   1. in bitcoind's variable, rename the key rpcauth_electrs to rpcauth_electrs_next
   2. delete the variable of electrs, then: homelab secrets init
   3. raise metaVersion of bitcoin and deploy; bitcoind now takes both, and electrs restarts with the new one
@@ -44,11 +62,12 @@ export const secrets: Verb = {
       "pass homelab | homelab secrets init --stdin",
       'the same with {"<path>":{"<key>":"<value>"}} instead of questions',
     ],
+    ["homelab secrets set <path> <key>", "store another value, typed or from standard input; other keys stay"],
   ],
   register: (program: Command) => {
     const command = program
       .command("secrets")
-      .summary("the Nomad variables that jobs read: check, init")
+      .summary("the Nomad variables that jobs read: check, init, set")
       .description(
         "Checks and fills the Nomad variables that the synthesized jobs read. Secrets never enter Terraform.",
       )
@@ -70,6 +89,16 @@ export const secrets: Verb = {
       .option("--stdin", 'take values from standard input instead of asking: {"<path>":{"<key>":"<value>"}}')
       .option("--show", "print the passwords that are made, and make those that nothing but this output will hold")
       .action(init);
+    command
+      .command("set <path> <key>")
+      .summary("give one secret another value")
+      .description(
+        "Stores one value: typed on a terminal, not shown, or else the whole of standard input, without the line end " +
+          "after a single line. Every other key of the variable stays as it is.",
+      )
+      .option("--stack <name>", "the one of this stack")
+      .option("--yes", "overwrite without asking")
+      .action(set);
     return command;
   },
 };
@@ -86,7 +115,7 @@ interface Target {
   readonly client: NomadClient;
 }
 
-function targetsOf({ stack }: Options, command: Command): Target[] {
+function targetsOf({ stack }: Pick<Options, "stack">, command: Command): Target[] {
   const synthesized = readSynthesized();
   const chosen = synthesized.filter(({ stack: name }) => stack === undefined || name === stack);
   if (chosen.length === 0) {
@@ -101,8 +130,14 @@ function targetsOf({ stack }: Options, command: Command): Target[] {
   });
 }
 
-async function look({ stack, needs, notes, client }: Target, filled: readonly Filled[] = []): Promise<SecretsReport> {
-  const secrets = statusesOf(needs, await Variables.read(client, needs, readOrList)).map((status) => {
+async function look(
+  { stack, needs, notes, client }: Target,
+  filled: readonly Filled[] = [],
+  circumstances: Omit<Circumstances, "held"> = {},
+): Promise<SecretsReport> {
+  const variables = await Variables.read(client, needs, readOrList);
+  const held = await heldSecrets(client, needs, variables);
+  const secrets = statusesOf(needs, variables, { ...circumstances, held }).map((status) => {
     const one = filled.find(({ need }) => need.path === status.path && need.key === status.key);
     return { ...status, ...(one && { filled: one.how }), ...(one?.secret && { secret: one.secret }) };
   });
@@ -113,8 +148,9 @@ async function look({ stack, needs, notes, client }: Target, filled: readonly Fi
 async function init(options: InitOptions, command: Command): Promise<void> {
   const { writeOut } = command.configureOutput();
   const targets = targetsOf(options, command);
-  const given = options.stdin ? await readGiven(targets) : {};
-  const asks = !options.stdin && process.stdin.isTTY && process.stderr.isTTY;
+  const given = options.stdin ? await readGiven(targets.flatMap(({ needs }) => needs)) : {};
+  const unasked = options.stdin ? undefined : whyUnasked();
+  const asks = !options.stdin && !unasked;
   const show = options.show ?? false;
   const reports: SecretsReport[] = [];
   const filled: Filled[] = [];
@@ -124,12 +160,9 @@ async function init(options: InitOptions, command: Command): Promise<void> {
   };
   try {
     for (const target of targets) {
-      const { host, hostname, protocol } = new URL(target.client.address);
-      if (protocol === "http:" && !/^(localhost$|127\.|\[::1\])/.test(hostname)) {
-        warn(command, `${host} is asked over http://, so the secrets cross the network unencrypted`);
-      }
-      await fill(target.client, target.needs, { given, show, ...(asks && { ask }) }, tell);
-      reports.push(await look(target, filled));
+      warnOfPlainHttp(target.client, command);
+      await fill(target.client, target.needs, { given, show, ...(asks && { ask: askForLack }) }, tell);
+      reports.push(await look(target, filled, { given, unasked }));
     }
   } catch (error) {
     // A password that is only shown would be lost.
@@ -139,56 +172,61 @@ async function init(options: InitOptions, command: Command): Promise<void> {
   conclude(reports, options, command);
 }
 
+function askForLack(need: Need, held?: string): Promise<string> {
+  return ask(
+    need,
+    held ? `${held}: give the one it has; if it was never set up, choose one` : "",
+    "leaves it for later",
+  );
+}
+
+async function set(path: string, key: string, options: SetOptions, command: Command): Promise<void> {
+  const found = targetsOf(options, command).flatMap(({ stack, client, needs }) =>
+    needs.filter((one) => one.path === path && one.key === key).map((need) => ({ stack, client, need, needs })),
+  );
+  const [one] = found;
+  if (!one) throw new Error(unread(path, key));
+  if (found.length > 1) {
+    const places = found.map(({ stack, need }) => `stack ${stack}, namespace ${need.namespace}`);
+    throw new Error(`${key} in ${path} is read in several places: ${places.join("; ")}; choose one with --stack`);
+  }
+  const { client, need, needs } = one;
+  const place = `${key} in ${path}`;
+  const pair = rotation(need, needs);
+  if (pair) {
+    throw new Error(`${place} is half of a pair, password and hash of ${need.rpcUser}; to change both: ${pair}`);
+  }
+
+  warnOfPlainHttp(client, command);
+  const was = (await readVariable(client, need)).items[key] ?? "";
+  const asks = process.stdin.isTTY;
+  const unasked = whyUnasked();
+  if (asks && unasked) throw new Error(`${unasked}, so you cannot be asked; give the value on standard input`);
+  // What nobody but the service knows is changed there.
+  const note = need.source === "random" ? "the service must have it already: change it there first" : "";
+  const value = asks ? await ask(need, note, "changes nothing") : await readValue(need);
+  if (value === "") throw new Error(`nothing was typed; ${place} stays as it is`);
+  const { writeOut } = command.configureOutput();
+  if (value === was) {
+    writeOut?.(`${place} has this value already\n`);
+    return;
+  }
+  if (was !== "" && !options.yes) {
+    if (!asks) throw new Error(`${place} has another value already; not overwritten; --yes overwrites it`);
+    if (!(await confirm(`  it has another value; overwrite it? [y/N] `))) throw new Error(`${place} stays as it is`);
+  }
+  const { written } = await replaceItem(client, need, key, was, value);
+  if (!written) throw new Error(`somebody else changed ${place} in the meantime; it stays as they left it`);
+  const jobs = [...new Set(need.readBy.map((reader) => reader.split("/")[0]))].join(", ");
+  writeOut?.(`stored ${place}; ${jobs} takes it at the next restart: raise metaVersion and deploy\n`);
+}
+
 function filledText({ need, how, secret }: Filled, show: boolean): string {
   const { key, path, source, rpcUser, readBy } = need;
   const done = `${how === "made" ? "made" : "stored"} ${key} in ${path}`;
   const takes = source === "rpc-hash" ? `; ${readBy[0]?.split("/")[0]} takes it at its next start` : "";
   const shown = source === "rpc-hash" ? `\n  password of ${rpcUser}: ${secret}` : `\n  ${secret}`;
   return done + takes + (show && secret ? shown : "");
-}
-
-/** Asks until the answer is fit, or empty. */
-async function ask(need: Need): Promise<string> {
-  for (;;) {
-    const value = await askHidden(
-      `${need.key} in ${need.path}: ${need.description}\n  not shown while you type; Enter alone leaves it for later: `,
-    );
-    const refused = value && refusal(need, value);
-    if (!refused) return value;
-    process.stderr.write(`  it ${refused}; choose another\n`);
-  }
-}
-
-/** Values from standard input. No message tells anything of them. */
-async function readGiven(targets: readonly Target[]): Promise<Given> {
-  if (process.stdin.isTTY) throw new Error("--stdin takes a pipe or a file; leave it out, and you are asked");
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
-  let given: unknown;
-  try {
-    given = JSON.parse(Buffer.concat(chunks).toString("utf8"));
-  } catch {
-    // The parser's own message would quote the text.
-  }
-  const objects = [given, ...Object.values(given ?? {})];
-  const values = Object.values(given ?? {}).flatMap((items) => Object.values(items ?? {}));
-  if (!objects.every(isObject) || !values.every((value) => typeof value === "string")) {
-    throw new Error('standard input is not {"<path>":{"<key>":"<value>"}} in JSON');
-  }
-  const known = targets.flatMap(({ needs }) => needs);
-  for (const [path, items] of Object.entries(given as Given)) {
-    for (const key of Object.keys(items)) {
-      if (known.some((need) => need.path === path && need.key === key)) continue;
-      throw new Error(
-        `nobody reads ${key} in ${path}, given on standard input; homelab secrets check --json lists what is read`,
-      );
-    }
-  }
-  return given as Given;
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Prints how things stand. @throws CommanderError with exit code 2 when something is missing. */
@@ -202,6 +240,13 @@ function conclude(reports: readonly SecretsReport[], { json }: Options, command:
   );
   if (!reports.every(({ complete }) => complete)) {
     throw new CommanderError(2, "homelab.secretsMissing", "secrets are missing");
+  }
+}
+
+function warnOfPlainHttp({ address }: NomadClient, command: Command): void {
+  const { host, hostname, protocol } = new URL(address);
+  if (protocol === "http:" && !/^(localhost$|127\.|\[::1\])/.test(hostname)) {
+    warn(command, `${host} is asked over http://, so the secrets cross the network unencrypted`);
   }
 }
 

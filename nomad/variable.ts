@@ -49,30 +49,42 @@ export async function variableExists(client: NomadClient, { namespace, path }: V
   return found.some(({ Path }) => Path === path);
 }
 
+/** A variable as it now is, and whether the value was written. */
+export interface Written {
+  readonly variable: Variable;
+  readonly written: boolean;
+}
+
+/** Gives a value to a key that has none; otherwise as {@link replaceItem}. */
+export function addItem(client: NomadClient, ref: VariableRef, key: string, value: string): Promise<Written> {
+  return replaceItem(client, ref, key, "", value);
+}
+
 /**
- * Gives a value to a key that has none. If it has one it keeps it, and so does every other key of the variable: it is
- * written only if nobody wrote it since it was read, and read again if somebody did.
+ * Replaces the value of a key. If it has another one than `from` it keeps it, and so does every other key of the
+ * variable: it is written only if nobody wrote it since it was read, and read again if somebody did.
  *
- * @returns the variable as it now is, and whether the value was written.
+ * @param from empty for a key that has no value.
  */
-export async function addItem(
+export async function replaceItem(
   client: NomadClient,
   ref: VariableRef,
   key: string,
-  value: string,
-): Promise<{ readonly variable: Variable; readonly added: boolean }> {
+  from: string,
+  to: string,
+): Promise<Written> {
   const { namespace, path } = ref;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const variable = await readVariable(client, ref);
-    if (variable.items[key]) return { variable, added: false };
-    const items = { ...variable.items, [key]: value };
+    if ((variable.items[key] ?? "") !== from) return { variable, written: false };
+    const items = { ...variable.items, [key]: to };
     try {
       const { ModifyIndex } = await client.put<{ ModifyIndex: number }>(
         ["var", path],
         { Namespace: namespace, Path: path, Items: items },
         { namespace, query: { cas: variable.modifyIndex }, needs: capability("write", ref) },
       );
-      return { variable: { namespace, path, modifyIndex: ModifyIndex, items }, added: true };
+      return { variable: { namespace, path, modifyIndex: ModifyIndex, items }, written: true };
     } catch (error) {
       if (!(error instanceof NomadError && error.status === 409)) throw error;
     }

@@ -3,7 +3,9 @@ import type { AddressInfo } from "node:net";
 
 export type Items = Record<string, string>;
 
-/** Nomad's variables over HTTP, with check-and-set as the real one has it. */
+const CAPABILITIES = ["read", "write", "list", "read-job"];
+
+/** Nomad's variables over HTTP, with check-and-set as the real one has it; and what was made of its jobs. */
 export class FakeNomad {
   static async start(): Promise<FakeNomad> {
     const nomad = new FakeNomad();
@@ -16,7 +18,9 @@ export class FakeNomad {
   /** Called before each write with its path; it may write itself, and so come first. */
   beforeWrite: (path: string) => void = () => {};
   /** What the token may do. */
-  capabilities = new Set(["read", "write", "list"]);
+  capabilities = new Set(CAPABILITIES);
+  /** Jobs by their ids. */
+  readonly jobs = new Map<string, { readonly Stop: boolean; readonly allocations: readonly unknown[] }>();
   /** The status of every answer from the n-th write on. */
   failFrom = Number.POSITIVE_INFINITY;
 
@@ -25,7 +29,7 @@ export class FakeNomad {
   private readonly server: Server = createServer((request, response) => {
     const url = new URL(request.url ?? "", "http://nomad");
     const namespace = url.searchParams.get("namespace") ?? "default";
-    const [, version, kind, encoded = ""] = url.pathname.split("/");
+    const [, version, kind, encoded = "", ...rest] = url.pathname.split("/");
     const path = decodeURIComponent(encoded);
     const chunks: Buffer[] = [];
     const answer = (status: number, body: unknown) => {
@@ -34,6 +38,7 @@ export class FakeNomad {
     };
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
+      if (version === "v1" && kind === "job") return answer(...this.job(path, rest[0]));
       const needs = kind === "vars" ? "list" : request.method === "PUT" ? "write" : "read";
       if (version !== "v1" || (kind !== "var" && kind !== "vars")) return answer(404, "not found");
       if (!this.capabilities.has(needs)) return answer(403, "Permission denied");
@@ -75,12 +80,20 @@ export class FakeNomad {
     this.variables.clear();
     this.writes = [];
     this.beforeWrite = () => {};
-    this.capabilities = new Set(["read", "write", "list"]);
+    this.capabilities = new Set(CAPABILITIES);
+    this.jobs.clear();
     this.failFrom = Number.POSITIVE_INFINITY;
   }
 
   stop(): Promise<void> {
     return new Promise((resolve) => this.server.close(() => resolve()));
+  }
+
+  private job(id: string, part: string | undefined): [status: number, body: unknown] {
+    const job = this.jobs.get(id);
+    if (!this.capabilities.has("read-job")) return [403, "Permission denied"];
+    if (!job) return [404, "job not found"];
+    return [200, part === "allocations" ? job.allocations : { ID: id, Stop: job.Stop }];
   }
 
   private list(namespace: string, prefix: string): { Path: string }[] {

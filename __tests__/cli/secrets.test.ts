@@ -4,7 +4,7 @@ import { PassThrough, Readable } from "node:stream";
 import { Testing } from "cdktf";
 import type { Command } from "commander";
 import { homelab, run } from "../../cli/homelab";
-import { askHidden } from "../../cli/prompt";
+import { askHidden, confirm } from "../../cli/prompt";
 import { belongsTo, rpcauth } from "../../cli/rpcauth";
 import { buildHomelab } from "../homelab-fixture";
 import { FakeNomad } from "./fake-nomad";
@@ -171,7 +171,8 @@ made auto_unlock_password in ${HUB}
 made rpcauth_electrs in ${BITCOIND}; bitcoin takes it at its next start
 homelab at ${nomad.address}: 1 of 4 secrets is missing or wrong
   ${HUB} in namespace bitcoin, read by albyhub/albyhub/albyhub
-    database_password missing (password of the PostgreSQL role albyhub): homelab secrets init asks for it
+    database_password missing (password of the PostgreSQL role albyhub): standard input is no terminal: give it with
+      --stdin or run it on a terminal
 `);
     for (const value of nomad.values()) expect(out).not.toContain(value);
   });
@@ -406,10 +407,123 @@ describe("--stdin", () => {
     expect(nomad.items(HUB).auto_unlock_password).toBe(PLANTED);
   });
 
-  test("overwrites nothing", async () => {
-    nomad.put(HUB, { database_password: "first" });
-    await secrets("init --stdin", database);
+  test("overwrites nothing, and says so", async () => {
+    await secrets("init --stdin", { stdin: given(HUB, "database_password", "first") });
+    const { code, out } = await secrets("init --stdin", database);
+    expect(code).toBe(2);
+    expect(out.replaceAll(/\s+/g, " ")).toContain(
+      "database_password differs (password of the PostgreSQL role albyhub): has another value already; not overwritten; " +
+        `to replace it: homelab secrets set ${HUB} database_password`,
+    );
     expect(nomad.items(HUB).database_password).toBe("first");
+    expect(out).not.toContain(PLANTED);
+  });
+});
+
+describe("a password that its service has already", () => {
+  const ran = [{ TaskGroup: "albyhub", TaskStates: { albyhub: { State: "dead", StartedAt: "2026-01-01T00:00:00Z" } } }];
+
+  test("is not made anew when it has gone from Nomad, since another one would lock the hub", async () => {
+    nomad.jobs.set("albyhub", { Stop: false, allocations: ran });
+    const { code, out } = await secrets("init --stdin", database);
+    expect(code).toBe(2);
+    expect(out.replaceAll(/\s+/g, " ")).toContain(
+      "auto_unlock_password missing (password that unlocks the hub at its start): albyhub has run already, so init " +
+        `makes no new one: store the one it has with homelab secrets set ${HUB} auto_unlock_password`,
+    );
+    expect(nomad.items(HUB)).toEqual({ database_password: PLANTED });
+    expect((await secrets("check")).out.replaceAll(/\s+/g, " ")).toContain("store the one it has with");
+  });
+
+  test.each([
+    [
+      "never started, such as one that waits for this secret",
+      { Stop: false, allocations: waiting("0001-01-01T00:00:00Z") },
+    ],
+    ["was stopped", { Stop: true, allocations: ran }],
+  ])("is made when the job %s", async (_, albyhub) => {
+    nomad.jobs.set("albyhub", albyhub);
+    expect((await secrets("init --stdin", database)).code).toBe(0);
+  });
+
+  function waiting(StartedAt: string) {
+    return [{ TaskGroup: "albyhub", TaskStates: { albyhub: { State: "pending", StartedAt } } }];
+  }
+
+  test("is not made by a token that may not see whether the job has run", async () => {
+    nomad.capabilities.delete("read-job");
+    const { out } = await secrets("init --stdin", database);
+    expect(out.replaceAll(/\s+/g, " ")).toContain(
+      'this token may not see whether albyhub has run already, which takes the capability "read-job" in namespace "bitcoin"',
+    );
+    expect(nomad.items(HUB)).toEqual({ database_password: PLANTED });
+  });
+});
+
+describe("set", () => {
+  const set = (key: string, stdin: string, more = "") => secrets(`set ${HUB} ${key}${more}`, { stdin });
+
+  test("stores a value from standard input, and says when it is taken", async () => {
+    nomad.put(HUB, { foreign: "kept" });
+    expect(await set("database_password", `${PLANTED}\n`)).toEqual({
+      code: 0,
+      out: `stored database_password in ${HUB}; albyhub takes it at the next restart: raise metaVersion and deploy\n`,
+      err: "",
+    });
+    expect(nomad.items(HUB)).toEqual({ foreign: "kept", database_password: PLANTED });
+  });
+
+  test("overwrites only when told so", async () => {
+    nomad.put(HUB, { database_password: "first" });
+    expect(await set("database_password", PLANTED)).toMatchObject({
+      code: 1,
+      err: `error: database_password in ${HUB} has another value already; not overwritten; --yes overwrites it\n`,
+    });
+    expect(nomad.items(HUB).database_password).toBe("first");
+    expect((await set("database_password", PLANTED, " --yes")).code).toBe(0);
+    expect(nomad.items(HUB).database_password).toBe(PLANTED);
+  });
+
+  test("writes nothing when the value is there", async () => {
+    nomad.put(HUB, { database_password: PLANTED });
+    expect((await set("database_password", PLANTED)).out).toBe(`database_password in ${HUB} has this value already\n`);
+    expect(nomad.writes).toEqual([]);
+  });
+
+  test("leaves what somebody else wrote in the meantime", async () => {
+    nomad.put(HUB, { database_password: "first" });
+    nomad.beforeWrite = (path) => nomad.put(path, { database_password: "theirs" });
+    const { code, err } = await set("database_password", PLANTED, " --yes");
+    expect(code).toBe(1);
+    expect(err).toBe(
+      `error: somebody else changed database_password in ${HUB} in the meantime; it stays as they left it\n`,
+    );
+    expect(nomad.items(HUB).database_password).toBe("theirs");
+  });
+
+  test.each([
+    ["no value", "database_password", "", /the value given for database_password in \S+ is empty; give another/],
+    ["a value that breaks a URL", "database_password", `${PLANTED}/`, /has characters other than/],
+    ["two lines", "database_password", `${PLANTED}\nmore\n`, /has characters other than/],
+    ["a key that nobody reads", "passwort", PLANTED, /nobody reads passwort in .*; homelab secrets check --json lists/],
+  ])("refuses %s, without repeating it", async (_, key, stdin, message) => {
+    const { code, out, err } = await set(key, stdin);
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toMatch(message);
+    expect(err).not.toContain(PLANTED);
+    expect(nomad.writes).toEqual([]);
+  });
+
+  test.each([
+    [ELECTRS, "bitcoin_rpc_password"],
+    [BITCOIND, "rpcauth_electrs"],
+  ])("refuses half of a pair, %s, and says how both are changed", async (path, key) => {
+    const { code, err } = await secrets(`set ${path} ${key}`, { stdin: PLANTED });
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /is half of a pair, password and hash of electrs; to change both: rename the key rpcauth_electrs/,
+    );
+    expect(nomad.writes).toEqual([]);
   });
 });
 
@@ -460,7 +574,7 @@ describe("a project without the output homelab", () => {
     expect(code).toBe(2);
     expect(out).toBe(`apps at ${nomad.address}: 1 of 1 secrets is missing or wrong
   nomad/jobs/wiki in namespace bitcoin, read by wiki/wiki/wiki
-    key missing (no construct declares it): homelab secrets init asks for it
+    key missing (no construct declares it): standard input is no terminal: give it with --stdin or run it on a terminal
 `);
     expect(nomad.writes).toEqual([]);
   });
@@ -483,6 +597,19 @@ test("help tells the exit codes, the environment, and how a password is changed"
 });
 
 describe("a question", () => {
+  test.each([
+    ["y", true],
+    ["YES", true],
+    ["n", false],
+    ["", false],
+    ["yeah", false],
+  ])("answered with %j is a yes: %j", async (keys, expected) => {
+    const input = new PassThrough();
+    const answer = confirm("sure? ", input, new PassThrough());
+    input.write(`${keys}\r`);
+    expect(await answer).toBe(expected);
+  });
+
   /** Types into a terminal; what it shows, and the answer. */
   async function typed(keys: string) {
     const [input, output] = [new PassThrough(), new PassThrough()];
