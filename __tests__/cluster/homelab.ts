@@ -4,13 +4,14 @@ import { join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
 import { Cluster } from "../../cluster/cluster";
 import { SERVICE_USER } from "../../nomad/template";
+import { describeWith } from "../tools";
 import { command } from "./command";
 import { Database } from "./database";
 import { buildImages } from "./images";
 import { Lan } from "./lan";
 import { type Host, NomadAgents } from "./nomad";
 import { Project } from "./project";
-import { checkMachine, Run } from "./run";
+import { missingHere, Run } from "./run";
 
 /** The namespace of the services. */
 export const NAMESPACE = "bitcoin";
@@ -40,13 +41,25 @@ export interface Secrets {
   readonly unlockPassword: string;
 }
 
+/** `describe` for tests on a {@link Homelab}: skipped with the reason where it cannot be, unless REQUIRE names `nomad`. */
+export function describeOnHomelab(title: string, tests: () => void): void {
+  const missing = missingHere();
+  if (missing.length === 0 || process.env.REQUIRE?.split(",").includes("nomad")) {
+    describeWith(["nomad", "provider", "docker"], title, tests);
+  } else {
+    process.stderr.write(`skipped: ${title}: needs ${missing.join("; ")}\n`);
+    describe.skip(`${title} (skipped: needs ${missing.join("; ")})`, tests);
+  }
+}
+
 /**
  * The homelab of the inventory on this machine: its servers and clients as Nomad agents in a network of their own, a
  * NAS, a database, stand-in images, and a cdktf project to deploy.
  */
 export class Homelab {
   static async start(): Promise<Homelab> {
-    checkMachine();
+    const missing = missingHere();
+    if (missing.length > 0) throw new Error(`the cluster tests need ${missing.join("; ")}`);
     const run = await Run.begin();
     try {
       return await Homelab.assemble(run);
@@ -141,6 +154,7 @@ export class Homelab {
   }
 
   async end(): Promise<void> {
+    this.project.stop();
     await this.nomad.stop();
     await this.database.stop();
     await this.run.end();

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Job } from "../../.gen/nomad/job";
@@ -17,6 +17,7 @@ const REPOSITORY = resolve(__dirname, "../..");
 /** A cdktf project in a folder of its own, used as an owner uses theirs: through the cdktf command line. */
 export class Project {
   private settings: Settings;
+  private child?: ChildProcess;
 
   constructor(
     readonly folder: string,
@@ -53,6 +54,11 @@ export class Project {
     return this.cdktf("destroy", "--auto-approve", "--skip-provider-lock");
   }
 
+  /** Ends a command that still runs, with all it has started. */
+  stop(): void {
+    if (this.child?.pid && this.child.exitCode === null) process.kill(-this.child.pid, "SIGKILL");
+  }
+
   /** The jobs as they were sent, by their ids. */
   jobs(): Record<string, Job> {
     const file = join(this.folder, "cdktf.out", "stacks", "homelab", "cdk.tf.json");
@@ -66,7 +72,9 @@ export class Project {
       cwd: this.folder,
       env: environment(),
       stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
     });
+    this.child = child;
     const printed: Buffer[] = [];
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => printed.push(chunk));
     const code = await new Promise((done, fail) => child.once("error", fail).once("close", done));

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { attempt, command, sleep } from "./command";
+import { attempt, sleep } from "./command";
 
 /** Short, and not below TMPDIR, because the path of a unix socket may have 107 characters, of which Nomad takes 80. */
 const PREFIX = "/tmp/hl-cluster-";
@@ -116,23 +116,33 @@ function startOf(pid: number): string | undefined {
   return stat.slice(stat.lastIndexOf(")")).split(" ")[20];
 }
 
-/** What the tests need beyond the tools that REQUIRE can name, all that is missing at once. @throws naming it. */
-export function checkMachine(): void {
+/** What the tests need beyond the tools that REQUIRE can name; empty where they can run. */
+export function missingHere(): string[] {
+  const programs = [
+    "busybox",
+    "findmnt",
+    "go",
+    "ip",
+    "iptables",
+    "nfsplugin",
+    "nsenter",
+    "tar",
+    "terraform",
+    "unshare",
+  ];
   const missing = [
     ...(process.getuid?.() === 0 ? [] : ["root, for network namespaces and mounts"]),
-    ...["ip", "iptables", "nsenter", "unshare", "tar", "nfsplugin", "busybox", "go"].filter(
-      (tool) => !attempt("which", [tool]),
-    ),
-    ...(/\s-z\s/.test(attempt("sh", ["-c", "busybox nc --help 2>&1"]))
-      ? []
-      : ["a busybox whose nc knows -z, as upstream's does"]),
+    ...programs.filter((program) => !attempt("which", [program])),
     ...(cniFolder() ? [] : ["the CNI plugins (containernetworking-plugins)"]),
   ];
-  if (missing.length > 0) throw new Error(`the cluster tests need ${missing.join("; ")}`);
-  // Mounts of the CSI plugin must travel from its container to the host, as they do where systemd is the init.
-  if (!command("findmnt", ["-no", "PROPAGATION", "/"]).startsWith("shared")) {
-    throw new Error("the root mount is private, so CSI mounts cannot travel: mount --make-rshared /");
+  if (!missing.includes("busybox") && !/\s-z\s/.test(attempt("sh", ["-c", "busybox nc --help 2>&1"]))) {
+    missing.push("a busybox whose nc knows -z, as upstream's does and Debian's does not");
   }
+  // Mounts of the CSI plugin must travel from its container to the host, as they do where systemd is the init.
+  if (!attempt("findmnt", ["-no", "PROPAGATION", "/"]).startsWith("shared")) {
+    missing.push("a shared root mount (mount --make-rshared /)");
+  }
+  return missing;
 }
 
 export function cniFolder(): string | undefined {

@@ -213,7 +213,7 @@ describeWith(["nomad"], "the secrets of the homelab on a real Nomad", () => {
     const ref = { namespace: "bitcoin", path: "nomad/jobs/several/writers/at-once" };
     const keys = ["a", "b", "c", "d"];
     const written = await Promise.all(keys.map((key) => addItem(client, ref, key, `value of ${key}`)));
-    expect(written.map(({ added }) => added)).toEqual([true, true, true, true]);
+    expect(written.map(({ written: one }) => one)).toEqual([true, true, true, true]);
     expect(Object.keys(await server.items(ref.path)).sort()).toEqual(keys);
   });
 
