@@ -79,10 +79,16 @@ ${options}
     for (const path of paths) await this.send("DELETE", `var/${path}?namespace=bitcoin`);
   }
 
-  /** A token that may do this with variables of the namespace. */
+  /** A token that may do this in the namespace: `read-job`, and what the others say, with variables. */
   async tokenFor(...capabilities: string[]): Promise<string> {
     const name = `only-${capabilities.join("-")}`;
-    const Rules = `namespace "bitcoin" { variables { path "nomad/jobs/*" { capabilities = ${JSON.stringify(capabilities)} } } }`;
+    const [jobs, variables] = [true, false].map((one) =>
+      JSON.stringify(capabilities.filter((capability) => (capability === "read-job") === one)),
+    );
+    const Rules = `namespace "bitcoin" {
+      capabilities = ${jobs}
+      variables { path "nomad/jobs/*" { capabilities = ${variables} } }
+    }`;
     await this.send("PUT", `acl/policy/${name}`, { Name: name, Rules });
     const token = await this.send<{ SecretID: string }>("PUT", "acl/token", {
       ...{ Name: name, Type: "client", Policies: [name] },
@@ -223,10 +229,19 @@ describeWith(["nomad"], "the secrets of the homelab on a real Nomad", () => {
     expect(out.match(/is there, but this token may not read it/g)).toHaveLength(3);
   });
 
-  test("are made by a token that may read and write them, and no more", async () => {
+  test("are made by a token that may read and write them, and read jobs, and no more", async () => {
+    await server.forget(HUB, ELECTRS, BITCOIND);
+    const token = await server.tokenFor("read", "write", "read-job");
+    expect((await secrets(["init", "--stdin", "--show"], { stdin: database, token })).code).toBe(0);
+  });
+
+  test("are not made by one that cannot see whether a service has its password already", async () => {
     await server.forget(HUB, ELECTRS, BITCOIND);
     const token = await server.tokenFor("read", "write");
-    expect((await secrets(["init", "--stdin", "--show"], { stdin: database, token })).code).toBe(0);
+    const { code, out } = await secrets(["init", "--stdin", "--show"], { stdin: database, token });
+    expect(code).toBe(2);
+    expect(out.replaceAll(/\s+/g, " ")).toContain('which takes the capability "read-job" in namespace "bitcoin"');
+    expect(await server.items(HUB)).toEqual({ database_password: PLANTED });
   });
 
   test.each([
