@@ -54,10 +54,13 @@ function version(): string {
   return file ? JSON.parse(readFileSync(file, "utf8")).version : "unknown";
 }
 
-if (require.main === module) {
+/** The program: runs the command line of this process. */
+export function main(): void {
   // A reader that has seen enough, such as `head`, is no error.
   process.stdout.on("error", ({ code }) => process.exit(code === "EPIPE" ? 0 : 1));
   run(process.argv.slice(2)).then((code) => {
     process.exitCode = code;
   });
 }
+
+if (require.main === module) main();
