@@ -6,6 +6,7 @@ export interface Allocation {
   readonly JobVersion: number;
   readonly NodeName: string;
   readonly ClientStatus: string;
+  readonly ClientDescription: string;
   readonly DesiredStatus: string;
   readonly TaskStates: Record<string, TaskState> | null;
 }
@@ -13,6 +14,7 @@ export interface Allocation {
 interface TaskState {
   readonly State: string;
   readonly Restarts: number;
+  readonly StartedAt: string | null;
   readonly Events: readonly { readonly DisplayMessage: string }[];
 }
 

@@ -2,11 +2,12 @@ import { readFileSync } from "node:fs";
 import { App } from "cdktf";
 import { Cluster } from "../../cluster/cluster";
 import { AlbyHub, BitcoinNode, CsiVolume, Electrs, HomelabStack, NfsCsiPlugin } from "../../constructs";
+import { Duration } from "../../nomad/duration";
 import type { Holds } from "../../rules/homelab";
 import type { Settings } from "./project";
 
 /** main.ts on the test's cluster: the same constructs and defaults, stand-in images, and a stack that may go again. */
-const { images, metaVersion, firstStart }: Settings = JSON.parse(readFileSync("settings.json", "utf8"));
+const { images, metaVersion, firstStart, startDeadline }: Settings = JSON.parse(readFileSync("settings.json", "utf8"));
 const app = new App();
 const cluster = Cluster.fromInventory("inventory.yml");
 const homelab = new HomelabStack(app, "homelab", { cluster, removalPolicy: "destroy" });
@@ -36,6 +37,7 @@ new AlbyHub(homelab, "albyhub", {
   data: volume("albyhub-data", "funds"),
   busybox: images.busybox,
   firstStart,
+  ...(startDeadline && { startDeadline: Duration.seconds(startDeadline) }),
 });
 
 app.synth();

@@ -5,9 +5,10 @@ import { parse, stringify } from "yaml";
 import { Cluster } from "../../cluster/cluster";
 import { SERVICE_USER } from "../../nomad/template";
 import { describeWith } from "../tools";
-import { command } from "./command";
+import { Checkout } from "./checkout";
+import { command, until } from "./command";
 import { Database } from "./database";
-import { buildImages } from "./images";
+import { buildImages, type Images } from "./images";
 import { Lan } from "./lan";
 import { type Host, NomadAgents } from "./nomad";
 import { Project } from "./project";
@@ -52,6 +53,18 @@ export function describeOnHomelab(title: string, tests: () => void): void {
   }
 }
 
+/** `test` on a homelab, which tells, when it fails, what agents and tasks said. */
+export function testOn(homelab: () => Homelab, name: string, body: () => Promise<void>): void {
+  test(name, async () => {
+    try {
+      await body();
+    } catch (error) {
+      process.stderr.write(`\n${await homelab().diagnosis()}\n`);
+      throw error;
+    }
+  });
+}
+
 /**
  * The homelab of the inventory on this machine: its servers and clients as Nomad agents in a network of their own, a
  * NAS, a database, stand-in images, and a cdktf project to deploy.
@@ -94,7 +107,7 @@ export class Homelab {
     const cluster = Cluster.fromInventory(join(project.folder, "inventory.yml"));
     makeNas(run, cluster);
     const nomad = await NomadAgents.start(run, cluster, hosts, images.pause);
-    return new Homelab(run, lan, hosts, cluster, database, project, nomad, secrets);
+    return new Homelab(run, lan, hosts, cluster, database, project, nomad, secrets, images);
   }
 
   private constructor(
@@ -106,7 +119,14 @@ export class Homelab {
     readonly project: Project,
     readonly nomad: NomadAgents,
     readonly secrets: Secrets,
+    readonly images: Images,
   ) {}
+
+  /** The repository as its owner has it, for this homelab. */
+  checkout(): Checkout {
+    const inventory = readFileSync(join(this.project.folder, "inventory.yml"), "utf8");
+    return new Checkout(this.run.path("checkout"), inventory, this.images);
+  }
 
   /** Writes the Nomad variables that the jobs read, or those of some jobs. */
   async writeSecrets(jobs: readonly ("bitcoin" | "electrs" | "albyhub")[]): Promise<void> {
@@ -122,6 +142,51 @@ export class Homelab {
       ],
     } as const;
     for (const job of jobs) await this.nomad.api.putVariable(variables[job][0], NAMESPACE, { ...variables[job][1] });
+  }
+
+  /** Asks the hub as its owner's browser does. */
+  async hub(path: string, body?: unknown): Promise<Record<string, unknown>> {
+    const { NodeName } = await this.nomad.api.running("albyhub", NAMESPACE);
+    const url = `http://${this.addressOf(NodeName)}:8080/api/${path}`;
+    const response = await fetch(url, { method: body ? "POST" : "GET", body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${url}: ${response.status}`);
+    return response.status === 204 ? {} : ((await response.json()) as Record<string, unknown>);
+  }
+
+  /** Waits for the hub's page and sets it up, as its owner does once. */
+  async setUpHub(): Promise<void> {
+    const { unlockPassword } = this.secrets;
+    await until("the hub's page opens", 60, () => this.hub("info"));
+    await this.hub("setup", { unlockPassword });
+    await this.hub("start", { unlockPassword });
+  }
+
+  /** Waits until every program answers its honest check and the hub's node runs. */
+  async well(seconds = 600): Promise<void> {
+    const checks = { bitcoin: "bitcoin-indexer", electrs: "electrs", albyhub: "albyhub" };
+    await until("every service is well", seconds, async () => {
+      for (const [job, service] of Object.entries(checks)) {
+        const { ID } = await this.nomad.api.running(job, NAMESPACE, 1);
+        const { Status, Output } = (await this.nomad.api.checks(ID, NAMESPACE))[service] ?? {};
+        if (Status !== "success") throw new Error(`${service}: ${Status} ${Output}`);
+      }
+      const { running } = await this.hub("info");
+      if (!running) throw new Error("the hub's node does not run");
+      return true;
+    });
+  }
+
+  /** Restarts every task of a job's allocation in place. */
+  async restart(job: string): Promise<void> {
+    await this.nomad.api.restart((await this.nomad.api.running(job, NAMESPACE)).ID, NAMESPACE);
+  }
+
+  /** What the job's main task, and the script it starts with, have said in its running allocation. */
+  async output(job: string, task: string): Promise<string> {
+    const { ID, NodeName } = await this.nomad.api.running(job, NAMESPACE);
+    const folder = this.run.path(NodeName, "data", "alloc", ID, "alloc", "logs");
+    const files = readdirSync(folder).filter((name) => name.startsWith(`${task}.std`));
+    return files.map((name) => readFileSync(join(folder, name), "utf8")).join("");
   }
 
   /** The address of the machine that an allocation is on. */
@@ -142,6 +207,13 @@ export class Homelab {
     mkdirSync(folder, { recursive: true });
     chownSync(folder, SERVICE_USER, SERVICE_USER);
     writeFileSync(join(folder, name), String(value));
+  }
+
+  /** The containers of a task that run now, as Docker has them, whatever Nomad believes: names of task and allocation. */
+  containers(task: string): string[] {
+    const mine = new Set(this.run.allocations());
+    const names = command("docker", ["ps", "--format", "{{.Names}}"]).split("\n");
+    return names.filter((name) => name.startsWith(`${task}-`) && mine.has(name.slice(task.length + 1)));
   }
 
   /** Who wrote to a volume, and how it ended. */

@@ -10,12 +10,16 @@ export interface Settings {
   readonly images: Images;
   readonly metaVersion: Readonly<Record<"plugin" | "bitcoin" | "electrs" | "albyhub", number>>;
   readonly firstStart: boolean;
+  /** How long the hub's node may take to run, in seconds; left out, the construct's own default. */
+  readonly startDeadline?: number;
 }
 
 const REPOSITORY = resolve(__dirname, "../..");
 
 /** A cdktf project in a folder of its own, used as an owner uses theirs: through the cdktf command line. */
 export class Project {
+  /** The program that cdktf applies with: Terraform, or OpenTofu. */
+  terraform: "terraform" | "tofu" = "terraform";
   private settings: Settings;
   private child?: ChildProcess;
 
@@ -34,6 +38,10 @@ export class Project {
     const metaVersion = { plugin: 1, bitcoin: 1, electrs: 1, albyhub: 1 };
     this.settings = { images, metaVersion, firstStart: true };
     this.change({});
+  }
+
+  get current(): Settings {
+    return this.settings;
   }
 
   /** Edits the program. */
@@ -70,7 +78,7 @@ export class Project {
   private async cdktf(...args: string[]): Promise<string> {
     const child = spawn(join(REPOSITORY, "node_modules/.bin/cdktf"), args, {
       cwd: this.folder,
-      env: environment(),
+      env: { ...environment(), TERRAFORM_BINARY_NAME: this.terraform },
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });
@@ -85,7 +93,7 @@ export class Project {
 }
 
 /** The environment of the tests, without what would lead to another Nomad or out of this machine. */
-function environment(): NodeJS.ProcessEnv {
+export function environment(): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !/^(NOMAD_|CDKTF_|NODE_OPTIONS$|JEST_)/.test(name));
   return {
     ...Object.fromEntries(own),

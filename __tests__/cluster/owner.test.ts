@@ -1,0 +1,176 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { rpcauth } from "../../cli/rpcauth";
+import type { Checkout } from "./checkout";
+import { describeOnHomelab, Homelab, NAMESPACE, testOn } from "./homelab";
+
+const BITCOIND = "nomad/jobs/bitcoin/bitcoin/bitcoind";
+const ELECTRS = "nomad/jobs/electrs/electrs/electrs";
+const HUB = "nomad/jobs/albyhub/albyhub/albyhub";
+const SERVICES = ["bitcoin", "electrs", "albyhub"];
+const DEPLOY = "npm run deploy -- --auto-approve";
+
+/** A deployment that gives up soon, of an image that is nowhere. */
+const BROKEN = `
+const broken = electrs.job.TaskGroups[0]!;
+broken.Tasks[0]!.Config.image = "nowhere.invalid/electrs:v0.11.1";
+broken.Tasks[0]!.KillTimeout = Duration.seconds(5).toNanoseconds();
+broken.Update = { ...broken.Update, MinHealthyTime: Duration.seconds(1).toNanoseconds(), HealthyDeadline: Duration.seconds(10).toNanoseconds(), ProgressDeadline: Duration.seconds(20).toNanoseconds() };
+`;
+
+describeOnHomelab("the commands of the README, from an empty Nomad", () => {
+  let homelab: Homelab;
+  let owner: Checkout;
+  let allocations: Record<string, string>;
+
+  beforeAll(async () => {
+    homelab = await Homelab.start();
+    owner = homelab.checkout();
+    owner.edit("  busybox,\n});\n\napp.synth", "  busybox,\n  firstStart: true,\n});\n\napp.synth");
+  });
+
+  afterAll(async () => {
+    await homelab?.end();
+  });
+
+  const step = (name: string, body: () => Promise<void>) => testOn(() => homelab, name, body);
+
+  /** The running allocation of each service. */
+  const running = async () => {
+    const found = await Promise.all(SERVICES.map((job) => homelab.nomad.api.running(job, NAMESPACE)));
+    return Object.fromEntries(found.map(({ JobID, ID }) => [JobID, ID]));
+  };
+
+  /** How often the programs have started, by what they wrote on their volumes. */
+  const starts = () =>
+    (["bitcoin-data", "electrs-data", "albyhub-data"] as const).map(
+      (volume) => homelab.journal(volume).filter(({ event }) => event === "start").length,
+    );
+
+  // As the owner has them: the password of the database, and in the environment, where it does not belong, a pair that
+  // electrs and bitcoind are given.
+  const planted = { password: "planted-rpc-password-0123456789", hash: rpcauth("planted-rpc-password-0123456789") };
+  const environment = { OWNERS_PASSWORD: planted.password, OWNERS_HASH: planted.hash };
+
+  step("make the secrets before anything else is there", async () => {
+    await owner.done("npm run synth");
+    expect(await owner.run("npx homelab secrets check")).toMatchObject({ code: 2 });
+    const { databasePassword: database_password } = homelab.secrets;
+    const given = {
+      [HUB]: { database_password },
+      [ELECTRS]: { bitcoin_rpc_password: planted.password },
+      [BITCOIND]: { rpcauth_electrs: planted.hash },
+    };
+    const { code, text } = await owner.run("npx homelab secrets init --stdin", JSON.stringify(given), environment);
+    expect([code, text]).toEqual([0, expect.stringMatching(/all 4 secrets are there/)]);
+  });
+
+  step("bring a first deploy that failed to its end", async () => {
+    owner.edit("app.synth();", `${BROKEN}app.synth();`);
+    owner.edit(
+      'import { App } from "cdktf";',
+      'import { App } from "cdktf";\nimport { Duration } from "./nomad/duration";',
+    );
+    const failed = await owner.run(DEPLOY);
+    expect(failed.code).not.toBe(0);
+    expect(failed.text).toMatch(/Failed due to progress deadline/);
+
+    owner.edit(BROKEN, "");
+    const refused = await owner.run(DEPLOY);
+    expect(refused.code).not.toBe(0);
+    expect(refused.text).toMatch(/Instance cannot be destroyed/);
+    expect(refused.text).toMatch(/nomad_job\.electrs/);
+
+    await owner.done("terraform -chdir=cdktf.out/stacks/homelab untaint nomad_job.electrs");
+    const watch = new ProcessWatch([planted.password, planted.hash, homelab.secrets.databasePassword]);
+    const { code, text } = await owner.run(DEPLOY, "", environment).finally(() => watch.stop());
+    expect([code, text]).toEqual([0, expect.stringMatching(/Apply complete!/)]);
+    expect(watch.seen).toEqual([]);
+    allocations = await running();
+    expect(starts()).toEqual([1, 1, 1]);
+  });
+
+  step("find all secrets there, and everything healthy", async () => {
+    expect(await owner.done("npx homelab secrets check")).toMatch(/all 4 secrets are there/);
+    for (const job of SERVICES) {
+      expect(await homelab.nomad.api.get(`job/${job}/deployment`, NAMESPACE)).toMatchObject({ Status: "successful" });
+    }
+  });
+
+  step("leave no secret in a file, a state, a plan or a log", async () => {
+    const { text } = await owner.run("npm run plan");
+    const unlock = await homelab.nomad.api.get<{ Items: Record<string, string> }>(`var/${HUB}`, NAMESPACE);
+    const secrets = [planted.password, planted.hash, ...Object.values(unlock.Items)];
+    expect(secrets).toHaveLength(4);
+    for (const secret of secrets) {
+      expect(text).not.toContain(secret);
+      // Only where they are meant to be: in the files that Nomad renders for their reader, and in the hub's database.
+      const files = filesWith(secret, homelab.run.folder).filter((file) => !/\/secrets\/|\/\.stand-in\//.test(file));
+      expect(files).toEqual([]);
+    }
+  });
+
+  step("do not destroy", async () => {
+    const { code, text } = await owner.run("npx cdktf destroy --auto-approve --skip-provider-lock");
+    expect(code).not.toBe(0);
+    expect(text).toMatch(/Instance cannot be destroyed/);
+    expect(await running()).toEqual(allocations);
+  });
+
+  step("let a service run on whose construct is deleted, and take it back", async () => {
+    const text = readFileSync(join(owner.folder, "main.ts"), "utf8");
+    const [construct = ""] = /new AlbyHub\([\s\S]*?\n}\);\n/.exec(text) ?? [];
+    owner.edit(construct, "// no hub\n");
+    expect(await owner.done(DEPLOY)).toMatch(/Apply complete! Resources: 0 added, 0 changed, 2 destroyed/);
+    expect(await running()).toEqual(allocations);
+    owner.edit("// no hub\n", construct);
+    expect(await owner.done(DEPLOY)).toMatch(/Apply complete! Resources: 2 added, 0 changed, 0 destroyed/);
+    expect(await running()).toEqual(allocations);
+  });
+
+  step("let a service run on whose construct is renamed", async () => {
+    owner.edit('new Electrs(homelab, "electrs"', 'new Electrs(homelab, "indexer"');
+    expect(await owner.done(DEPLOY)).toMatch(/Apply complete! Resources: 1 added, 0 changed, 1 destroyed/);
+    expect(await running()).toEqual(allocations);
+  });
+
+  step("let everything run on when the stack is renamed", async () => {
+    owner.edit('new HomelabStack(app, "homelab"', 'new HomelabStack(app, "lab"');
+    expect(await owner.done(DEPLOY)).toMatch(/Apply complete! Resources: 10 added, 0 changed, 0 destroyed/);
+    expect(await running()).toEqual(allocations);
+    expect(starts()).toEqual([1, 1, 1]);
+  });
+});
+
+/** Looks for texts in the command lines of every process of this machine. */
+class ProcessWatch {
+  readonly seen: string[] = [];
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(texts: readonly string[]) {
+    this.timer = setInterval(() => {
+      for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+        try {
+          const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+          if (texts.some((text) => line.includes(text))) this.seen.push(line);
+        } catch {
+          // It has ended.
+        }
+      }
+    }, 50);
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+}
+
+/** Files below a folder that hold a text; links are not followed. */
+function filesWith(text: string, folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return filesWith(text, path);
+    if (!entry.isFile() || statSync(path).size > 1 << 28) return [];
+    return readFileSync(path).includes(text) ? [path] : [];
+  });
+}
