@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { PinnedImage } from "../../nomad/image";
-import type { Images } from "./images";
+import { type Images, REAL } from "./images";
 import { environment } from "./project";
 
 const REPOSITORY = resolve(__dirname, "../..");
@@ -37,6 +37,8 @@ export class Checkout {
       ["busybox", images.busybox],
     ];
     for (const [name, image] of names) this.edit(new RegExp(`"${name}:.*"`), `"${image}"`);
+    if (REAL)
+      this.edit('new BitcoinNode(homelab, "bitcoin", {', 'new BitcoinNode(homelab, "bitcoin", {\n  chain: "regtest",');
   }
 
   /** Edits main.ts. @throws when there is nothing to edit. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Allocation, Deployment } from "./api";
 import { attempt, command, until } from "./command";
 import { describeOnHomelab, Homelab, NAMESPACE, testOn, VOLUMES } from "./homelab";
+import { REAL } from "./images";
 
 const DEPLOY = "is deployed by one command, which waits for a secret that comes late";
 const SERVICES = ["bitcoin", "electrs", "albyhub"];
@@ -186,8 +187,8 @@ function deployWith(terraform: "terraform" | "tofu"): void {
       const jobs = await homelab.nomad.api.get<{ ID: string; Stop: boolean }[]>("jobs", "*");
       expect(jobs.filter(({ Stop }) => !Stop)).toEqual([]);
       const data = {
-        "bitcoin-data": "chainstate",
-        "electrs-data": "bitcoin/LOCK",
+        "bitcoin-data": REAL ? "regtest/chainstate" : "chainstate",
+        "electrs-data": REAL ? "regtest/LOCK" : "bitcoin/LOCK",
         "albyhub-data": "ldk/storage/ldk_node_data.sqlite",
       };
       for (const volume of VOLUMES) {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { SERVICE_USER } from "../../nomad/template";
 import { until } from "./command";
 import { describeOnHomelab, Homelab, NAMESPACE, testOn } from "./homelab";
+import { REAL } from "./images";
 
 const HUB = "nomad/jobs/albyhub/albyhub/albyhub";
 /** The hub's node may take this long to run, in seconds. */
@@ -73,19 +74,25 @@ describeOnHomelab("what an owner reads when something is wrong", () => {
     },
   );
 
-  testOn(lab, "electrs, whose port opens long before its index is complete, is not healthy until it is", async () => {
-    homelab.set("electrs-data", "index-seconds", 75);
-    await homelab.restart("electrs");
-    const { NodeName } = await homelab.nomad.api.running("electrs", NAMESPACE);
-    const address = homelab.addressOf(NodeName);
-    await until("the port is open", 60, async () => (await isOpen(address, 50001)) || undefined);
-    await until("the probe fails", 60, async () => (await check("electrs"))?.Status === "failure" || undefined);
-    expect((await check("electrs"))?.Output).toMatch(/not ready: waiting or indexing/);
-    expect(await isOpen(address, 50001)).toBe(true);
-    homelab.set("electrs-data", "index-seconds", 1);
-    await homelab.well();
-    expect(homelab.journal("electrs-data").at(-1)?.event).toBe("indexed");
-  });
+  // The real one has indexed an empty chain before anybody can look.
+  const testOfIndexing = REAL ? test.skip : (name: string, body: () => Promise<void>) => testOn(lab, name, body);
+
+  testOfIndexing(
+    "electrs, whose port opens long before its index is complete, is not healthy until it is",
+    async () => {
+      homelab.set("electrs-data", "index-seconds", 75);
+      await homelab.restart("electrs");
+      const { NodeName } = await homelab.nomad.api.running("electrs", NAMESPACE);
+      const address = homelab.addressOf(NodeName);
+      await until("the port is open", 60, async () => (await isOpen(address, 50001)) || undefined);
+      await until("the probe fails", 60, async () => (await check("electrs"))?.Status === "failure" || undefined);
+      expect((await check("electrs"))?.Output).toMatch(/not ready: waiting or indexing/);
+      expect(await isOpen(address, 50001)).toBe(true);
+      homelab.set("electrs-data", "index-seconds", 1);
+      await homelab.well();
+      expect(homelab.journal("electrs-data").at(-1)?.event).toBe("indexed");
+    },
+  );
 
   testOn(lab, "a hub whose node is dead is restarted when its grace is over, not before", async () => {
     const variable = await homelab.nomad.api.get<{ Items: Record<string, string> }>(`var/${HUB}`, NAMESPACE);
