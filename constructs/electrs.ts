@@ -148,7 +148,7 @@ export class Electrs extends Service {
       );
     }
     this.jobId = this.checkJobId(props.jobId ?? "electrs");
-    this.checkWritable(data);
+    this.checkData(data, "index");
     this.service = this.jobId;
     this.secrets = secretPath(this.jobId, NAME, NAME);
     bitcoin.rpcUser(this.jobId, RPC_METHODS);

@@ -8,6 +8,7 @@ import type { Memory } from "../nomad/memory";
 import { NomadJob } from "../nomad/nomad-job";
 import { SERVICE_USER } from "../nomad/template";
 import type { RuleName } from "../rules";
+import type { Holds } from "../rules/homelab";
 import type { IVolume } from "./csi-volume";
 import { acknowledge, HomelabStack } from "./homelab-stack";
 
@@ -71,7 +72,14 @@ export abstract class Service extends Construct {
     return jobId;
   }
 
-  protected checkWritable(data: IVolume): void {
+  /** A service that gets another's volume would begin from nothing beside the data of the other. */
+  protected checkData(data: IVolume, holds: Holds): void {
+    if (data.holds !== holds) {
+      throw new Error(
+        `${this.node.path}: data = volume "${data.volumeId}" holds "${data.holds}", and this service needs one that holds ` +
+          `"${holds}": pass that volume, or correct \`holds\``,
+      );
+    }
     if (data.request.ReadOnly) {
       throw new Error(`${this.node.path}: data = volume "${data.volumeId}" is read-only; pass the volume itself`);
     }

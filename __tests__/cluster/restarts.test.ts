@@ -13,7 +13,7 @@ type Counts = Record<Service, number>;
 const NAMES = Object.keys(SERVICES) as Service[];
 
 /** How long an action may have late effects: the hub's check fails three times, 30 s apart, before it restarts it. */
-const LATE = 150;
+const LATE = 120;
 
 describeOnHomelab("who restarts when", () => {
   let homelab: Homelab;
@@ -52,7 +52,7 @@ describeOnHomelab("who restarts when", () => {
   }
 
   /** What an action costs each service, its late effects included. */
-  async function cost(action: string, act: () => Promise<unknown>, seconds = 45): Promise<Counts> {
+  async function cost(action: string, act: () => Promise<unknown>, seconds = 30): Promise<Counts> {
     const before = await restarts();
     await act();
     await sleep(5_000);
