@@ -162,7 +162,7 @@ export class AlbyHub extends Service {
       this.notify("firstStart = true lets it start on an empty volume: take it out after the first deploy");
     }
     this.job = this.render();
-    this.addJob(this.job, [...electrs.dependables, ...data.dependables]);
+    this.addJob(this.job, [...electrs.dependables, ...data.dependables], { program: "Alby Hub" });
   }
 
   /** Its parts stand in a shell script and in a URL; and two hubs with one database are one seed with two channel stores. */

@@ -121,7 +121,7 @@ export class BitcoinNode extends Service {
     this.rendered = this.renderConf();
     this.conf = file("secrets/bitcoin.conf", this.rendered);
     this.job = this.render();
-    this.addJob(this.job, props.data.dependables);
+    this.addJob(this.job, props.data.dependables, { program: "Bitcoin Core" });
   }
 
   /**

@@ -164,7 +164,7 @@ export class Electrs extends Service {
     });
     this.stack.jobDependencies.push({ from: this.jobId, on: bitcoin.jobId });
     this.job = this.render();
-    this.addJob(this.job, [...bitcoin.dependables, ...data.dependables]);
+    this.addJob(this.job, [...bitcoin.dependables, ...data.dependables], { program: "electrs" });
   }
 
   private readsRest(): boolean {

@@ -8,7 +8,7 @@ import type { Memory } from "../nomad/memory";
 import { NomadJob } from "../nomad/nomad-job";
 import { SERVICE_USER } from "../nomad/template";
 import type { RuleName } from "../rules";
-import type { Holds } from "../rules/homelab";
+import type { Holds, Program } from "../rules/homelab";
 import type { IVolume } from "./csi-volume";
 import { acknowledge, HomelabStack } from "./homelab-stack";
 
@@ -85,9 +85,18 @@ export abstract class Service extends Construct {
     }
   }
 
-  /** Registers a job of the homelab's namespace, after the namespace, the scheduler's settings and what is given. */
-  protected addJob(job: Job, dependables: readonly ITerraformDependable[], id = "Default"): NomadJob {
+  /**
+   * Registers a job of the homelab's namespace, after the namespace, the scheduler's settings and what is given.
+   *
+   * @param program what the main task runs, for the rules about versions.
+   */
+  protected addJob(
+    job: Job,
+    dependables: readonly ITerraformDependable[],
+    { id = "Default", program }: { readonly id?: string; readonly program?: Program } = {},
+  ): NomadJob {
     const { namespace, scheduler, removalPolicy } = this.stack;
+    if (program) this.stack.programs.set(job, program);
     return new NomadJob(this, id, { job, removalPolicy, dependsOn: [namespace, scheduler, ...dependables] });
   }
 

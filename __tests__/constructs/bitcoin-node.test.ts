@@ -105,7 +105,11 @@ describe("BitcoinNode with default props", () => {
       deregister_on_id_change: false,
       lifecycle: { prevent_destroy: true },
     });
-    expect(output.jobs["nomad_job.bitcoin"]).toEqual({ path: "homelab/bitcoin", retained: true });
+    expect(output.jobs["nomad_job.bitcoin"]).toEqual({
+      path: "homelab/bitcoin",
+      retained: true,
+      program: "Bitcoin Core",
+    });
   });
 
   test("comes after its volume, the namespace and the scheduler's settings", () => {
