@@ -1,6 +1,6 @@
 import type { NetworkResource } from "../../.gen/nomad/job";
 import { bridgeNetworking } from "../../rules/bridge-networking";
-import { places } from "./homelab";
+import { findings, places } from "./homelab";
 
 const withNetworks = (...networks: NetworkResource[]) =>
   places(bridgeNetworking, ({ electrs }) => {
@@ -37,11 +37,38 @@ describe(bridgeNetworking.statement, () => {
 
   test.each([undefined, 0, -1])("a port with To %s is refused", (To) => {
     expect(withNetworks({ Mode: "bridge", ReservedPorts: [{ Label: "a", Value: 1, To }] })).toEqual([
-      `${at}[0].ReservedPorts[a].To = ${To || "not set"}`,
+      `${at}[0].ReservedPorts[a].To = ${To ?? "not set"}`,
     ]);
     expect(withNetworks({ Mode: "bridge", DynamicPorts: [{ Label: "a", To }] })).toEqual([
-      `${at}[0].DynamicPorts[a].To = ${To || "not set"}`,
+      `${at}[0].DynamicPorts[a].To = ${To ?? "not set"}`,
     ]);
+  });
+
+  test.each([-1, 80.5, 65536, 808000])("no port has the number %d", (number) => {
+    const ports = (Value: number, To: number) => [{ Label: "a", Value, To }];
+    expect(withNetworks({ Mode: "bridge", ReservedPorts: ports(number, 80) })).toEqual([
+      `${at}[0].ReservedPorts[a].Value = ${number}`,
+    ]);
+    expect(withNetworks({ Mode: "bridge", ReservedPorts: ports(80, number) })).toEqual([
+      `${at}[0].ReservedPorts[a].To = ${number}`,
+    ]);
+    expect(withNetworks({ Mode: "bridge", DynamicPorts: ports(0, number) })).toEqual([
+      `${at}[0].DynamicPorts[a].To = ${number}`,
+    ]);
+    expect(withNetworks({ Mode: "bridge", DynamicPorts: ports(number, 80) })).toEqual([
+      `${at}[0].DynamicPorts[a].Value = ${number}`,
+    ]);
+  });
+
+  test.each([1, 65535])("the port %d passes", (number) => {
+    expect(withNetworks({ Mode: "bridge", ReservedPorts: [{ Label: "a", Value: number, To: number }] })).toEqual([]);
+  });
+
+  test("a number that is none is told with what to write instead", () => {
+    const [found] = findings(bridgeNetworking, ({ electrs }) => {
+      electrs.group.Networks = [{ Mode: "bridge", ReservedPorts: [{ Label: "a", Value: -1, To: 80 }] }];
+    });
+    expect(found).toMatchObject({ value: "-1", problem: expect.stringContaining("from 1 to 65535") });
   });
 
   test("a port in the other one's list is refused", () => {
