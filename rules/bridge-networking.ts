@@ -1,5 +1,5 @@
 import type { NetworkResource } from "../.gen/nomad/job";
-import { breach, type GroupPlace } from "./anatomy";
+import { breach, type GroupPlace, isCsiPlugin } from "./anatomy";
 import { groupsOf, type TaskPlace, tasksOf } from "./homelab";
 import type { Finding, Rule } from "./rule";
 
@@ -73,16 +73,16 @@ function judgeTask(place: TaskPlace): Finding[] {
   ];
 }
 
-/** A CSI plugin is a task that says so with `CSIPluginConfig`; its group may have the host's network. */
+/** The group of a CSI plugin may have the host's network. */
 export const bridgeNetworking = {
   name: "bridge-networking",
   statement: "every group has one bridge network with mapped ports; only a CSI plugin may use the host's",
   check: (homelab) => [
     ...groupsOf(homelab)
-      .filter(({ group }) => !group.Tasks.some(({ CSIPluginConfig }) => CSIPluginConfig))
+      .filter((place) => !place.group.Tasks.some((task) => isCsiPlugin({ ...place, task })))
       .flatMap(judgeGroup),
     ...tasksOf(homelab)
-      .filter(({ task }) => !task.CSIPluginConfig)
+      .filter((place) => !isCsiPlugin(place))
       .flatMap(judgeTask),
   ],
 } as const satisfies Rule;

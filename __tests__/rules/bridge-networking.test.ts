@@ -94,6 +94,22 @@ describe(bridgeNetworking.statement, () => {
     expect(found).toEqual(["homelab/electrs TaskGroups[electrs].Tasks[electrs].Resources.Networks = 1 networks"]);
   });
 
+  test("a service that calls itself a plugin is none, with its volume or with its name", () => {
+    const pretending = (has: "Volumes" | "Services") =>
+      places(bridgeNetworking, ({ electrs: { group, task } }) => {
+        task.CSIPluginConfig = { ID: "nfs", Type: "node" };
+        task.Config.network_mode = "host";
+        group.Networks = [{ Mode: "host" }];
+        delete group[has === "Volumes" ? "Services" : "Volumes"];
+      });
+    const told = [
+      `${at}[0].Mode = host`,
+      "homelab/electrs TaskGroups[electrs].Tasks[electrs].Config.network_mode = host",
+    ];
+    expect(pretending("Volumes")).toEqual(told);
+    expect(pretending("Services")).toEqual(told);
+  });
+
   test("what makes a CSI plugin is its task, not its name, nor another task of its job", () => {
     expect(places(bridgeNetworking, ({ node }) => void delete node.task.CSIPluginConfig)).toEqual([
       "homelab/csi-nfs/node TaskGroups[node].Networks[0].Mode = host",
