@@ -93,6 +93,11 @@ export interface Writer extends GroupPlace {
   readonly tasks: readonly Task[];
 }
 
+/** A task that ends before the main task starts, or starts after it ended, writes at another time. */
+export function isBesideTheMainTask({ Lifecycle }: Task): boolean {
+  return !Lifecycle || Lifecycle.Sidecar === true || Lifecycle.Hook === "poststart";
+}
+
 /** Every claim to write, in order. */
 export function writersOf(homelab: Homelab): Writer[] {
   return groupsOf(homelab).flatMap((place) =>
