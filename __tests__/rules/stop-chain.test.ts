@@ -30,6 +30,11 @@ describe(stopChain.statement, () => {
         bitcoin.task.KillTimeout = seconds(901);
       }),
     ).toEqual([`${kill} = 15m1s`]);
+    expect(
+      places(stopChain, ({ bitcoin }) => {
+        bitcoin.task.KillTimeout = (minutes(15) + 1) as Nanoseconds;
+      }),
+    ).toEqual([`${kill} = 15m0.000000001s`]);
   });
 
   test("a sidecar's kill timeout counts as well", () => {
