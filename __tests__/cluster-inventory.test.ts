@@ -274,10 +274,18 @@ describe("errors", () => {
     ]);
   });
 
-  test("tell two servers that expect one each of the leaders and of the even number", () => {
-    expect(problemsOf(write(below(SERVER, "        pinode5:")).file)).toEqual([
-      expect.stringContaining("2 servers survive no more losses than 1"),
-      expect.stringContaining("nomad_bootstrap_expect is 1 and the number of servers 2, so each group of that size"),
+  test("do not tell two or four servers to expect a number that is refused", () => {
+    for (const others of [["pinode5:"], ["pinode5:", "pinode6:", "pinode7:"]]) {
+      const added = others.map((name) => `        ${name}`);
+      expect(problemsOf(write(below(SERVER, ...added)).file)).toEqual([
+        expect.stringMatching(/\d servers survive no more losses than \d, .*: use 1, 3 or 5$/),
+      ]);
+    }
+  });
+
+  test("tell three servers that expect one of the leaders", () => {
+    expect(problemsOf(write(below(SERVER, "        pinode5:", "        pinode6:")).file)).toEqual([
+      expect.stringContaining("nomad_bootstrap_expect is 1 and the number of servers 3, so each group of that size"),
     ]);
   });
 
