@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { connect } from "node:net";
 import { join } from "node:path";
 import { until } from "./command";
-import { describeOnHomelab, Homelab, NAMESPACE, testOn } from "./homelab";
+import { describeOnHomelab, Homelab, NAMESPACE, SERVICES, testOn } from "./homelab";
 import { REAL } from "./images";
 
 const HUB = "nomad/jobs/albyhub/albyhub/albyhub";
@@ -18,7 +18,7 @@ describeOnHomelab("what an owner reads when something is wrong", () => {
     homelab = await Homelab.start();
     data = homelab.folderOf("albyhub-data");
     homelab.project.change({ startDeadline: GRACE });
-    await homelab.writeSecrets(["bitcoin", "electrs", "albyhub"]);
+    await homelab.writeSecrets(SERVICES);
     await homelab.project.deploy();
     await homelab.setUpHub();
     homelab.project.change({ firstStart: false });

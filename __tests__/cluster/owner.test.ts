@@ -3,12 +3,11 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { rpcauth } from "../../cli/rpcauth";
 import type { Checkout } from "./checkout";
-import { describeOnHomelab, Homelab, NAMESPACE, testOn } from "./homelab";
+import { describeOnHomelab, Homelab, NAMESPACE, SERVICES, testOn } from "./homelab";
 
 const BITCOIND = "nomad/jobs/bitcoin/bitcoin/bitcoind";
 const ELECTRS = "nomad/jobs/electrs/electrs/electrs";
 const HUB = "nomad/jobs/albyhub/albyhub/albyhub";
-const SERVICES = ["bitcoin", "electrs", "albyhub"];
 const DEPLOY = "npm run deploy -- --auto-approve";
 
 /** A deployment that gives up soon, of an image that is nowhere. */
