@@ -2,11 +2,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
+import { drift } from "./drift";
+import { guard } from "./guard";
 import { overview } from "./overview";
 import { secrets } from "./secrets";
 import type { Example, Verb } from "./verb";
 
-const VERBS: readonly Verb[] = [overview, secrets];
+const VERBS: readonly Verb[] = [overview, drift, guard, secrets];
 
 /** The program with all its verbs. What is wrong on the command line is thrown as commander's own error. */
 export function homelab(): Command {
@@ -54,10 +56,13 @@ function version(): string {
   return file ? JSON.parse(readFileSync(file, "utf8")).version : "unknown";
 }
 
-if (require.main === module) {
+/** Runs the command line of this process. */
+export function main(): void {
   // A reader that has seen enough, such as `head`, is no error.
   process.stdout.on("error", ({ code }) => process.exit(code === "EPIPE" ? 0 : 1));
   run(process.argv.slice(2)).then((code) => {
     process.exitCode = code;
   });
 }
+
+if (require.main === module) main();

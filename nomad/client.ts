@@ -12,10 +12,18 @@ export interface RequestOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   /** The ACL capability that it takes, for the message of a 403, such as `"read-job" in namespace "bitcoin"`. */
   readonly needs?: string;
+  /** Whether asking twice does no harm, though it is not a plain read. */
+  readonly repeatable?: boolean;
 }
 
 /** Nomad itself waits 5 s for a leader before it says that there is none. */
 const TIMEOUT_MS = 30_000;
+
+/** Nomad refuses more than 100 connections of one host (`http_max_conns_per_client`). */
+const CONNECTIONS = 20;
+
+/** How long to wait before a second and a third try. */
+const RETRIES_MS = [500, 1_500];
 
 /**
  * Nomad's HTTP API, with NOMAD_TOKEN, NOMAD_CACERT, NOMAD_CLIENT_CERT, NOMAD_CLIENT_KEY, NOMAD_TLS_SERVER_NAME and
@@ -61,19 +69,20 @@ export class NomadClient {
     this.token = environment.NOMAD_TOKEN || undefined;
     const secure = this.address.startsWith("https:");
     const tls = secure ? tlsOptions(environment) : {};
-    this.agent = secure ? new https.Agent(tls) : new http.Agent();
+    const pool = { maxSockets: CONNECTIONS };
+    this.agent = secure ? new https.Agent({ ...tls, ...pool }) : new http.Agent(pool);
     const unchecked = `NOMAD_SKIP_VERIFY is set: whoever answers at ${this.address} is taken for Nomad`;
     this.warnings = tls.rejectUnauthorized === false ? [unchecked] : [];
   }
 
   /**
-   * Reads.
+   * Reads. When the connection is cut, or the servers have no leader for a moment, it is tried three times.
    *
    * @param path what follows `/v1/`, in parts, each encoded as a whole, slashes too: `["job", "a/b", "versions"]`.
    * @throws NomadError without an answer, and for every status but 2xx.
    */
   get<T>(path: readonly string[], options: RequestOptions = {}): Promise<T> {
-    return this.request("GET", path, options);
+    return this.request("GET", path, { repeatable: true, ...options });
   }
 
   /** Writes, or asks with a body; otherwise as {@link get}. */
@@ -81,7 +90,25 @@ export class NomadClient {
     return this.request("PUT", path, options, JSON.stringify(body));
   }
 
-  private async request<T>(
+  /** Removes; otherwise as {@link get}. */
+  delete<T>(path: readonly string[], options: RequestOptions = {}): Promise<T> {
+    return this.request("DELETE", path, options);
+  }
+
+  private async request<T>(method: string, path: readonly string[], options: RequestOptions, body?: string) {
+    const delays = options.repeatable ? RETRIES_MS : [];
+    for (const delay of delays) {
+      try {
+        return await this.once<T>(method, path, options, body);
+      } catch (error) {
+        if (!(error instanceof NomadError && error.passing)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, delay));
+      }
+    }
+    return this.once<T>(method, path, options, body);
+  }
+
+  private async once<T>(
     method: string,
     path: readonly string[],
     { namespace, query, needs }: RequestOptions,
@@ -97,6 +124,7 @@ export class NomadClient {
       throw new NomadError(
         `${place}: ${explainStatus(status, text, { hasToken: this.token !== undefined, needs })}`,
         status,
+        status === 429 || status >= 502 || text.includes("No cluster leader"),
       );
     }
     try {
@@ -116,7 +144,9 @@ export class NomadClient {
     const { request } = url.protocol === "https:" ? https : http;
     return new Promise((resolve, reject) => {
       const fail = (error: NodeJS.ErrnoException) =>
-        reject(new NomadError(explainFailure(error, this.address, this.timeout)));
+        reject(
+          new NomadError(explainFailure(error, this.address, this.timeout), undefined, error.code === "ECONNRESET"),
+        );
       const sent = request(url, { method, headers, agent, signal: AbortSignal.timeout(this.timeout) }, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk) => chunks.push(chunk));
