@@ -14,6 +14,8 @@ export interface RequestOptions {
   readonly needs?: string;
   /** Whether asking twice does no harm, though it is not a plain read. */
   readonly repeatable?: boolean;
+  /** Milliseconds to wait for the whole answer. @default 30,000 */
+  readonly timeout?: number;
 }
 
 /** Nomad itself waits 5 s for a leader before it says that there is none. */
@@ -95,6 +97,40 @@ export class NomadClient {
     return this.request("DELETE", path, options);
   }
 
+  /**
+   * Reads what may have no end, piece by piece. There is no limit of time: Nomad answers when there is something to say.
+   *
+   * @param signal ends it, without an error.
+   * @throws NomadError for every status but 2xx, and when the connection is cut.
+   */
+  async *stream(path: readonly string[], options: RequestOptions, signal: AbortSignal): AsyncGenerator<Buffer> {
+    const url = this.url(path, options);
+    const { request } = url.protocol === "https:" ? https : http;
+    const headers = this.token ? { "x-nomad-token": this.token } : {};
+    try {
+      const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
+        request(url, { headers, agent: this.agent, signal }, resolve).on("error", reject).end();
+      });
+      const { statusCode = 0 } = response;
+      if (statusCode >= 200 && statusCode <= 299) {
+        yield* response as AsyncIterable<Buffer>;
+        return;
+      }
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk);
+      throw this.refused(
+        `GET ${this.address}/v1/${path.join("/")}`,
+        statusCode,
+        Buffer.concat(chunks).toString(),
+        options,
+      );
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof NomadError) throw error;
+      throw new NomadError(explainFailure(error as NodeJS.ErrnoException, this.address, this.timeout), undefined, true);
+    }
+  }
+
   private async request<T>(method: string, path: readonly string[], options: RequestOptions, body?: string) {
     const delays = options.repeatable ? RETRIES_MS : [];
     for (const delay of delays) {
@@ -108,25 +144,11 @@ export class NomadClient {
     return this.once<T>(method, path, options, body);
   }
 
-  private async once<T>(
-    method: string,
-    path: readonly string[],
-    { namespace, query, needs }: RequestOptions,
-    body?: string,
-  ): Promise<T> {
-    const url = new URL(`${this.address}/v1/${path.map(encodeURIComponent).join("/")}`);
+  private async once<T>(method: string, path: readonly string[], options: RequestOptions, body?: string): Promise<T> {
+    const { timeout = this.timeout } = options;
+    const { status, text } = await this.send(method, this.url(path, options), timeout, body);
     const place = `${method} ${this.address}/v1/${path.join("/")}`;
-    for (const [name, value] of Object.entries({ namespace, ...query })) {
-      if (value !== undefined) url.searchParams.set(name, String(value));
-    }
-    const { status, text } = await this.send(method, url, body);
-    if (status < 200 || status > 299) {
-      throw new NomadError(
-        `${place}: ${explainStatus(status, text, { hasToken: this.token !== undefined, needs })}`,
-        status,
-        status === 429 || status >= 502 || text.includes("No cluster leader"),
-      );
-    }
+    if (status < 200 || status > 299) throw this.refused(place, status, text, options);
     try {
       return (text === "" ? undefined : JSON.parse(text)) as T;
     } catch {
@@ -134,7 +156,23 @@ export class NomadClient {
     }
   }
 
-  private send(method: string, url: URL, body?: string): Promise<{ status: number; text: string }> {
+  private url(path: readonly string[], { namespace, query }: RequestOptions): URL {
+    const url = new URL(`${this.address}/v1/${path.map(encodeURIComponent).join("/")}`);
+    for (const [name, value] of Object.entries({ namespace, ...query })) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    return url;
+  }
+
+  private refused(place: string, status: number, text: string, { needs }: RequestOptions): NomadError {
+    return new NomadError(
+      `${place}: ${explainStatus(status, text, { hasToken: this.token !== undefined, needs })}`,
+      status,
+      status === 429 || status >= 502 || text.includes("No cluster leader"),
+    );
+  }
+
+  private send(method: string, url: URL, timeout: number, body?: string): Promise<{ status: number; text: string }> {
     const { agent, token } = this;
     const headers = {
       accept: "application/json",
@@ -144,10 +182,8 @@ export class NomadClient {
     const { request } = url.protocol === "https:" ? https : http;
     return new Promise((resolve, reject) => {
       const fail = (error: NodeJS.ErrnoException) =>
-        reject(
-          new NomadError(explainFailure(error, this.address, this.timeout), undefined, error.code === "ECONNRESET"),
-        );
-      const sent = request(url, { method, headers, agent, signal: AbortSignal.timeout(this.timeout) }, (response) => {
+        reject(new NomadError(explainFailure(error, this.address, timeout), undefined, error.code === "ECONNRESET"));
+      const sent = request(url, { method, headers, agent, signal: AbortSignal.timeout(timeout) }, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk) => chunks.push(chunk));
         response.on("error", fail);

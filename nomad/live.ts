@@ -59,9 +59,45 @@ export interface AllocationStub {
   readonly DeploymentStatus: { readonly Healthy: boolean | null } | null;
   readonly NextAllocation: string;
   readonly CreateIndex: number;
+  /** Present with `resources=true`. */
+  readonly AllocatedResources?: AllocatedResources;
   /** Nanoseconds since 1970. */
   readonly CreateTime: number;
   readonly ModifyTime: number;
+}
+
+export interface AllocatedResources {
+  readonly Tasks: Readonly<
+    Record<string, { readonly Cpu: { readonly CpuShares: number }; readonly Memory: { readonly MemoryMB: number } }>
+  >;
+  readonly Shared: { readonly Ports: readonly Port[] | null };
+}
+
+/** A port of an allocation on its machine. */
+export interface Port {
+  readonly Label: string;
+  readonly Value: number;
+  readonly HostIP: string;
+}
+
+export interface Deployment {
+  readonly ID: string;
+  readonly Namespace: string;
+  readonly JobID: string;
+  readonly JobVersion: number;
+  readonly Status: string;
+  readonly StatusDescription: string;
+  readonly CreateIndex: number;
+}
+
+/** What a check of Nomad's said last. */
+export interface CheckResult {
+  readonly Check: string;
+  readonly Service: string;
+  readonly Status: "success" | "failure" | "pending";
+  readonly Output: string;
+  /** Seconds since 1970. */
+  readonly Timestamp: number;
 }
 
 /** A job by its name. */
@@ -91,6 +127,39 @@ export function allocationsOf(client: NomadClient, { ID, Namespace }: JobRef): P
     query: { all: true },
     needs: capability("read-job", Namespace),
   });
+}
+
+/** Allocations with what they take of their machine: of one job, or all that the token may see. */
+export function placedAllocations(client: NomadClient, job?: JobRef): Promise<readonly AllocationStub[]> {
+  return client.get(["allocations"], {
+    namespace: job?.Namespace ?? "*",
+    query: { resources: true, filter: job && `JobID == ${JSON.stringify(job.ID)}` },
+    needs: job ? capability("read-job", job.Namespace) : 'the capability "read-job" in every namespace',
+  });
+}
+
+/** Asked of the machine it runs on: fails while that is away. */
+export async function checksOf(client: NomadClient, allocation: AllocationStub): Promise<readonly CheckResult[]> {
+  const results = await client.get<Readonly<Record<string, CheckResult>> | null>(
+    ["client", "allocation", allocation.ID, "checks"],
+    { namespace: allocation.Namespace, needs: capability("read-job", allocation.Namespace) },
+  );
+  return Object.values(results ?? {});
+}
+
+/** The last deployment of a job; undefined when there was none. */
+export async function deploymentOf(client: NomadClient, { ID, Namespace }: JobRef): Promise<Deployment | undefined> {
+  const answer = await ifThere(
+    client.get<Deployment | null>(["job", ID, "deployment"], {
+      namespace: Namespace,
+      needs: capability("read-job", Namespace),
+    }),
+  );
+  return answer ?? undefined;
+}
+
+export function isRunning({ Status }: Deployment): boolean {
+  return ["running", "pending", "initializing", "blocked", "unblocking", "paused"].includes(Status);
 }
 
 /** The answer, or undefined when there is no such thing. */
