@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { drift } from "./drift";
 import { guard } from "./guard";
 import { logs } from "./logs";
+import { nodeLost } from "./node-lost";
 import { overview } from "./overview";
 import { pause, resume } from "./pause";
 import { restart } from "./restart";
@@ -12,7 +13,7 @@ import { secrets } from "./secrets";
 import { status } from "./status";
 import type { Example, Verb } from "./verb";
 
-const VERBS: readonly Verb[] = [overview, status, logs, drift, guard, restart, pause, resume, secrets];
+const VERBS: readonly Verb[] = [overview, status, logs, drift, guard, restart, pause, resume, nodeLost, secrets];
 
 /** The program with all its verbs. What is wrong on the command line is thrown as commander's own error. */
 export function homelab(): Command {
