@@ -8,12 +8,25 @@ import { logs } from "./logs";
 import { nodeLost } from "./node-lost";
 import { overview } from "./overview";
 import { pause, resume } from "./pause";
+import { rebalance } from "./rebalance";
 import { restart } from "./restart";
 import { secrets } from "./secrets";
 import { status } from "./status";
 import type { Example, Verb } from "./verb";
 
-const VERBS: readonly Verb[] = [overview, status, logs, drift, guard, restart, pause, resume, nodeLost, secrets];
+const VERBS: readonly Verb[] = [
+  overview,
+  status,
+  logs,
+  drift,
+  guard,
+  restart,
+  rebalance,
+  pause,
+  resume,
+  nodeLost,
+  secrets,
+];
 
 /** The program with all its verbs. What is wrong on the command line is thrown as commander's own error. */
 export function homelab(): Command {

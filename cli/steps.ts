@@ -32,7 +32,12 @@ export function healthyDeadline({ job, group }: Service): Duration {
  * @param checked the same: what a check said before that is not counted.
  * @returns the allocation.
  */
-export function untilHealthy(watch: Watch, client: NomadClient, service: Service, since = 0): Promise<AllocationStub> {
+export function untilHealthy(
+  watch: Watch,
+  client: NomadClient,
+  service: Service,
+  { started = 0, checked = started }: { readonly started?: number; readonly checked?: number } = {},
+): Promise<AllocationStub> {
   const seconds = killTimeout(service).plus(healthyDeadline(service)).plus(SLACK).toSeconds();
   return watch.until(`${service.name} to be healthy`, seconds, async () => {
     const [allocation] = await liveAllocations(client, service);
