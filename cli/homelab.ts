@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
+import { adopt } from "./adopt";
 import { drift } from "./drift";
 import { guard } from "./guard";
 import { logs } from "./logs";
@@ -25,6 +26,7 @@ const VERBS: readonly Verb[] = [
   pause,
   resume,
   nodeLost,
+  adopt,
   secrets,
 ];
 

@@ -35,6 +35,8 @@ export interface SchedulerRecord {
 /** One stack with Nomad jobs, as synthesis wrote it. */
 export interface Synthesized {
   readonly stack: string;
+  /** The stack's cdk.tf.json. */
+  readonly file: string;
   /** Absent when the provider block names none: the provider then asks the environment variable NOMAD_ADDR. */
   readonly nomadAddress?: string;
   readonly homelab: Homelab;
@@ -123,6 +125,7 @@ function readStack(path: string, stack: string, project: string): Synthesized[] 
   return [
     {
       stack,
+      file: path,
       ...(address && !address.includes("${") && { nomadAddress: address }),
       homelab: {
         cluster: output?.cluster ?? nomadsDefaults(file, jobs),

@@ -39,7 +39,7 @@ export async function homelab(folder: string, args: readonly string[], circumsta
   const start = Date.now();
   const child = spawn(process.execPath, [join(__dirname, "cli.js"), ...args], {
     cwd: folder,
-    env: { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, NOMAD_TOKEN: token },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: folder, NOMAD_TOKEN: token },
   });
   const printed = { out: "", err: "" };
   for (const [name, stream] of [
