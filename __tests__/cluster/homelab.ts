@@ -94,6 +94,7 @@ export class Homelab {
     const cluster = Cluster.fromInventory(join(project.folder, "inventory.yml"));
     makeNas(run, cluster);
     const nomad = await NomadAgents.start(run, cluster, hosts, images.pause);
+    project.token = nomad.api.token;
     return new Homelab(run, lan, hosts, cluster, database, project, nomad, secrets);
   }
 

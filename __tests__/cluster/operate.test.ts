@@ -10,7 +10,8 @@ const BITCOIND = "nomad/jobs/bitcoin/bitcoin/bitcoind";
 describeWith(["nomad", "provider", "terraform", "docker", "go"], "the verbs of homelab on the whole homelab", () => {
   let lab: Homelab;
 
-  const run = (...args: string[]): Promise<Ran> => program(lab.project.folder, args, { token: "", patience: 400 });
+  const run = (...args: string[]): Promise<Ran> =>
+    program(lab.project.folder, args, { token: lab.project.token, patience: 400 });
   const differences = async () => {
     const { out, err } = await run("drift", "--json");
     expect(err.replace(/asking .*\n/g, "")).toBe("");

@@ -17,6 +17,8 @@ const REPOSITORY = resolve(__dirname, "../..");
 /** A cdktf project in a folder of its own, used as an owner uses theirs: through the cdktf command line. */
 export class Project {
   private settings: Settings;
+  /** Nomad's, with which it is deployed. */
+  token = "";
   private child?: ChildProcess;
 
   constructor(
@@ -70,7 +72,7 @@ export class Project {
   private async cdktf(...args: string[]): Promise<string> {
     const child = spawn(join(REPOSITORY, "node_modules/.bin/cdktf"), args, {
       cwd: this.folder,
-      env: environment(),
+      env: { ...environment(), NOMAD_TOKEN: this.token },
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });

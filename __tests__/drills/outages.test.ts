@@ -16,7 +16,7 @@ describeWith(
     let server: string;
     const version = { plugin: 1, bitcoin: 1, electrs: 1, albyhub: 1 };
 
-    const run = (...args: string[]): Promise<Ran> => program(lab.project.folder, args, { token: "" });
+    const run = (...args: string[]): Promise<Ran> => program(lab.project.folder, args, { token: lab.project.token });
     const running = (job: string) => lab.nomad.api.running(job, NAMESPACE, 120);
     const statusOf = async (job: string, id: string) =>
       (await lab.nomad.api.allocations()).find(({ JobID, ID }) => JobID === job && ID === id)?.ClientStatus;
@@ -141,7 +141,7 @@ describeWith(
       shown(`homelab node-lost ${NodeName}`, first);
       expect([first.code, first.out]).toEqual([2, expect.stringContaining("--confirm-powered-off")]);
       const done = await program(lab.project.folder, ["node-lost", NodeName, "--confirm-powered-off"], {
-        token: "",
+        token: lab.project.token,
         patience: 15 * 60,
       });
       shown(`homelab node-lost ${NodeName} --confirm-powered-off`, done);
