@@ -244,7 +244,19 @@ the pause is on; homelab resume ends it
     });
   });
 
-  describe("a token that may too little is told what it lacks", () => {
+  describe("a token of the server role", () => {
+    test.each([
+      ["guard", ["guard"]],
+      ["drift", ["drift"]],
+      ["status", ["status"]],
+      ["logs", ["logs", "base"]],
+      ["resume, when there is no pause", ["resume"]],
+      ["rebalance --dry-run", ["rebalance", "--dry-run"]],
+    ])("reader is enough for %s", async (_, args) => {
+      const { code, err } = await run(args, "reader");
+      expect([code, err]).toEqual([0, ""]);
+    });
+
     test.each([
       ["restart", ["restart", "base", "--yes"], 'this takes the capability "alloc-lifecycle" in namespace "lab"'],
       [
@@ -252,9 +264,37 @@ the pause is on; homelab resume ends it
         ["pause", "--reason", "x", "--yes"],
         'this takes the capabilities "write" and "destroy" for variables at homelab/pause',
       ],
-    ])("by %s, with the token of a reader", async (_, args, words) => {
+    ])("reader is not enough for %s, which names what it lacks", async (_, args, words) => {
       const { code, err } = await run(args, "reader");
       expect([code, err]).toEqual([1, expect.stringContaining(words)]);
+    });
+  });
+
+  describe("node-lost", () => {
+    test("gives up no machine that is well, and none that is not there", async () => {
+      expect((await run(["node-lost", "two", "--confirm-powered-off"], "patcher")).err).toBe(
+        "error: two is ready, not lost; to take it out of service, drain it\n",
+      );
+      expect((await run(["node-lost", "twoo"], "patcher")).err).toBe(
+        "error: there is no node twoo; there are one, two\n",
+      );
+    });
+
+    test("shows what hangs on it, wants the confirmation and the policy, and then purges it", async () => {
+      await agents.kill("two");
+      const shown = await until("two is away", 60, async () => {
+        const ran = await run(["node-lost", "two"], "patcher");
+        return ran.code === 2 ? ran : undefined;
+      });
+      expect(shown.out).toMatch(/^two is (down|disconnected)\n {2}may still run there: /);
+      expect(shown.out).toContain("--confirm-powered-off");
+      expect((await run(["node-lost", "two", "--confirm-powered-off"], "reader")).err).toContain(
+        'this takes the policy "write" for nodes',
+      );
+      const { code, out } = await run(["node-lost", "two", "--confirm-powered-off"], "patcher");
+      expect([code, out]).toEqual([0, expect.stringContaining("two is purged")]);
+      const nodes = await agents.send<{ Name: string }[]>("GET", "nodes");
+      expect(nodes.map(({ Name }) => Name)).toEqual(["one"]);
     });
   });
 });
