@@ -98,7 +98,7 @@ describeWith(
       await lab.project.plan();
       const guard = await run("guard");
       shown("npm run deploy asks homelab guard", guard);
-      expect([guard.code, guard.out]).toEqual([2, expect.stringMatching(/of bitcoin is unknown.*\n.*wait until/)]);
+      expect([guard.code, guard.out]).toEqual([2, expect.stringMatching(/of bitcoin is unknown[\s\S]* wait until /)]);
       lab.lan.connect(NodeName, true);
       await until("bitcoin runs again", 120, async () => (await statusOf("bitcoin", ID)) === "running" || undefined);
       const after = await until("the guard lets it pass", 60, async () => {
