@@ -1,3 +1,5 @@
+import { rmSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { AllocationStub } from "../../nomad/live";
 import { PAUSE } from "../../nomad/pause";
 import { describeWith } from "../tools";
@@ -42,6 +44,16 @@ describeWith(["nomad"], "the verbs of homelab on a real Nomad", () => {
       ),
     );
 
+  /** Presses Ctrl-C, once, when this was said: twice would end it at once. */
+  const interruptAfter = (words: string) => {
+    let pressed = false;
+    return (printed: string, child: { kill(signal: NodeJS.Signals): void }) => {
+      if (pressed || !printed.includes(words)) return;
+      pressed = true;
+      child.kill("SIGINT");
+    };
+  };
+
   beforeAll(async () => {
     agents = await Agents.start(["one", "two"]);
     await agents.send("PUT", "namespace/lab", { Name: "lab" });
@@ -61,6 +73,18 @@ describeWith(["nomad"], "the verbs of homelab on a real Nomad", () => {
       expect(out).toMatch(/ {2}one +ready +eligible +\d+ +\d+\n {2}two +ready/);
       expect(out).toMatch(/ {2}base +v1, job 0 .*running\n {2}middle .*running\n {2}top .*running\n/);
       for (const line of out.split("\n")) expect(line.length).toBeLessThan(150);
+    });
+
+    test("warns when the program was edited after the synthesis", async () => {
+      writeFileSync(join(folder, "main.ts"), "");
+      const later = Date.now() / 1000 + 60;
+      utimesSync(join(folder, "main.ts"), later, later);
+      const { code, err } = await run(["status"], "reader");
+      expect([code, err]).toEqual([
+        0,
+        "warning: main.ts is newer than what was synthesized from it: run npm run synth\n",
+      ]);
+      rmSync(join(folder, "main.ts"));
     });
 
     test("is red, and ends with 2, when a service was stopped or is not there", async () => {
@@ -114,9 +138,11 @@ describeWith(["nomad"], "the verbs of homelab on a real Nomad", () => {
 
     test("ends between two steps on Ctrl-C, and says where", async () => {
       const before = await times("Started");
-      const { code, err } = await run(["restart", "base", "middle", "top", "--yes"], "deployer", (printed, child) => {
-        if (/base is healthy again after \d+ s\n$/.test(printed)) child.kill("SIGINT");
-      });
+      const { code, err } = await run(
+        ["restart", "base", "middle", "top", "--yes"],
+        "deployer",
+        interruptAfter("base is healthy again"),
+      );
       expect(code).toBe(1);
       expect(err).toMatch(/error: interrupted; healthy again: base(, middle)?; not, or not yet: (middle, )?top\n$/);
       expect((await times("Started")).top).toBe(before.top);
@@ -228,9 +254,7 @@ the pause is on; homelab resume ends it
     });
 
     test("goes on where Ctrl-C ended it", async () => {
-      const cut = await run(["pause", "--reason", "cut", "--yes"], "deployer", (printed, child) => {
-        if (printed.endsWith("top is stopped\n")) child.kill("SIGINT");
-      });
+      const cut = await run(["pause", "--reason", "cut", "--yes"], "deployer", interruptAfter("top is stopped"));
       expect(cut.code).toBe(1);
       expect(cut.err).toMatch(
         /error: interrupted; stopped: top(, middle)?; not, or not yet: (middle, )?base; homelab pause goes on, homelab resume goes back\n$/,
