@@ -169,7 +169,10 @@ async function writersOf(client: NomadClient, writers: readonly Writer[]) {
     const mine = (one: AllocationStub) =>
       one.JobID === job.ID && one.Namespace === job.Namespace && one.TaskGroup === group.Name && isLive(one);
     const running = all.filter((one) => mine(one) && one.ClientStatus === "running");
-    const names = [...(found[volume.id] ?? []), ...running.map(({ JobID, NodeName }) => `${JobID} on ${NodeName}`)];
+    if (running.length > 1) tooMany = volume.id;
+    // It writes when its main task runs; what comes before that only prepares.
+    const writing = running.filter(({ TaskStates }) => TaskStates?.[service.main.Name]?.State === "running");
+    const names = [...(found[volume.id] ?? []), ...writing.map(({ JobID, NodeName }) => `${JobID} on ${NodeName}`)];
     found[volume.id] = names;
     if (names.length > 1) tooMany = volume.id;
   }

@@ -145,6 +145,7 @@ describeWith(
         patience: 15 * 60,
       });
       shown(`homelab node-lost ${NodeName} --confirm-powered-off`, done);
+      await until("a container writes it", 60, () => writers.highest["electrs-data"] === 1 || undefined);
       expect([done.code, done.out]).toEqual([
         0,
         expect.stringMatching(/every volume has exactly one writer, after \d+ s/),
