@@ -22,6 +22,7 @@ export class Checkout {
     readonly folder: string,
     inventory: string,
     images: Images,
+    private readonly token: string,
   ) {
     cpSync(REPOSITORY, folder, {
       recursive: true,
@@ -52,7 +53,10 @@ export class Checkout {
 
   /** Runs a command line of the README. */
   async run(line: string, stdin = "", more: Record<string, string> = {}): Promise<Ran> {
-    const child = spawn("sh", ["-c", line], { cwd: this.folder, env: { ...environment(), ...more } });
+    const child = spawn("sh", ["-c", line], {
+      cwd: this.folder,
+      env: { ...environment(), NOMAD_TOKEN: this.token, ...more },
+    });
     const printed: Buffer[] = [];
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => printed.push(chunk));
     child.stdin.end(stdin);

@@ -112,6 +112,7 @@ export class Homelab {
     const cluster = Cluster.fromInventory(join(project.folder, "inventory.yml"));
     makeNas(run, cluster);
     const nomad = await NomadAgents.start(run, cluster, hosts, images.pause);
+    project.token = nomad.api.token;
     return new Homelab(run, lan, hosts, cluster, database, project, nomad, secrets, images);
   }
 
@@ -130,7 +131,7 @@ export class Homelab {
   /** The repository as its owner has it, for this homelab. */
   checkout(): Checkout {
     const inventory = readFileSync(join(this.project.folder, "inventory.yml"), "utf8");
-    return new Checkout(this.run.path("checkout"), inventory, this.images);
+    return new Checkout(this.run.path("checkout"), inventory, this.images, this.nomad.api.token);
   }
 
   /** Writes the Nomad variables that the jobs read, or those of some jobs. */

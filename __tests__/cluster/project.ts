@@ -22,6 +22,8 @@ export class Project {
   /** The program that cdktf applies with: Terraform, or OpenTofu. */
   terraform: "terraform" | "tofu" = "terraform";
   private settings: Settings;
+  /** Nomad's, with which it is deployed. */
+  token = "";
   private child?: ChildProcess;
 
   constructor(
@@ -79,7 +81,7 @@ export class Project {
   private async cdktf(...args: string[]): Promise<string> {
     const child = spawn(join(REPOSITORY, "node_modules/.bin/cdktf"), args, {
       cwd: this.folder,
-      env: { ...environment(), TERRAFORM_BINARY_NAME: this.terraform },
+      env: { ...environment(), NOMAD_TOKEN: this.token, TERRAFORM_BINARY_NAME: this.terraform },
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });
