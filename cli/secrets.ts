@@ -1,5 +1,5 @@
 import { type Command, CommanderError } from "commander";
-import { NomadClient } from "../nomad/client";
+import type { NomadClient } from "../nomad/client";
 import { readVariable, replaceItem } from "../nomad/variable";
 import { confirm } from "./prompt";
 import { type Filled, fill } from "./secrets-fill";
@@ -9,14 +9,9 @@ import { type Need, needsOf } from "./secrets-needs";
 import { registerRotate } from "./secrets-rotate";
 import { type Circumstances, readOrList, rotation, type SecretsReport, statusesOf, Variables } from "./secrets-state";
 import { statusText } from "./secrets-text";
-import { readSynthesized, type Synthesized } from "./synthesized";
+import { type Options, targetsOf as stacksOf, withOptions } from "./target";
 import { styleFor } from "./text";
 import type { Verb } from "./verb";
-
-interface Options {
-  readonly stack?: string;
-  readonly json?: true;
-}
 
 interface InitOptions extends Options {
   readonly show?: true;
@@ -49,11 +44,7 @@ What unlocks Alby Hub. The hub keeps the one it was set up with, so never delete
   1. change the unlock password in the hub
   2. homelab secrets set nomad/jobs/albyhub/albyhub/albyhub auto_unlock_password
 
-An RPC user, such as electrs, without locking anything out, in Nomad's web interface (Variables):
-  1. in bitcoind's variable, rename the key rpcauth_electrs to rpcauth_electrs_next
-  2. delete the variable of electrs, then: homelab secrets init
-  3. raise metaVersion of bitcoin and deploy; bitcoind now takes both, and electrs restarts with the new one
-  4. delete the key rpcauth_electrs_next`;
+An RPC user, such as electrs: homelab secrets rotate electrs. It turns nobody away.`;
 
 export const secrets: Verb = {
   examples: [
@@ -105,10 +96,6 @@ export const secrets: Verb = {
   },
 };
 
-function withOptions(command: Command): Command {
-  return command.option("--stack <name>", "this stack alone").option("--json", "print it for programs");
-}
-
 /** A stack, what it needs, and the way to its Nomad. */
 interface Target {
   readonly stack: string;
@@ -117,19 +104,8 @@ interface Target {
   readonly client: NomadClient;
 }
 
-function targetsOf({ stack }: Pick<Options, "stack">, command: Command): Target[] {
-  const synthesized = readSynthesized();
-  const chosen = synthesized.filter(({ stack: name }) => stack === undefined || name === stack);
-  if (chosen.length === 0) {
-    throw new Error(
-      `there is no stack ${stack}; stacks with jobs: ${synthesized.map(({ stack }) => stack).join(", ")}`,
-    );
-  }
-  return chosen.map(({ stack, nomadAddress, ...rest }: Synthesized) => {
-    const client = NomadClient.ofStack(stack, nomadAddress);
-    for (const warning of client.warnings) warn(command, warning);
-    return { stack, client, ...needsOf(rest) };
-  });
+function targetsOf(options: Pick<Options, "stack">, command: Command): Target[] {
+  return stacksOf(options, command).map((one) => ({ stack: one.stack, client: one.client, ...needsOf(one) }));
 }
 
 async function look(
@@ -194,9 +170,10 @@ async function set(path: string, key: string, options: SetOptions, command: Comm
   }
   const { client, need, needs } = one;
   const place = `${key} in ${path}`;
-  const pair = rotation(need, needs);
-  if (pair) {
-    throw new Error(`${place} is half of a pair, password and hash of ${need.rpcUser}; to change both: ${pair}`);
+  if (rotation(need, needs)) {
+    throw new Error(
+      `${place} is half of a pair, password and hash of ${need.rpcUser}; homelab secrets rotate ${need.rpcUser} changes both`,
+    );
   }
 
   warnOfPlainHttp(client, command);

@@ -25,7 +25,7 @@ export interface Refused {
 /** What a status other than 2xx means. */
 export function explainStatus(status: number, answer: string, { hasToken, needs }: Refused): string {
   // A conflict is answered with the variable as it is, secrets and all.
-  const told = status === 409 ? "" : (answer.trim().split("\n")[0] ?? "").slice(0, 200);
+  const told = status === 409 ? "" : problemOf(answer).slice(0, 200);
   if (status === 403) {
     const token = hasToken ? "the token in NOMAD_TOKEN is unknown or has too few rights" : "NOMAD_TOKEN is not set";
     return `${told}: ${token}; this takes ${needs ?? "a capability that it does not have"}`;
@@ -34,6 +34,18 @@ export function explainStatus(status: number, answer: string, { hasToken, needs 
   if (told.includes("HTTP request to an HTTPS server"))
     return "Nomad speaks TLS here; its address begins with https://";
   return `${status} ${told || STATUS_CODES[status] || "unknown"}`;
+}
+
+/** The first line of an answer; of a list of errors, its entries without the heading. */
+function problemOf(answer: string): string {
+  const [first = "", ...rest] = answer.trim().split("\n");
+  const isList = /^\d+ errors? occurred:$/.test(first);
+  return isList
+    ? rest
+        .map((line) => line.replace(/^\s*\*?\s*/, ""))
+        .filter(Boolean)
+        .join("; ")
+    : first;
 }
 
 /** Why there was no answer. */

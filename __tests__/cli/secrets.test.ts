@@ -520,9 +520,7 @@ describe("set", () => {
   ])("refuses half of a pair, %s, and says how both are changed", async (path, key) => {
     const { code, err } = await secrets(`set ${path} ${key}`, { stdin: PLANTED });
     expect(code).toBe(1);
-    expect(err).toMatch(
-      /is half of a pair, password and hash of electrs; to change both: rename the key rpcauth_electrs/,
-    );
+    expect(err).toMatch(/is half of a pair, password and hash of electrs; homelab secrets rotate electrs changes both/);
     expect(nomad.writes).toEqual([]);
   });
 });
@@ -593,7 +591,7 @@ test("help tells the exit codes, the environment, and how a password is changed"
   const { code, out } = await secrets("--help");
   expect(code).toBe(0);
   expect(out).toContain("Exit codes: 0 all secrets are there, 1 an error, 2 something is missing or wrong.");
-  expect(out).toMatch(/NOMAD_TOKEN.*rpcauth_electrs_next.*homelab secrets check/s);
+  expect(out).toMatch(/NOMAD_TOKEN.*homelab secrets rotate electrs.*homelab secrets check/s);
 });
 
 describe("a question", () => {

@@ -121,6 +121,11 @@ describe("an answer that refuses", () => {
     expect((await refused(502, "")).message).toBe("GET /v1/var/p: 502 Bad Gateway");
   });
 
+  test("gives the entries of a list of errors", async () => {
+    const list = '2 errors occurred:\n\t* job "x" is in nonexistent namespace "y"\n\t* and more\n\n';
+    expect((await refused(500, list)).message).toContain('500 job "x" is in nonexistent namespace "y"; and more');
+  });
+
   test("of a conflict repeats nothing, since it holds the variable as it is", async () => {
     const { message } = await refused(409, '{"Items":{"password":"hunter2"}}');
     expect(message).toBe("GET /v1/var/p: 409 Conflict");
