@@ -8,11 +8,11 @@ process.env.TMPDIR = mkdtempSync(join(tmpdir(), "hl-"));
 chmodSync(process.env.TMPDIR, 0o755);
 process.on("exit", () => rmSync(process.env.TMPDIR, { recursive: true, force: true }));
 
-/** Unit, snapshot, contract and state tests; what needs a real Nomad lives in jest.cluster.config.js. */
+/** Unit, snapshot, contract and state tests; what needs a real Nomad or machines has a configuration of its own. */
 module.exports = {
   testEnvironment: "node",
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }] },
   roots: ["<rootDir>/__tests__"],
   testMatch: ["**/*.test.ts"],
-  testPathIgnorePatterns: ["/__tests__/cluster/"],
+  testPathIgnorePatterns: ["/__tests__/cluster/", "/__tests__/ansible/"],
 };

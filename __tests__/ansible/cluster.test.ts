@@ -1,0 +1,205 @@
+import { chownSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { until } from "../cluster/command";
+import { describeWith } from "../tools";
+import { installCanary } from "./canary";
+import { Machines, type Play } from "./machines";
+import { journal, runningOn, runSlowJob } from "./slow-job";
+
+const CLIENTS = ["pinode1", "pinode3", "pinode4"];
+const SNAPSHOTS = "/mnt/homelab-snapshots/nomad";
+
+interface Node {
+  readonly Name: string;
+  readonly Datacenter: string;
+  readonly Status: string;
+  readonly SchedulingEligibility: string;
+}
+
+/** Ansible's YAML folds long lines; what a reader sees as one sentence is one here. */
+function text({ output }: Play): string {
+  return output.replaceAll(/\s+/g, " ").replaceAll("''", "'");
+}
+
+function succeeded(play: Play): Play {
+  if (play.status !== 0) throw new Error(`the playbook ended with ${play.status}:\n${play.output}`);
+  return play;
+}
+
+describeWith(["ansible", "docker", "nomad", "debootstrap"], "the playbooks on four machines", () => {
+  let machines: Machines;
+  let patcher: string;
+
+  beforeAll(async () => {
+    machines = await Machines.start();
+    mkdirSync(machines.nas(SNAPSHOTS), { recursive: true });
+    chownSync(machines.nas(SNAPSHOTS), 3001, 3001);
+  });
+
+  afterAll(async () => {
+    await machines?.end();
+  });
+
+  const nodes = () => machines.nomad<Node[]>("nodes");
+
+  test("a dry run of blank machines ends well and changes nothing", async () => {
+    const { recap } = succeeded(await machines.play("nomad_cluster.yml", ["--check", "--diff"]));
+    expect(Object.values(recap).every(({ changed = 0 }) => changed > 5)).toBe(true);
+    for (const host of machines.hosts) machines.on(host, "! test -e /etc/nomad.d && ! test -e /usr/local/bin/nomad");
+    expect(existsSync(machines.secret(""))).toBe(false);
+  });
+
+  test("blank machines become a cluster with access control", async () => {
+    succeeded(await machines.play("nomad_cluster.yml"));
+    const found = await nodes();
+    expect(found.map(({ Name }) => Name).sort()).toEqual(CLIENTS);
+    expect(found.every(({ Datacenter, Status }) => Datacenter === "homelab" && Status === "ready")).toBe(true);
+    expect(statSync(machines.secret("nomad-bootstrap-token")).mode & 0o777).toBe(0o600);
+    await expect(machines.nomad("jobs", { token: "" })).rejects.toThrow("403");
+    const policies = await machines.nomad<{ Name: string }[]>("acl/policies");
+    expect(policies.map(({ Name }) => Name).sort()).toEqual(["deployer", "patcher", "reader", "snapshotter"]);
+    const body = { Name: "patching", Type: "client", Policies: ["patcher"] };
+    patcher = (await machines.nomad<{ SecretID: string }>("acl/token", { method: "POST", body })).SecretID;
+  });
+
+  test("a second run changes nothing", async () => {
+    const { recap } = succeeded(await machines.play("nomad_cluster.yml"));
+    expect(Object.fromEntries(Object.entries(recap).map(([host, { changed }]) => [host, changed]))).toEqual(
+      Object.fromEntries(machines.hosts.map((host) => [host, 0])),
+    );
+  });
+
+  describe("what is wrong is said before anything is changed:", () => {
+    const refusals: [title: string, args: string[], message: string][] = [
+      ["a full disk", ["-e", "common_preflight_min_free=9999999MiB"], "9999999 MiB are asked for [disk]"],
+      ["a name that does not resolve", ["-e", '{"common_api_host": "pinode2"}', "-e", "nas_address=127.0.0.1"], "does not answer on NFS's port 2049"],
+      ["a database that does not answer", ["-e", '{"postgres_port": 1}'], "PostgreSQL does not answer"],
+      ["a snapshot folder that the NAS has not", ["-e", "nas_snapshot_export=/mnt/none"], "reason given by server: No such file"],
+      ["a binary that is another", ["-e", "common_nomad_binary_sha256=00"], "common_nomad_binary_sha256 is 00"],
+    ];
+    test.each(refusals)("%s", async (_title, args, message) => {
+      const play = await machines.play(message.includes("sha256") ? "nomad_cluster.yml" : "playbooks/preflight.yml", args);
+      expect(text(play)).toContain(message);
+      expect(play.status).not.toBe(0);
+      expect(Object.values(play.recap).every(({ changed }) => changed === 0)).toBe(true);
+    });
+
+    test("a folder that its writer may not write to", async () => {
+      chownSync(machines.nas(SNAPSHOTS), 0, 0);
+      const play = await machines.play("playbooks/preflight.yml");
+      chownSync(machines.nas(SNAPSHOTS), 3001, 3001);
+      expect(text(play)).toContain("is not writable for user 3001");
+      expect(play.status).not.toBe(0);
+    });
+
+    test("a machine that is off", async () => {
+      machines.writeInventory();
+      const play = await machines.play("nomad_cluster.yml", ["-e", '{"ansible_docker_timeout": 2}', "--limit", "pinode2,pinode4"]);
+      expect(play.status).toBe(0);
+    });
+
+    test("an error page or a stranger's key in place of HashiCorp's", async () => {
+      let answer = "<html>gateway timeout</html>";
+      const server = createServer((_request, response) => response.end(answer));
+      await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+      const { port } = server.address() as { port: number };
+      const args = ["-e", "common_nomad_binary=", "-e", `common_hashicorp_key_url=http://127.0.0.1:${port}/gpg`];
+      const page = await machines.play("nomad_cluster.yml", args);
+      expect(text(page)).toContain("it begins with «<html>gateway timeout</html>»");
+      answer = machines.on(
+        "pinode2",
+        "gpg --batch --quiet --passphrase '' --quick-generate-key stranger 2>/dev/null; gpg --armor --export stranger",
+      );
+      const stranger = await machines.play("nomad_cluster.yml", args);
+      server.close();
+      expect(text(stranger)).toMatch(/it has the fingerprint [0-9A-F]{40}/);
+      for (const play of [page, stranger]) {
+        expect(play.status).not.toBe(0);
+        expect(Object.values(play.recap).every(({ changed }) => changed === 0)).toBe(true);
+      }
+    });
+  });
+
+  test("a cluster that works is changed node by node, and no task is killed", async () => {
+    await runSlowJob(machines);
+    const first = (await runningOn(machines)) as string;
+    for (const host of ["pinode2", first]) machines.on(host, "echo '# by hand' >> /etc/nomad.d/nomad.hcl");
+
+    const dry = succeeded(await machines.play("nomad_cluster.yml", ["--check", "--diff"]));
+    expect(dry.output.match(/-# by hand/g)).toHaveLength(2);
+    expect(machines.on(first, "tail -n 1 /etc/nomad.d/nomad.hcl")).toBe("# by hand\n");
+
+    const { recap } = succeeded(await machines.play("nomad_cluster.yml"));
+    expect(machines.on(first, "cat /etc/nomad.d/nomad.hcl")).not.toContain("# by hand");
+    const untouched = CLIENTS.filter((client) => client !== first);
+    expect(untouched.map((client) => recap[client]?.changed)).toEqual([0, 0]);
+    expect(await runningOn(machines)).not.toBe(first);
+    expect(journal(machines)).toEqual({ starts: 2, cleanStops: 1 });
+  });
+
+  test("a kill timeout of a registered job above what clients honour stops a run", async () => {
+    const figures = ["-e", "nomad_max_kill_timeout=1m", "-e", "common_cdktf_out=/nonexistent"];
+    const play = await machines.play("nomad_cluster.yml", figures);
+    expect(text(play)).toContain("default/slow, task slow may take 120 s to stop, nomad_max_kill_timeout is 60 s");
+    expect(play.status).not.toBe(0);
+  });
+
+  test("an error on the second client stops a patch run, and the client is in service again", async () => {
+    installCanary(machines);
+    machines.on("pinode1", "touch /etc/canary-restarts");
+    machines.on("pinode2", "touch /etc/canary-restarts");
+    machines.on("pinode3", "touch /etc/canary-fails");
+    const play = await machines.play("playbooks/patch_cluster.yml", [], patcher);
+    expect(play.status).not.toBe(0);
+    expect(text(play)).toContain("pinode3: «Upgrade the system and Docker.» failed");
+    expect(text(play)).toContain("It is in service again and eligible");
+    const versions = machines.hosts.map((host) => [host, canary(host)]);
+    expect(Object.fromEntries(versions)).toMatchObject({ pinode1: "1.1", pinode2: "1.0", pinode4: "1.0" });
+    expect((await nodes()).map(({ SchedulingEligibility }) => SchedulingEligibility)).toEqual(Array(3).fill("eligible"));
+  });
+
+  test("the next patch run ends it, each stop was a clean one, and the summary says what it cost", async () => {
+    machines.on("pinode3", "rm /etc/canary-fails");
+    const play = succeeded(await machines.play("playbooks/patch_cluster.yml", [], patcher));
+    process.stderr.write(`${play.output.slice(play.output.indexOf("TASK [Summary.]"))}\n`);
+    for (const host of machines.hosts) expect(`${host} ${canary(host)}`).toBe(`${host} 1.1`);
+    expect((await nodes()).map(({ SchedulingEligibility }) => SchedulingEligibility)).toEqual(Array(3).fill("eligible"));
+    const { starts, cleanStops } = journal(machines);
+    process.stderr.write(`clean stops: ${cleanStops} of ${starts - 1}\n`);
+    expect(cleanStops).toBe(starts - 1);
+    expect(cleanStops).toBeGreaterThanOrEqual(2);
+    expect(text(play)).toMatch(/HOST +PACKAGES +REBOOT +OUT OF SERVICE/);
+    expect(text(play)).toMatch(/pinode1 +0 +no +nothing to do/);
+    expect(text(play)).toMatch(/pinode2 +1 +yes +nothing runs here/);
+  });
+
+  test("snapshots on the NAS bring Nomad back, secrets included", async () => {
+    const secret = { Path: "wallet", Namespace: "default", Items: { password: "correct horse" } };
+    await machines.nomad("var/wallet", { method: "PUT", body: secret });
+    machines.on("pinode2", "systemctl start nomad-snapshot");
+    const snapshot = readdirSync(machines.nas(SNAPSHOTS)).sort().at(-1) as string;
+    expect(statSync(join(machines.nas(SNAPSHOTS), snapshot)).uid).toBe(3001);
+    writeFileSync(join(machines.folder, "blank"), "");
+    machines.on("pinode2", "systemctl stop nomad; rm -rf /var/lib/nomad/*; systemctl start nomad");
+    const token = () => machines.on("pinode2", "curl --version >/dev/null 2>&1 || true");
+    token();
+    await until("a new leader", 60, async () => ((await machines.nomad<string>("status/leader")) ? true : undefined));
+    succeeded(await machines.play("nomad_cluster.yml", ["--limit", "pinode2"]));
+    machines.on(
+      "pinode2",
+      `export NOMAD_TOKEN=${await bootstrapToken()}; nomad operator snapshot restore /nas${SNAPSHOTS}/${snapshot}`,
+    );
+    await until("the secret is readable", 60, async () => {
+      const { Items } = await machines.nomad<{ Items: Record<string, string> }>("var/wallet");
+      return Items.password === "correct horse" || undefined;
+    });
+    await until("the clients are back", 120, async () => {
+      const back = (await nodes()).filter(({ Status }) => Status === "ready");
+      return back.length === 3 || undefined;
+    });
+  });
+
+  const bootstrapToken = async () => (await machines.nomad<{ SecretID: string }>("acl/token/self")).SecretID;
+  const canary = (host: string) => machines.on(host, "dpkg-query --show --showformat='${Version}' canary");
+});
