@@ -30,7 +30,12 @@ export function installCanary(machines: Machines): void {
 function build(folder: string, version: string, postinst: string): string {
   const root = join(folder, `root-${version}`);
   mkdirSync(join(root, "DEBIAN"), { recursive: true });
-  const control = ["Package: canary", `Version: ${version}`, "Architecture: all", "Maintainer: tests <tests@localhost>"];
+  const control = [
+    "Package: canary",
+    `Version: ${version}`,
+    "Architecture: all",
+    "Maintainer: tests <tests@localhost>",
+  ];
   writeFileSync(join(root, "DEBIAN", "control"), `${control.join("\n")}\nDescription: something to upgrade\n`);
   writeFileSync(join(root, "DEBIAN", "postinst"), postinst);
   chmodSync(join(root, "DEBIAN", "postinst"), 0o755);

@@ -26,7 +26,9 @@ export interface Play {
 export class Machines {
   static async start(): Promise<Machines> {
     const image = baseImage();
-    for (const name of attempt("docker", ["ps", "-aq", "--filter", `name=^${PREFIX}`, "--format", "{{.Names}}"]).split("\n")) {
+    for (const name of attempt("docker", ["ps", "-aq", "--filter", `name=^${PREFIX}`, "--format", "{{.Names}}"]).split(
+      "\n",
+    )) {
       const [, pid] = new RegExp(`^${PREFIX}(\\d+)-`).exec(name) ?? [];
       if (pid && !existsSync(`/proc/${pid}`)) remove(`${PREFIX}${pid}`);
     }
@@ -54,14 +56,35 @@ export class Machines {
 
   private async run(image: string): Promise<void> {
     command("docker", ["network", "create", this.id]);
-    this.gateway = command("docker", ["network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", this.id]).trim();
+    this.gateway = command("docker", [
+      "network",
+      "inspect",
+      "--format",
+      "{{(index .IPAM.Config 0).Gateway}}",
+      this.id,
+    ]).trim();
     mkdirSync(this.nas(), { recursive: true });
     for (const host of this.hosts) {
-      const systemd = ["--privileged", "--cgroupns=private", "--stop-signal=SIGRTMIN+3", "--tmpfs=/run", "--tmpfs=/tmp"];
+      const systemd = [
+        "--privileged",
+        "--cgroupns=private",
+        "--stop-signal=SIGRTMIN+3",
+        "--tmpfs=/run",
+        "--tmpfs=/tmp",
+      ];
       const disks = ["--volume=/var/lib/docker", `--volume=${this.nas()}:/nas`];
       const place = ["--name", this.container(host), "--hostname", host, "--network", this.id];
       // Docker starts the container again when systemd has restarted «the machine».
-      command("docker", ["run", "--detach", "--restart=always", "--env=container=docker", ...systemd, ...disks, ...place, image]);
+      command("docker", [
+        "run",
+        "--detach",
+        "--restart=always",
+        "--env=container=docker",
+        ...systemd,
+        ...disks,
+        ...place,
+        image,
+      ]);
     }
     for (const host of this.hosts) {
       await until(`${host} has started`, 60, () => /running|degraded/.test(this.state(host)) || undefined);
@@ -130,9 +153,10 @@ export class Machines {
     const all = ["-i", join(this.folder, "inventory.yml"), playbook, ...args];
     const child = spawn("ansible-playbook", all, { cwd: ANSIBLE, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => {
-      output += chunk;
-    });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk) => {
+        output += chunk;
+      });
     const status = await new Promise<number>((done) => child.once("close", (code) => done(code ?? -1)));
     return { status, output, recap: recapOf(output) };
   }
@@ -179,7 +203,9 @@ function nomadBinary(): Record<string, string> {
 
 /** Removes the containers of a run, with their volumes, and its network. */
 function remove(id: string): void {
-  for (const name of attempt("docker", ["ps", "-a", "--filter", `name=^${id}-`, "--format", "{{.Names}}"]).split("\n")) {
+  for (const name of attempt("docker", ["ps", "-a", "--filter", `name=^${id}-`, "--format", "{{.Names}}"]).split(
+    "\n",
+  )) {
     if (name) attempt("docker", ["rm", "--force", "--volumes", name]);
   }
   attempt("docker", ["network", "rm", id]);

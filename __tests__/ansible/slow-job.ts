@@ -56,16 +56,17 @@ export async function runSlowJob(machines: Machines): Promise<void> {
 
 /** The client that the job runs on now. */
 export async function runningOn(machines: Machines): Promise<string | undefined> {
-  const allocations = await machines.nomad<{ NodeName: string; ClientStatus: string; DesiredStatus: string }[]>(
-    "job/slow/allocations",
-  );
+  const allocations =
+    await machines.nomad<{ NodeName: string; ClientStatus: string; DesiredStatus: string }[]>("job/slow/allocations");
   const live = allocations.filter((one) => one.DesiredStatus === "run" && one.ClientStatus === "running");
   return live.length === 1 ? live[0]?.NodeName : undefined;
 }
 
 /** How often it was started and how often it ended by itself, on all clients together. */
 export function journal(machines: Machines): { starts: number; cleanStops: number } {
-  const lines = CLIENTS.flatMap((client) => machines.on(client, "cat /var/lib/journal/log 2>/dev/null || true").split("\n"));
+  const lines = CLIENTS.flatMap((client) =>
+    machines.on(client, "cat /var/lib/journal/log 2>/dev/null || true").split("\n"),
+  );
   const count = (event: string) => lines.filter((line) => line.startsWith(event)).length;
   return { starts: count("start"), cleanStops: count("clean") };
 }
