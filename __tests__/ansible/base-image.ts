@@ -35,7 +35,7 @@ mount --bind "$folder" "$2"
 
 const SETUP = `set -e
 ln -s ../shared-root.service /etc/systemd/system/sysinit.target.wants/shared-root.service
-dpkg-divert --local --rename --divert /sbin/mount.nfs.real --add /sbin/mount.nfs >/dev/null
+dpkg-divert --local --no-rename --divert /sbin/mount.nfs.real --add /sbin/mount.nfs >/dev/null
 chmod 0755 /sbin/mount.nfs
 : > /etc/machine-id
 rm -rf /var/cache/apt/archives/*.deb /debootstrap

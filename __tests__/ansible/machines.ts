@@ -192,6 +192,17 @@ export class Machines {
   }
 }
 
+/** What a playbook said. Ansible's YAML folds long lines; what a reader sees as one sentence is one here. */
+export function text({ output }: Play): string {
+  return output.replaceAll(/\s+/g, " ").replaceAll("''", "'");
+}
+
+/** The same play, when it ended well. @throws with all that it said when not. */
+export function succeeded(play: Play): Play {
+  if (play.status !== 0) throw new Error(`the playbook ended with ${play.status}:\n${play.output}`);
+  return play;
+}
+
 /** Nomad as this machine has it, for machines that do not get it from a repository. */
 function nomadBinary(): Record<string, string> {
   const path = attempt("which", ["nomad"]).trim();
