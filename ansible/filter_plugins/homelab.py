@@ -14,7 +14,9 @@ def duration_seconds(text):
     """`1h30m` is 5400, as nomad/duration.ts reads it."""
     parts = re.findall(r"(\d+)([smh])", str(text))
     if not parts or "".join(amount + unit for amount, unit in parts) != str(text):
-        raise AnsibleFilterError(f'"{text}" is not a duration: write a whole number with its unit, such as 15m or 1h30m')
+        raise AnsibleFilterError(
+            f'"{text}" is not a duration: write a whole number with its unit, such as 15m or 1h30m'
+        )
     return sum(int(amount) * UNITS[unit] for amount, unit in parts)
 
 
@@ -78,7 +80,10 @@ def inventory_findings(hosts, groups, synthesized_tasks):
     for server in servers:
         expect = hosts[server].get("nomad_bootstrap_expect")
         if expect != len(servers):
-            add(f"nomad_bootstrap_expect of {server} is {expect}, there are {len(servers)} servers", f"set it to {len(servers)}")
+            add(
+                f"nomad_bootstrap_expect of {server} is {expect}, there are {len(servers)} servers",
+                f"set it to {len(servers)}",
+            )
     for client in clients:
         try:
             longest = duration_seconds(hosts[client]["nomad_max_kill_timeout"])

@@ -23,8 +23,8 @@ short_description: Takes a Nomad client out of service, or back
 description:
   - C(drained) drains the node without its system jobs and waits until every allocation has stopped on the machine.
     Nomad's own «drain complete» comes at the deadline, while a task is still stopping.
-  - C(in_service) waits until the node is ready, with its system jobs and CSI plugins, makes it eligible, and waits until
-    every service of the cluster is healthy.
+  - C(in_service) waits until the node is ready, with its system jobs and CSI plugins, makes it eligible, and waits
+    until every service of the cluster is healthy.
 options:
   api_url:
     description: The HTTP API of any agent, without path.
@@ -92,7 +92,9 @@ def stopped(allocation):
     killed = [
         task
         for task, event in last.items()
-        if event.get("ExitCode") == KILLED or event.get("Signal") == 9 or (event.get("Details") or {}).get("oom_killed") == "true"
+        if event.get("ExitCode") == KILLED
+        or event.get("Signal") == 9
+        or (event.get("Details") or {}).get("oom_killed") == "true"
     ]
     ends = [event["Time"] for event in last.values()]
     return {

@@ -80,7 +80,9 @@ def allocations(nomad):
         bad = one["ClientStatus"] in ("failed", "pending", "lost", "unknown")
         replaced = one.get("NextAllocation") or one.get("JobType") in ("batch", "sysbatch")
         if one["DesiredStatus"] == "run" and bad and not replaced:
-            remedy = f"`nomad alloc status -namespace {one['Namespace']} {one['ID'][:8]}` says why; mend or stop the job"
+            remedy = (
+                f"`nomad alloc status -namespace {one['Namespace']} {one['ID'][:8]}` says why; mend or stop the job"
+            )
             found.append(("allocations", f"{label(one)} on {one['NodeName']} is {one['ClientStatus']}", remedy))
     return found
 

@@ -119,12 +119,16 @@ def system(params, findings):
         findings.add("error", "root-mount", text, "`mount --make-rshared /`, by a unit at each boot")
     if run("timedatectl", "show", "--property=NTPSynchronized", "--value")[1] != "yes":
         remedy = "`chronyc tracking` says why; nomad_cluster.yml installs chrony"
-        findings.add("mended" if not shutil.which("chronyc") else "error", "clock", "the clock is not synchronized", remedy)
+        findings.add(
+            "mended" if not shutil.which("chronyc") else "error", "clock", "the clock is not synchronized", remedy
+        )
     disk = os.statvfs("/")
     free = disk.f_bavail * disk.f_frsize // 2**20
     if free < params["min_free"]:
         text = f"{free} MiB are free on /, {params['min_free']} MiB are asked for"
-        findings.add("error", "disk", text, "`docker image prune -a`, `journalctl --vacuum-size=100M`, or a larger card")
+        findings.add(
+            "error", "disk", text, "`docker image prune -a`, `journalctl --vacuum-size=100M`, or a larger card"
+        )
 
 
 def has_memory_cgroup():
@@ -140,7 +144,9 @@ def names(params, findings):
         try:
             socket.getaddrinfo(name, None, socket.AF_INET)
         except OSError as error:
-            remedy = "a name that ends in .local needs avahi-daemon on that host and libnss-mdns here, or give an address"
+            remedy = (
+                "a name that ends in .local needs avahi-daemon on that host and libnss-mdns here, or give an address"
+            )
             findings.add("error", "names", f"the name {name} does not resolve ({error})", remedy)
 
 
@@ -151,7 +157,9 @@ def hardware(params, findings):
     # Firmware and kernel take up to a twelfth of it before anyone counts: 7629 MiB are seen of the 8192 of a Pi 4B.
     if total < asked * 0.92:
         text = f"nomad_memory is {asked} MiB, the machine has {total} MiB"
-        findings.add("error", "memory", text, "correct nomad_memory of this host in the inventory, and synthesize again")
+        findings.add(
+            "error", "memory", text, "correct nomad_memory of this host in the inventory, and synthesize again"
+        )
     elif total > asked * 1.1:
         text = f"nomad_memory is {asked} MiB, the machine has {total} MiB; the rest is not used"
         findings.add("warning", "memory", text, "raise nomad_memory of this host in the inventory")
@@ -178,7 +186,9 @@ def answers(address, port):
 def network_storage(params, findings):
     """Every export: there, mountable as the jobs will mount it, with its folder, writable for who will write."""
     if params["exports"] and not shutil.which("mount.nfs"):
-        findings.add("mended", "nfs", "the NFS client is not installed", "`apt install nfs-common`; nomad_cluster.yml does it")
+        findings.add(
+            "mended", "nfs", "the NFS client is not installed", "`apt install nfs-common`; nomad_cluster.yml does it"
+        )
         return
     silent = {}
     for export in params["exports"]:
@@ -216,6 +226,17 @@ def database(params, findings):
     if reason:
         remedy = "start PostgreSQL, and set listen_addresses in postgresql.conf"
         findings.add("error", "postgres", f"PostgreSQL does not answer at {address}:{port} ({reason})", remedy)
+
+
+def orphans(_params, findings):
+    """Tasks without their agent: nobody would move them before Docker is restarted."""
+    label = "label=com.hashicorp.nomad.alloc_id"
+    running = run("docker", "ps", "--quiet", "--filter", label)[1] if shutil.which("docker") else ""
+    if running and run("systemctl", "is-active", "nomad")[1] != "active":
+        text = f"Nomad is not running, {len(running.split())} containers of its tasks are"
+        findings.add(
+            "error", "orphans", text, "`systemctl start nomad`, which finds them again; its journal says why not"
+        )
 
 
 def keys(params, findings):
@@ -256,6 +277,7 @@ def main():
     if module.params["is_client"]:
         hardware(module.params, findings)
         database(module.params, findings)
+        orphans(module.params, findings)
     module.exit_json(changed=False, findings=list(findings))
 
 
