@@ -47,7 +47,7 @@ describeWith(["ansible", "docker", "debootstrap"], "four blank machines", () => 
 
     const preflight: [title: string, variables: Record<string, unknown>, message: string][] = [
       ["a full disk", { common_preflight_min_free: "9999999MiB" }, "9999999 MiB are asked for [disk]"],
-      ["a kernel that cannot be what is said", { nomad_cpu_cores: 64 }, "nomad_cpu_cores is 64, the machine has"],
+      ["fewer cores than is said", { nomad_cpu_cores: 64 }, "nomad_cpu_cores is 64, the machine has"],
       ["less memory than is said", { nomad_memory: "999GiB" }, "nomad_memory is 1022976 MiB, the machine has"],
       ["a database that does not answer", { postgres_port: 1 }, "PostgreSQL does not answer"],
     ];
