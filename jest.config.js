@@ -8,7 +8,7 @@ process.env.TMPDIR = mkdtempSync(join(tmpdir(), "hl-"));
 chmodSync(process.env.TMPDIR, 0o755);
 process.on("exit", () => rmSync(process.env.TMPDIR, { recursive: true, force: true }));
 
-/** Unit, snapshot, contract and state tests; what needs a real Nomad lives in jest.cluster.config.js. */
+/** Unit, snapshot, contract and state tests; what needs a real Nomad or machines has a configuration of its own. */
 module.exports = {
   testEnvironment: "node",
   // jest itself would leave one core idle: on two that is half of them.
@@ -16,5 +16,5 @@ module.exports = {
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }] },
   roots: ["<rootDir>/__tests__"],
   testMatch: ["**/*.test.ts"],
-  testPathIgnorePatterns: ["/__tests__/cluster/", "/__tests__/drills/"],
+  testPathIgnorePatterns: ["/__tests__/ansible/", "/__tests__/cluster/", "/__tests__/drills/"],
 };

@@ -8,6 +8,7 @@ const TOOLS = {
   /** With the default options, as in its own images: Debian's has no `nc -z`, and a wget that crashes. */
   busybox: () => spawnSync("busybox", ["nc", "--help"], { encoding: "utf8" }).stderr?.includes("-z") ?? false,
   ansible: () => runs("ansible-inventory", "--version"),
+  debootstrap: () => runs("debootstrap", "--version"),
   docker: () => runs("docker", "info"),
   go: () => runs("go", "version"),
   nomad: () => runs("nomad", "version"),

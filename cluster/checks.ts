@@ -29,7 +29,10 @@ class Checks {
     this.election();
     this.stopChain();
     this.networks();
-    for (const client of this.clients) this.memory(client);
+    for (const client of this.clients) {
+      this.memory(client);
+      this.cpu(client);
+    }
     this.lanAddresses();
   }
 
@@ -113,6 +116,15 @@ class Checks {
     const reserved = this.quiet("nomad_reserved_memory", settings);
     if (!memory || !reserved || reserved.value.toMebibytes() < memory.value.toMebibytes()) return;
     const text = `nomad_reserved_memory (${reserved.value}) leaves nothing of the ${memory.value} of ${name}: reserve less, such as 768MiB`;
+    this.problems.add(reserved.setting.place, text);
+  }
+
+  private cpu({ name, settings }: Host): void {
+    const cores = this.quiet("nomad_cpu_cores", settings);
+    const clock = this.quiet("nomad_cpu_mhz", settings);
+    const reserved = this.quiet("nomad_reserved_cpu", settings);
+    if (!cores || !clock || !reserved || reserved.value < cores.value * clock.value) return;
+    const text = `nomad_reserved_cpu (${reserved.value}) leaves nothing of the ${cores.value * clock.value} MHz of ${name}: reserve less, such as 200`;
     this.problems.add(reserved.setting.place, text);
   }
 

@@ -18,7 +18,7 @@ export interface Client {
   readonly reservedMemory: Memory;
   /** What tasks can reserve together: `memory` without `reservedMemory`. */
   readonly availableMemory: Memory;
-  /** What tasks can reserve together, in Nomad's MHz: the clock of one core × cores, `cpu.totalcompute` on the node. */
+  /** What tasks can reserve together, in Nomad's MHz: the clock of one core × cores, without what the OS keeps. */
   readonly cpu: number;
   /** Its fixed IPv4 address in the LAN. Either every client has one or none. */
   readonly lanAddress?: string;

@@ -73,12 +73,13 @@ function toCluster(tree: Tree): ClusterProps {
 function toClient({ name, settings }: Host): Client {
   const memory = readVariable("nomad_memory", settings);
   const reservedMemory = readVariable("nomad_reserved_memory", settings);
+  const reservedCpu = settings.has("nomad_reserved_cpu") ? readVariable("nomad_reserved_cpu", settings) : 0;
   return {
     name,
     memory,
     reservedMemory,
     availableMemory: Memory.mebibytes(memory.toMebibytes() - reservedMemory.toMebibytes()),
-    cpu: readVariable("nomad_cpu_cores", settings) * readVariable("nomad_cpu_mhz", settings),
+    cpu: readVariable("nomad_cpu_cores", settings) * readVariable("nomad_cpu_mhz", settings) - reservedCpu,
     ...(settings.has("lan_address") && { lanAddress: readVariable("lan_address", settings) }),
   };
 }

@@ -37,6 +37,8 @@ export const VARIABLES = {
   nomad_memory: variable({ of: "clients", shared: false, example: "8GiB", parse: Memory.parse }),
   /** MiB or GiB: `memory` in the client's `reserved` block. */
   nomad_reserved_memory: variable({ of: "clients", shared: false, example: "768MiB", parse: Memory.parse }),
+  /** MHz: `cpu` in the client's `reserved` block. Nothing without it. */
+  nomad_reserved_cpu: variable({ of: "clients", shared: false, optional: true, example: "200", parse: count }),
   /** A count. With `nomad_cpu_mhz` it makes the client's `cpu_total_compute`. */
   nomad_cpu_cores: variable({ of: "clients", shared: false, example: "4", parse: count }),
   /** MHz of one core. */

@@ -26,7 +26,7 @@ export class Agents {
       const root = await until("a leader", 60, () => agents.send<{ SecretID: string }>("PUT", "acl/bootstrap"));
       agents.tokens.set("management", root.SecretID);
       for (const role of ["reader", "deployer", "patcher"] as const) {
-        const Rules = readFileSync(join(POLICIES, `${role}.hcl`), "utf8");
+        const Rules = readFileSync(join(POLICIES, `${role}.hcl`), "utf8").replace('"bitcoin"', '"lab"');
         await agents.send("PUT", `acl/policy/${role}`, { Name: role, Rules });
         const token = { Name: role, Type: "client", Policies: [role] };
         agents.tokens.set(role, (await agents.send<{ SecretID: string }>("PUT", "acl/token", token)).SecretID);

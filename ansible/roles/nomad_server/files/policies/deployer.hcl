@@ -1,31 +1,45 @@
-# Deploys and operates: npm run deploy, homelab restart, rebalance, pause and resume.
-namespace "*" {
-  policy       = "write"
-  capabilities = ["plan-job", "csi-register-plugin"]
+# npm run deploy, homelab restart, rebalance, pause and resume: jobs and volumes in bitcoin and default. Namespaces and the
+# scheduler need a management token.
+namespace "bitcoin" {
+  policy       = "read"
+  capabilities = ["submit-job", "plan-job", "scale-job", "alloc-lifecycle", "read-logs", "csi-write-volume", "csi-mount-volume"]
+
   variables {
-    path "nomad/jobs/*" {
+    path "*" {
       capabilities = ["list"]
     }
   }
 }
+
+# The CSI plugin runs here.
 namespace "default" {
-  policy       = "write"
-  capabilities = ["plan-job", "csi-register-plugin"]
+  policy       = "read"
+  capabilities = ["submit-job", "plan-job", "scale-job", "alloc-lifecycle", "read-logs", "csi-register-plugin"]
+
   variables {
-    path "nomad/jobs/*" {
+    path "*" {
       capabilities = ["list"]
     }
+
+    # A pause, and what was stopped for it.
     path "homelab/*" {
       capabilities = ["list", "read", "write", "destroy"]
     }
   }
 }
+
 node {
   policy = "read"
 }
-plugin {
+
+agent {
   policy = "read"
 }
+
 operator {
-  policy = "write"
+  policy = "read"
+}
+
+plugin {
+  policy = "read"
 }

@@ -1,10 +1,20 @@
-# Takes machines out of service and puts them back: the patch playbook, homelab node-lost.
+# The patch playbook, and homelab node-lost: takes nodes out of service and back, and saves a snapshot before.
 namespace "*" {
   policy = "read"
 }
+
 node {
   policy = "write"
 }
+
+agent {
+  policy = "read"
+}
+
+operator {
+  policy = "read"
+}
+
 plugin {
   policy = "read"
 }

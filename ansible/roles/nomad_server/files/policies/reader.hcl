@@ -1,31 +1,45 @@
-# Sees everything but secrets, changes nothing: homelab status, logs, drift, and the plan of a pull request.
+# homelab status, logs and drift, and the review of a pull request: sees jobs, volumes and nodes, changes nothing and reads
+# no secret.
 namespace "*" {
-  policy       = "read"
-  capabilities = ["plan-job", "read-logs"]
+  # plan-job compares a job with the one that runs, and registers nothing.
+  capabilities = ["list-jobs", "read-job", "parse-job", "plan-job", "read-logs", "csi-list-volume", "csi-read-volume"]
+
   variables {
-    path "nomad/jobs/*" {
+    # That a secret is there, and under which keys is not told.
+    path "*" {
       capabilities = ["list"]
     }
   }
 }
+
+# A namespace of its own name takes nothing from the block above.
 namespace "default" {
-  policy       = "read"
-  capabilities = ["plan-job", "read-logs"]
+  capabilities = ["list-jobs", "read-job", "parse-job", "plan-job", "read-logs", "csi-list-volume", "csi-read-volume"]
+
   variables {
-    path "nomad/jobs/*" {
+    path "*" {
       capabilities = ["list"]
     }
+
+    # Whether a pause is on.
     path "homelab/*" {
       capabilities = ["list", "read"]
     }
   }
 }
+
 node {
   policy = "read"
 }
-plugin {
+
+agent {
   policy = "read"
 }
+
 operator {
+  policy = "read"
+}
+
+plugin {
   policy = "read"
 }

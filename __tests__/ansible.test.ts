@@ -1,0 +1,215 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parse } from "yaml";
+import { Cluster } from "../cluster/cluster";
+import { VARIABLE_NAMES, VARIABLES } from "../cluster/variables";
+import { Duration } from "../nomad/duration";
+import { SERVICE_USER } from "../nomad/template";
+import { describeWith } from "./tools";
+
+const ANSIBLE = resolve(__dirname, "../ansible");
+const SOURCE = readFileSync(join(ANSIBLE, "inventory.yml"), "utf8");
+const ROLES = readdirSync(join(ANSIBLE, "roles"));
+const PLAYBOOKS = ["nomad_cluster.yml", "playbooks/preflight.yml", "playbooks/patch_cluster.yml"];
+const CLIENTS = ["pinode1", "pinode3", "pinode4"];
+
+/** Minutes, on a slow machine. */
+const PATIENCE = 5 * 60 * 1000;
+
+function yaml(...path: string[]): Record<string, unknown> {
+  return parse(readFileSync(join(ANSIBLE, ...path), "utf8")) ?? {};
+}
+
+function optionsOf(role: string): Record<string, { required?: boolean }> {
+  const specs = yaml("roles", role, "meta", "argument_specs.yml") as {
+    argument_specs: { main: { options: Record<string, { required?: boolean }> } };
+  };
+  return specs.argument_specs.main.options;
+}
+
+function run(program: string, args: readonly string[], cwd = ANSIBLE) {
+  const env = { ...process.env, NO_COLOR: "1", ANSIBLE_NOCOLOR: "1", NOMAD_TOKEN: "" };
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, env, encoding: "utf8" });
+  // Ansible's YAML folds long lines; what a reader sees as one sentence is one here.
+  return { status, output: stdout + stderr, text: (stdout + stderr).replaceAll(/\s+/g, " ").replaceAll("''", "'") };
+}
+
+/** The inventory with changes, in a folder of its own, beside what synthesis wrote. */
+function project(...changes: [from: string, to: string][]): string {
+  const folder = mkdtempSync(join(tmpdir(), "ansible-"));
+  let text = SOURCE;
+  for (const [from, to] of changes) {
+    expect(text).toContain(from);
+    text = text.replace(from, to);
+  }
+  mkdirSync(join(folder, "ansible"));
+  writeFileSync(join(folder, "ansible", "inventory.yml"), text);
+  return folder;
+}
+
+describe("the roles", () => {
+  test.each(ROLES)("%s: every default is described, and every description is of a default or the inventory", (role) => {
+    const own = Object.keys(optionsOf(role)).filter((name) => name.startsWith(`${role}_`));
+    expect(own.sort()).toEqual(Object.keys(yaml("roles", role, "defaults", "main.yml")).sort());
+  });
+
+  test("demand what the inventory must give, as the constructs do", () => {
+    const required = ROLES.flatMap((role) => Object.entries(optionsOf(role)))
+      .filter(([, { required }]) => required)
+      .map(([name]) => name);
+    // The LAN limits who may use bitcoind's RPC; no machine is configured to it.
+    const wanted = VARIABLE_NAMES.filter((name) => !("optional" in VARIABLES[name]) && name !== "lan_cidr");
+    expect(required).toEqual(expect.arrayContaining(wanted));
+  });
+
+  test("write snapshots as the user that the services run as", () => {
+    expect(yaml("roles", "nomad_server", "defaults", "main.yml").nomad_server_snapshot_user).toBe(SERVICE_USER);
+  });
+});
+
+describeWith(["ansible"], "the playbooks", () => {
+  test.each(PLAYBOOKS)("%s has no syntax error", (playbook) => {
+    expect(run("ansible-playbook", ["--syntax-check", playbook])).toMatchObject({ status: 0 });
+  });
+
+  test(
+    "please yamllint and ansible-lint's strictest profile",
+    () => {
+      expect(run("yamllint", ["--strict", "."])).toMatchObject({ status: 0, output: "" });
+      const { output } = run("ansible-lint", ["--nocolor", "--offline"]);
+      expect(output).toMatch(/Passed: 0 failure\(s\), 0 warning\(s\) .* '?production'?/);
+    },
+    PATIENCE,
+  );
+
+  describe("render for the inventory", () => {
+    const out = mkdtempSync(join(tmpdir(), "rendered-"));
+    const rendered = (host: string, file: string) => readFileSync(join(out, host, file), "utf8");
+    const cluster = Cluster.fromInventory(join(ANSIBLE, "inventory.yml"));
+
+    beforeAll(() => {
+      const playbook = resolve(__dirname, "fixtures/ansible/render.yml");
+      const { status, output } = run("ansible-playbook", [
+        "-e",
+        `out=${out}`,
+        "-e",
+        `roles=${ANSIBLE}/roles`,
+        playbook,
+      ]);
+      if (status !== 0) throw new Error(output);
+    }, PATIENCE);
+
+    test.each(CLIENTS)("a client that counts as the constructs do: %s", (host) => {
+      const client = cluster.clients.find(({ name }) => name === host);
+      const config = rendered(host, "nomad.hcl");
+      const figure = (name: string) => Number(new RegExp(`\\b${name} += (\\d+)`).exec(config)?.[1]);
+      expect(figure("memory_total_mb")).toBe(client?.memory.toMebibytes());
+      expect(figure("memory")).toBe(client?.reservedMemory.toMebibytes());
+      expect(figure("cpu_total_compute") - figure("cpu")).toBe(client?.cpu);
+      expect(config).toContain(`name       = "${host}"`);
+      expect(config).toContain(`datacenter = "${cluster.datacenter}"`);
+      expect(config).toContain(`bridge_network_subnet = "${cluster.bridgeSubnet}"`);
+      expect(config).toContain('servers = ["pinode2.local"]');
+      expect(config).toMatch(/nomad_retry {\s+attempts = 0\s+}/);
+      expect(config).toMatch(/allow_privileged = true[\s\S]*gc {\s.*\s+image = false\s+}/);
+      expect(config).toMatch(/acl {\s+enabled = true\s+}/);
+      expect(config).not.toContain("host_volume");
+    });
+
+    test("one stop chain: task, client, drain, Docker, systemd", () => {
+      for (const host of CLIENTS) {
+        const [, longest = ""] = /max_kill_timeout = "(.*)"/.exec(rendered(host, "nomad.hcl")) ?? [];
+        expect(longest).toBe(cluster.maxKillTimeout.toString());
+        const kill = Duration.parse(longest).toSeconds();
+        const stopTime = (file: string) => Number(/TimeoutStopSec=(\d+)/.exec(rendered(host, file))?.[1]);
+        expect(JSON.parse(rendered(host, "daemon.json"))["shutdown-timeout"]).toBe(kill);
+        expect(stopTime("docker.conf")).toBeGreaterThan(kill);
+        expect(stopTime("nomad.service")).toBeGreaterThan(cluster.drainDeadline.toSeconds());
+        expect(rendered(host, "nomad.service")).toContain("After=network-online.target docker.service");
+      }
+    });
+
+    test("a server that elects with its peers and takes snapshots to the NAS", () => {
+      const config = rendered("pinode2", "nomad.hcl");
+      expect(config).toContain(`bootstrap_expect = ${cluster.servers.length}`);
+      expect(config).toContain("prometheus_metrics         = true");
+      expect(config).not.toContain("scheduler");
+      const program = rendered("pinode2", "nomad-snapshot");
+      expect(program).toContain(`${cluster.nas.address}:/mnt/homelab-snapshots/nomad`);
+      expect(program).not.toContain("redact");
+      expect(rendered("pinode2", "nomad-snapshot.timer")).toContain("OnCalendar=daily");
+    });
+
+    describeWith(["nomad"], "files that Nomad accepts", () => {
+      test.each(["pinode2", ...CLIENTS])("%s", (host) => {
+        expect(run("nomad", ["config", "validate", join(out, host, "nomad.hcl")])).toMatchObject({ status: 0 });
+      });
+    });
+  });
+
+  describe("refuse, before any machine is reached,", () => {
+    const synthesized = project();
+
+    beforeAll(() => {
+      run(process.execPath, ["node_modules/typescript/bin/tsc"], resolve(__dirname, ".."));
+      const { status, output } = run(process.execPath, [resolve(__dirname, "../dist/main.js")], synthesized);
+      if (status !== 0) throw new Error(output);
+    }, PATIENCE);
+
+    const refusals: [title: string, changes: [string, string][], message: string][] = [
+      [
+        "a kill timeout below what the jobs need",
+        [["nomad_max_kill_timeout: 15m", "nomad_max_kill_timeout: 5m"]],
+        "bitcoin.bitcoin.bitcoind may take 900 s to stop, nomad_max_kill_timeout is 300 s",
+      ],
+      [
+        "a drain deadline below the kill timeout",
+        [["nomad_drain_deadline: 15m", "nomad_drain_deadline: 10m"]],
+        "nomad_drain_deadline (600 s) is shorter than nomad_max_kill_timeout (900 s)",
+      ],
+      [
+        "an even number of servers",
+        [
+          [
+            "          ansible_host: pinode2.local\n",
+            "          ansible_host: pinode2.local\n        pinode5:\n          ansible_host: pinode5.local\n",
+          ],
+        ],
+        "2 servers: an even number survives no more losses than one less",
+      ],
+      ["a missing figure", [["    nomad_drain_deadline: 15m\n", ""]], "nomad_drain_deadline of pinode1 is not set"],
+      ["a missing variable", [["    nomad_region: global\n", ""]], "missing required arguments: nomad_region"],
+      ["a wrong type", [["    postgres_port: 5432", "    postgres_port: many"]], "postgres_port"],
+      [
+        "a duration without unit",
+        [["nomad_drain_deadline: 15m", "nomad_drain_deadline: 900"]],
+        '"900" is not a duration',
+      ],
+    ];
+    test.each(refusals)("%s", (_title, changes, message) => {
+      const inventory = join(project(...changes), "ansible", "inventory.yml");
+      const args = ["-i", inventory, "-e", `common_cdktf_out=${synthesized}/cdktf.out`, "playbooks/patch_cluster.yml"];
+      const { status, text } = run("ansible-playbook", args);
+      expect(text).toContain(message);
+      expect(status).not.toBe(0);
+      expect(text).not.toContain("Reach every host");
+    });
+
+    test("a host in --limit that there is not", () => {
+      const { status, text } = run("ansible-playbook", ["--limit", "pinode1,pinode9", "playbooks/patch_cluster.yml"]);
+      expect(text).toContain(
+        "--limit names pinode9, which the inventory has not: it has pinode2, pinode1, pinode3, pinode4",
+      );
+      expect(status).not.toBe(0);
+    });
+
+    test("five minutes, as synthesis does", () => {
+      const folder = project(["nomad_max_kill_timeout: 15m", "nomad_max_kill_timeout: 5m"]);
+      const { status, output } = run(process.execPath, [resolve(__dirname, "../dist/main.js")], folder);
+      expect(status).not.toBe(0);
+      expect(output).toMatch(/KillTimeout = 15m\n.*longer than the clients honour \(5m\)/);
+    });
+  });
+});

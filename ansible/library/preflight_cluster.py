@@ -1,0 +1,192 @@
+"""Judges whether a Nomad cluster may be worked on now: all that is wrong at once, each with its remedy."""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.nomad_api import (
+    ARGUMENTS,
+    Nomad,
+    NomadError,
+    SYSTEM,
+    failing_jobs,
+    label,
+    registered_jobs,
+    sick_plugins,
+)
+
+DOCUMENTATION = r"""
+module: preflight_cluster
+short_description: Finds what speaks against draining the nodes of a Nomad cluster one by one
+description:
+  - Asks for the leader, the nodes, allocations, deployments, CSI plugins and kill timeouts, and whether the allocations
+    of every client fit on the others. Changes nothing.
+options:
+  api_url:
+    description: The HTTP API of any agent, without path.
+    type: str
+    required: true
+  token:
+    description: A token of the policy C(patcher), or a management token. Empty for a cluster without ACL.
+    type: str
+    default: ""
+  clients:
+    description: The names of the client nodes that must be there.
+    type: list
+    elements: str
+    required: true
+  max_kill_seconds:
+    description: The clients' C(max_kill_timeout) in seconds.
+    type: int
+    required: true
+  roll:
+    description: Whether nodes are about to be drained. Otherwise only the kill timeouts are judged.
+    type: bool
+    default: true
+  reason:
+    description: What a former run wrote into the drains it left, which this run may go on with.
+    type: str
+    default: ""
+author: [the homelab]
+"""
+
+
+def leader(nomad):
+    """Without a leader nothing else can be asked."""
+    if not nomad.get("status/leader"):
+        return [("leader", "the servers have no leader", "look at `journalctl -u nomad` on the servers")]
+    return []
+
+
+def nodes(nomad, names, reason):
+    """Every client there, ready and eligible, or left by a former run of the same playbook."""
+    found = []
+    for name in names:
+        try:
+            node = nomad.node(name)
+        except NomadError as error:
+            found.append(("nodes", str(error), f"start Nomad on {name}, or purge the node that is no more"))
+            continue
+        left_by_us = ((node.get("LastDrain") or {}).get("Meta") or {}).get("reason") == reason
+        if node["Status"] != "ready":
+            found.append(("nodes", f"{name} is {node['Status']}", f"mend it first: `journalctl -u nomad` on {name}"))
+        elif node["SchedulingEligibility"] != "eligible" and not left_by_us:
+            remedy = f"`nomad node eligibility -enable {node['ID'][:8]}` when whoever took it out is done"
+            found.append(("nodes", f"{name} is not eligible, and not because of an earlier run of this", remedy))
+    return found
+
+
+def allocations(nomad):
+    """What should run, runs."""
+    found = []
+    for one in nomad.get("allocations", namespace="*"):
+        bad = one["ClientStatus"] in ("failed", "pending", "lost", "unknown")
+        replaced = one.get("NextAllocation") or one.get("JobType") in ("batch", "sysbatch")
+        if one["DesiredStatus"] == "run" and bad and not replaced:
+            remedy = (
+                f"`nomad alloc status -namespace {one['Namespace']} {one['ID'][:8]}` says why; mend or stop the job"
+            )
+            found.append(("allocations", f"{label(one)} on {one['NodeName']} is {one['ClientStatus']}", remedy))
+    return found
+
+
+def health(nomad):
+    """No deployment under way, every service complete, every CSI plugin well."""
+    remedy = "wait until it is done and healthy, or mend it"
+    return [("health", one, remedy) for one in failing_jobs(nomad) + sick_plugins(nomad)]
+
+
+def kill_timeouts(jobs, longest):
+    """A client cuts a longer kill timeout to its own maximum, and so kills what is still stopping."""
+    found = []
+    for job in jobs:
+        for group in job["TaskGroups"]:
+            for task in group["Tasks"]:
+                seconds = task["KillTimeout"] // 10**9
+                if seconds > longest:
+                    place = f"{job['Namespace']}/{job['ID']}, task {task['Name']}"
+                    text = f"{place} may take {seconds} s to stop, nomad_max_kill_timeout is {longest} s"
+                    remedy = f"raise nomad_max_kill_timeout and nomad_drain_deadline in the inventory to {seconds}s"
+                    found.append(("kill-timeout", text, remedy))
+    return found
+
+
+def placement(nomad, names):
+    """With any one client drained, what it runs fits on the others."""
+    free, running = {}, {name: [] for name in names}
+    for name in names:
+        node = nomad.node(name)
+        all_of, kept = node["NodeResources"], node.get("ReservedResources") or {}
+        free[name] = [
+            all_of["Cpu"]["CpuShares"] - (kept.get("Cpu") or {}).get("CpuShares", 0),
+            all_of["Memory"]["MemoryMB"] - (kept.get("Memory") or {}).get("MemoryMB", 0),
+        ]
+        for one in nomad.get(f"node/{node['ID']}/allocations") or []:
+            if one["DesiredStatus"] != "run" or one["ClientStatus"] not in ("running", "pending"):
+                continue
+            tasks = one["AllocatedResources"]["Tasks"].values()
+            needs = [sum(t["Cpu"]["CpuShares"] for t in tasks), sum(t["Memory"]["MemoryMB"] for t in tasks)]
+            free[name] = [free[name][0] - needs[0], free[name][1] - needs[1]]
+            if one["Job"]["Type"] not in SYSTEM:
+                running[name].append((*needs, label(one)))
+    found = []
+    for name in names:
+        others = [list(free[other]) for other in names if other != name]
+        misfit = first_misfit(sorted(running[name], key=lambda one: (-one[1], -one[0])), others)
+        if misfit:
+            cpu, memory, what = misfit
+            text = f"with {name} drained, {what} ({cpu} MHz, {memory} MiB) fits on no other client"
+            found.append(("placement", text, "stop or shrink something, or move allocations with `nomad alloc stop`"))
+    return found
+
+
+def first_misfit(items, bins):
+    """The first item, in their order, that finds no place beside those before it, or nothing."""
+    if fits(items, bins):
+        return None
+    return next(one for index, one in enumerate(items) if not fits(items[: index + 1], bins))
+
+
+def fits(items, bins):
+    """Whether all items can be placed, by trying every bin for each."""
+    if not items:
+        return True
+    cpu, memory, _ = items[0]
+    tried = []
+    for index, (free_cpu, free_memory) in enumerate(bins):
+        if cpu > free_cpu or memory > free_memory or bins[index] in tried:
+            continue
+        tried.append(bins[index])
+        rest = [[c - cpu, m - memory] if at == index else [c, m] for at, (c, m) in enumerate(bins)]
+        if fits(items[1:], rest):
+            return True
+    return False
+
+
+def main():
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec={
+            **ARGUMENTS,
+            "clients": {"type": "list", "elements": "str", "required": True},
+            "max_kill_seconds": {"type": "int", "required": True},
+            "roll": {"type": "bool", "default": True},
+            "reason": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    nomad = Nomad(params["api_url"], params["token"])
+    try:
+        found = leader(nomad)
+        if not found:
+            found = kill_timeouts(registered_jobs(nomad), params["max_kill_seconds"])
+            if params["roll"]:
+                found += nodes(nomad, params["clients"], params["reason"]) + allocations(nomad) + health(nomad)
+                if not any(check == "nodes" for check, _, _ in found):
+                    found += placement(nomad, params["clients"])
+    except NomadError as error:
+        found = [("api", str(error), "the playbook needs the API of a Nomad server, and NOMAD_TOKEN where ACL is on")]
+    keys = ("check", "found", "remedy")
+    module.exit_json(changed=False, findings=[{"level": "error", **dict(zip(keys, one))} for one in found])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Nomad's HTTP API for the modules of this folder: JSON in, JSON out, never the tables that the CLI prints."""
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+# What a task group's allocations may be while they hold something on their node.
+LIVE = ("pending", "running", "unknown")
+# Kinds of jobs that a drain leaves alone, because a CSI plugin must outlive the mounts it made.
+SYSTEM = ("system", "sysbatch")
+
+ARGUMENTS = {
+    "api_url": {"type": "str", "required": True},
+    "token": {"type": "str", "no_log": True, "default": ""},
+}
+
+
+class NomadError(Exception):
+    """An answer that is none, with the request and what Nomad said."""
+
+
+class Nomad:
+    """A connection to one agent. It forwards to the leader, so any will do."""
+
+    def __init__(self, api_url, token):
+        self.api_url = api_url.rstrip("/")
+        self.token = token
+
+    def get(self, path, **query):
+        """Reads `/v1/<path>`."""
+        return self._send("GET", path, query)
+
+    def post(self, path, body, **query):
+        """Writes to `/v1/<path>`."""
+        return self._send("POST", path, query, json.dumps(body).encode())
+
+    def node(self, name):
+        """The node of that name, in full. A machine that was set up anew leaves an older node of its name behind."""
+        found = [node for node in self.get("nodes") if node["Name"] == name]
+        found = [node for node in found if node["Status"] != "down"] or found
+        if len(found) != 1:
+            states = ", ".join(node["Status"] for node in found) or "none"
+            raise NomadError(f"Nomad has not one node named {name} but: {states}")
+        return self.get("node/" + found[0]["ID"])
+
+    def _send(self, method, path, query, body=None):
+        url = f"{self.api_url}/v1/{path}" + ("?" + urllib.parse.urlencode(query) if query else "")
+        headers = {"Content-Type": "application/json", **({"X-Nomad-Token": self.token} if self.token else {})}
+        request = urllib.request.Request(url, data=body, method=method, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                text = response.read().decode()
+        except urllib.error.HTTPError as error:
+            said = error.read().decode(errors="replace").strip()
+            hint = "; is NOMAD_TOKEN right, and its policy enough?" if error.code == 403 else ""
+            raise NomadError(f"{method} {url}: {error.code} {said}{hint}") from error
+        except OSError as error:
+            raise NomadError(f"{method} {url}: {error}; does the Nomad server run?") from error
+        return json.loads(text) if text else None
+
+
+def until(seconds, ask):
+    """Asks every two seconds until nothing is left to wait for. Gives what was left at the end, [] when all is well.
+
+    An API that does not answer is one more thing to wait for: the server may be electing a leader.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            left = ask()
+        except NomadError as error:
+            left = [str(error)]
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(2)
+
+
+def label(allocation):
+    """How an allocation is called in messages: `bitcoin/electrs.electrs[0] (1a2b3c4d)`."""
+    return f"{allocation['Namespace']}/{allocation['Name']} ({allocation['ID'][:8]})"
+
+
+def is_system(allocation):
+    """Whether a drain that ignores system jobs leaves it."""
+    job = allocation.get("Job") or {}
+    return (allocation.get("JobType") or job.get("Type")) in SYSTEM
+
+
+def failing_jobs(nomad):
+    """What is missing of every service being as it should: a line for each deployment and task group."""
+    left = [
+        f"deployment of {one['Namespace']}/{one['JobID']} is {one['Status']}"
+        for one in nomad.get("deployments", namespace="*")
+        if one["Status"] in ("running", "paused", "pending", "blocked", "unblocking", "initializing")
+    ]
+    healthy = {}
+    for one in nomad.get("allocations", namespace="*"):
+        if one["DesiredStatus"] == "run" and one["ClientStatus"] == "running" and is_healthy(nomad, one):
+            key = (one["Namespace"], one["JobID"], one["TaskGroup"])
+            healthy[key] = healthy.get(key, 0) + 1
+    for job in service_jobs(nomad):
+        for group in job["TaskGroups"]:
+            count = healthy.get((job["Namespace"], job["ID"], group["Name"]), 0)
+            if count < group["Count"]:
+                left.append(f"{job['Namespace']}/{job['ID']}.{group['Name']}: {count} of {group['Count']} healthy")
+    return left
+
+
+def registered_jobs(nomad):
+    """Every job that is not stopped, in full."""
+    stubs = [stub for stub in nomad.get("jobs", namespace="*") if not stub.get("Stop")]
+    return [nomad.get("job/" + urllib.parse.quote(one["ID"], safe=""), namespace=one["Namespace"]) for one in stubs]
+
+
+def service_jobs(nomad):
+    """Those of them that run for ever on some node."""
+    return [job for job in registered_jobs(nomad) if job["Type"] == "service" and job["Status"] != "dead"]
+
+
+def is_healthy(nomad, allocation):
+    """Whether a running allocation is well.
+
+    Nomad decides once, after a while; when it gave up before a slow start was done, the checks tell how it is now.
+    """
+    decided = (allocation.get("DeploymentStatus") or {}).get("Healthy")
+    if decided is not False:
+        return decided is True
+    checks = nomad.get(f"client/allocation/{allocation['ID']}/checks", namespace=allocation["Namespace"]) or {}
+    return bool(checks) and all(check["Status"] == "success" for check in checks.values())
+
+
+def sick_plugins(nomad, node_id=None):
+    """CSI plugins that are not healthy everywhere, or on one node."""
+    left = []
+    for stub in nomad.get("plugins", type="csi"):
+        plugin = nomad.get("plugin/csi/" + urllib.parse.quote(stub["ID"], safe=""))
+        if node_id:
+            here = (plugin.get("Nodes") or {}).get(node_id)
+            if here and not here["Healthy"]:
+                left.append(f"CSI plugin {stub['ID']} is not healthy on this node")
+        elif plugin["NodesHealthy"] < plugin["NodesExpected"]:
+            left.append(f"CSI plugin {stub['ID']}: {plugin['NodesHealthy']} of {plugin['NodesExpected']} nodes healthy")
+    return left

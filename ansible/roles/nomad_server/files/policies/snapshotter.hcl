@@ -1,0 +1,4 @@
+# Saves snapshots of Nomad's state; used by the timer on each server.
+operator {
+  capabilities = ["snapshot-save"]
+}

@@ -1,0 +1,10 @@
+/** Tests of the playbooks on machines of their own: a quarter of an hour, one after another, as root. See README.md. */
+module.exports = {
+  ...require("./jest.config.js"),
+  roots: ["<rootDir>/__tests__/ansible"],
+  testPathIgnorePatterns: [],
+  testTimeout: 20 * 60 * 1000,
+  maxWorkers: 1,
+  // A step stands on the one before it.
+  bail: 1,
+};
