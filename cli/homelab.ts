@@ -2,11 +2,17 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
+import { drift } from "./drift";
+import { guard } from "./guard";
+import { logs } from "./logs";
 import { overview } from "./overview";
+import { pause, resume } from "./pause";
+import { restart } from "./restart";
 import { secrets } from "./secrets";
+import { status } from "./status";
 import type { Example, Verb } from "./verb";
 
-const VERBS: readonly Verb[] = [overview, secrets];
+const VERBS: readonly Verb[] = [overview, status, logs, drift, guard, restart, pause, resume, secrets];
 
 /** The program with all its verbs. What is wrong on the command line is thrown as commander's own error. */
 export function homelab(): Command {

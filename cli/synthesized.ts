@@ -12,6 +12,24 @@ export interface Storage {
   readonly pluginId?: string;
   /** The NFS server. */
   readonly server?: string;
+  /** What the plugin finds it by, of a volume that is registered. */
+  readonly context?: Readonly<Record<string, string>>;
+}
+
+/** A namespace that the stack manages; what it does not set is absent. */
+export interface NamespaceRecord {
+  readonly name: string;
+  readonly description?: string;
+  readonly drivers?: readonly string[];
+  readonly networkModes?: readonly string[];
+}
+
+/** The scheduler's settings that the stack manages; what it does not set is absent. */
+export interface SchedulerRecord {
+  readonly algorithm?: string;
+  readonly memoryOversubscription?: boolean;
+  /** By the provider's names, such as `system_scheduler_enabled`. */
+  readonly preemption?: Readonly<Record<string, boolean>>;
 }
 
 /** One stack with Nomad jobs, as synthesis wrote it. */
@@ -27,6 +45,8 @@ export interface Synthesized {
   readonly described: boolean;
   /** Of the volumes that the stack manages. */
   readonly storage: readonly Storage[];
+  readonly namespaces: readonly NamespaceRecord[];
+  readonly scheduler?: SchedulerRecord;
 }
 
 /** The folder that synthesis writes to: CDKTF_OUTDIR, or `output` of cdktf.json, or `cdktf.out`. */
@@ -115,6 +135,8 @@ function readStack(path: string, stack: string, project: string): Synthesized[] 
       },
       described: output !== undefined,
       storage: volumes.map(({ storage }) => storage),
+      namespaces: namespacesOf(file),
+      ...schedulerOf(file),
     },
   ];
 }
@@ -182,6 +204,7 @@ function volumesOf(file: StackFile, stack: string): { record: VolumeRecord; stor
         volumeId: volume_id ?? name,
         ...(plugin_id && { pluginId: plugin_id }),
         ...(server && { server }),
+        ...(context && { context: context as Readonly<Record<string, string>> }),
       },
     };
   });
@@ -207,6 +230,45 @@ function namespaceOf(value: unknown, file: StackFile): string {
   const [, resource] = /^\$\{nomad_namespace\.([\w-]+)\.(?:name|id)\}$/.exec(text) ?? [];
   const name = resource && file.resource?.nomad_namespace?.[resource]?.name;
   return typeof name === "string" ? name : text;
+}
+
+function namespacesOf(file: StackFile): NamespaceRecord[] {
+  return Object.values(file.resource?.nomad_namespace ?? {}).map((resource) => {
+    const { name, description, capabilities } = resource as Partial<NamespaceArguments>;
+    const [first] = [capabilities ?? []].flat();
+    return {
+      name: name ?? "",
+      ...(description !== undefined && { description: unescapeTerraform(description) }),
+      ...(first?.enabled_task_drivers && { drivers: first.enabled_task_drivers }),
+      ...(first?.enabled_network_modes && { networkModes: first.enabled_network_modes }),
+    };
+  });
+}
+
+interface NamespaceArguments {
+  readonly name: string;
+  readonly description: string;
+  readonly capabilities: OneOrMore<{ enabled_task_drivers?: string[]; enabled_network_modes?: string[] }>;
+}
+
+function schedulerOf(file: StackFile): { scheduler?: SchedulerRecord } {
+  const [resource] = Object.values(file.resource?.nomad_scheduler_config ?? {});
+  if (!resource) return {};
+  const { scheduler_algorithm, memory_oversubscription_enabled, preemption_config } =
+    resource as Partial<SchedulerArguments>;
+  return {
+    scheduler: {
+      ...(scheduler_algorithm && { algorithm: scheduler_algorithm }),
+      ...(memory_oversubscription_enabled !== undefined && { memoryOversubscription: memory_oversubscription_enabled }),
+      ...(preemption_config && { preemption: preemption_config }),
+    },
+  };
+}
+
+interface SchedulerArguments {
+  readonly scheduler_algorithm: string;
+  readonly memory_oversubscription_enabled: boolean;
+  readonly preemption_config: Readonly<Record<string, boolean>>;
 }
 
 /** The construct's path; the ids `Default` of resources inside of constructs say nothing. */

@@ -12,10 +12,20 @@ export interface RequestOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   /** The ACL capability that it takes, for the message of a 403, such as `"read-job" in namespace "bitcoin"`. */
   readonly needs?: string;
+  /** Whether asking twice does no harm, though it is not a plain read. */
+  readonly repeatable?: boolean;
+  /** Milliseconds to wait for the whole answer. @default 30,000 */
+  readonly timeout?: number;
 }
 
 /** Nomad itself waits 5 s for a leader before it says that there is none. */
 const TIMEOUT_MS = 30_000;
+
+/** Nomad refuses more than 100 connections of one host (`http_max_conns_per_client`). */
+const CONNECTIONS = 20;
+
+/** How long to wait before a second and a third try. */
+const RETRIES_MS = [500, 1_500];
 
 /**
  * Nomad's HTTP API, with NOMAD_TOKEN, NOMAD_CACERT, NOMAD_CLIENT_CERT, NOMAD_CLIENT_KEY, NOMAD_TLS_SERVER_NAME and
@@ -61,19 +71,20 @@ export class NomadClient {
     this.token = environment.NOMAD_TOKEN || undefined;
     const secure = this.address.startsWith("https:");
     const tls = secure ? tlsOptions(environment) : {};
-    this.agent = secure ? new https.Agent(tls) : new http.Agent();
+    const pool = { maxSockets: CONNECTIONS };
+    this.agent = secure ? new https.Agent({ ...tls, ...pool }) : new http.Agent(pool);
     const unchecked = `NOMAD_SKIP_VERIFY is set: whoever answers at ${this.address} is taken for Nomad`;
     this.warnings = tls.rejectUnauthorized === false ? [unchecked] : [];
   }
 
   /**
-   * Reads.
+   * Reads. When the connection is cut, or the servers have no leader for a moment, it is tried three times.
    *
    * @param path what follows `/v1/`, in parts, each encoded as a whole, slashes too: `["job", "a/b", "versions"]`.
    * @throws NomadError without an answer, and for every status but 2xx.
    */
   get<T>(path: readonly string[], options: RequestOptions = {}): Promise<T> {
-    return this.request("GET", path, options);
+    return this.request("GET", path, { repeatable: true, ...options });
   }
 
   /** Writes, or asks with a body; otherwise as {@link get}. */
@@ -81,24 +92,63 @@ export class NomadClient {
     return this.request("PUT", path, options, JSON.stringify(body));
   }
 
-  private async request<T>(
-    method: string,
-    path: readonly string[],
-    { namespace, query, needs }: RequestOptions,
-    body?: string,
-  ): Promise<T> {
-    const url = new URL(`${this.address}/v1/${path.map(encodeURIComponent).join("/")}`);
-    const place = `${method} ${this.address}/v1/${path.join("/")}`;
-    for (const [name, value] of Object.entries({ namespace, ...query })) {
-      if (value !== undefined) url.searchParams.set(name, String(value));
-    }
-    const { status, text } = await this.send(method, url, body);
-    if (status < 200 || status > 299) {
-      throw new NomadError(
-        `${place}: ${explainStatus(status, text, { hasToken: this.token !== undefined, needs })}`,
-        status,
+  /** Removes; otherwise as {@link get}. */
+  delete<T>(path: readonly string[], options: RequestOptions = {}): Promise<T> {
+    return this.request("DELETE", path, options);
+  }
+
+  /**
+   * Reads what may have no end, piece by piece. There is no limit of time: Nomad answers when there is something to say.
+   *
+   * @param signal ends it, without an error.
+   * @throws NomadError for every status but 2xx, and when the connection is cut.
+   */
+  async *stream(path: readonly string[], options: RequestOptions, signal: AbortSignal): AsyncGenerator<Buffer> {
+    const url = this.url(path, options);
+    const { request } = url.protocol === "https:" ? https : http;
+    const headers = this.token ? { "x-nomad-token": this.token } : {};
+    try {
+      const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
+        request(url, { headers, agent: this.agent, signal }, resolve).on("error", reject).end();
+      });
+      const { statusCode = 0 } = response;
+      if (statusCode >= 200 && statusCode <= 299) {
+        yield* response as AsyncIterable<Buffer>;
+        return;
+      }
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk);
+      throw this.refused(
+        `GET ${this.address}/v1/${path.join("/")}`,
+        statusCode,
+        Buffer.concat(chunks).toString(),
+        options,
       );
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof NomadError) throw error;
+      throw new NomadError(explainFailure(error as NodeJS.ErrnoException, this.address, this.timeout), undefined, true);
     }
+  }
+
+  private async request<T>(method: string, path: readonly string[], options: RequestOptions, body?: string) {
+    const delays = options.repeatable ? RETRIES_MS : [];
+    for (const delay of delays) {
+      try {
+        return await this.once<T>(method, path, options, body);
+      } catch (error) {
+        if (!(error instanceof NomadError && error.passing)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, delay));
+      }
+    }
+    return this.once<T>(method, path, options, body);
+  }
+
+  private async once<T>(method: string, path: readonly string[], options: RequestOptions, body?: string): Promise<T> {
+    const { timeout = this.timeout } = options;
+    const { status, text } = await this.send(method, this.url(path, options), timeout, body);
+    const place = `${method} ${this.address}/v1/${path.join("/")}`;
+    if (status < 200 || status > 299) throw this.refused(place, status, text, options);
     try {
       return (text === "" ? undefined : JSON.parse(text)) as T;
     } catch {
@@ -106,7 +156,23 @@ export class NomadClient {
     }
   }
 
-  private send(method: string, url: URL, body?: string): Promise<{ status: number; text: string }> {
+  private url(path: readonly string[], { namespace, query }: RequestOptions): URL {
+    const url = new URL(`${this.address}/v1/${path.map(encodeURIComponent).join("/")}`);
+    for (const [name, value] of Object.entries({ namespace, ...query })) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    return url;
+  }
+
+  private refused(place: string, status: number, text: string, { needs }: RequestOptions): NomadError {
+    return new NomadError(
+      `${place}: ${explainStatus(status, text, { hasToken: this.token !== undefined, needs })}`,
+      status,
+      status === 429 || status >= 502 || text.includes("No cluster leader"),
+    );
+  }
+
+  private send(method: string, url: URL, timeout: number, body?: string): Promise<{ status: number; text: string }> {
     const { agent, token } = this;
     const headers = {
       accept: "application/json",
@@ -116,8 +182,8 @@ export class NomadClient {
     const { request } = url.protocol === "https:" ? https : http;
     return new Promise((resolve, reject) => {
       const fail = (error: NodeJS.ErrnoException) =>
-        reject(new NomadError(explainFailure(error, this.address, this.timeout)));
-      const sent = request(url, { method, headers, agent, signal: AbortSignal.timeout(this.timeout) }, (response) => {
+        reject(new NomadError(explainFailure(error, this.address, timeout), undefined, error.code === "ECONNRESET"));
+      const sent = request(url, { method, headers, agent, signal: AbortSignal.timeout(timeout) }, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk) => chunks.push(chunk));
         response.on("error", fail);

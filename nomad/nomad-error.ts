@@ -8,6 +8,8 @@ export class NomadError extends Error {
     message: string,
     /** The HTTP status; absent when there was no answer. */
     readonly status?: number,
+    /** Whether the next moment may bring another answer. */
+    readonly passing = false,
   ) {
     super(message);
   }

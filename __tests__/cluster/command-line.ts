@@ -1,0 +1,55 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import type { Job } from "../../.gen/nomad/job";
+import type { HomelabOutput } from "../../rules/homelab";
+import { stackFile, synthesized } from "../cli/project";
+
+export interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+  readonly seconds: number;
+}
+
+/** How a command line is run. */
+export interface Circumstances {
+  readonly token: string;
+  readonly stdin?: string;
+  /** Called as soon as the program has printed something. */
+  readonly onOutput?: (printed: string, child: ChildProcess) => void;
+}
+
+/** Writes what synthesis of a stack with these jobs would, for a Nomad at this address. Gives its folder. */
+export function synthesize(
+  address: string,
+  jobs: readonly Job[],
+  output: Partial<HomelabOutput> = {},
+  resources: object = {},
+): string {
+  const provider = { nomad: [{ address }] };
+  const nomad_namespace = { lab: { name: "lab" } };
+  return synthesized({ homelab: { ...stackFile(jobs, output, { nomad_namespace, ...resources }), provider } });
+}
+
+/** Runs the program as a process of its own, as its owner does. */
+export async function homelab(folder: string, args: readonly string[], circumstances: Circumstances): Promise<Ran> {
+  const { token, stdin = "", onOutput } = circumstances;
+  const start = Date.now();
+  const child = spawn(process.execPath, [join(__dirname, "cli.js"), ...args], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, NOMAD_TOKEN: token },
+  });
+  const printed = { out: "", err: "" };
+  for (const [name, stream] of [
+    ["out", child.stdout],
+    ["err", child.stderr],
+  ] as const) {
+    stream.on("data", (chunk) => {
+      printed[name] += chunk;
+      onOutput?.(printed.out + printed.err, child);
+    });
+  }
+  child.stdin.end(stdin);
+  const code = await new Promise<number | null>((done) => child.once("close", done));
+  return { code, ...printed, seconds: (Date.now() - start) / 1000 };
+}
