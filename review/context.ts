@@ -1,0 +1,66 @@
+import type { Job } from "../.gen/nomad/job";
+import { changedPaths } from "./diff";
+import type { Change, Plan } from "./plan";
+import { type JobEntry, type Side, sidesOf } from "./stack";
+
+/** One `nomad_job` of the plan, with the job before and after. */
+export interface JobChange {
+  readonly change: Change;
+  readonly before?: JobEntry;
+  readonly after?: JobEntry;
+  /** Fields that differ when it can be read on both sides. */
+  readonly paths: readonly string[];
+}
+
+/** Everything the dangers are judged by. */
+export interface Context {
+  readonly plan: Plan;
+  readonly before: Side;
+  readonly after: Side;
+  readonly jobs: readonly JobChange[];
+}
+
+export function contextOf(plan: Plan): Context {
+  const { before, after } = sidesOf(plan);
+  const jobs = plan.changes
+    .filter(({ type }) => type === "nomad_job")
+    .map((change): JobChange => {
+      const old = change.before && before.jobs.find(({ address }) => address === change.address);
+      const now = change.after && after.jobs.find(({ address }) => address === change.address);
+      const [from, to] = [old?.read.job, now?.read.job];
+      return {
+        change,
+        ...(old && { before: old }),
+        ...(now && { after: now }),
+        paths: from && to && change.action !== "none" ? changedPaths(from, to) : [],
+      };
+    });
+  return { plan, before, after, jobs };
+}
+
+/** A job by its name in Nomad. */
+export function keyOf({ Namespace, ID }: Pick<Job, "Namespace" | "ID">): string {
+  return `${Namespace}/${ID}`;
+}
+
+/** Whether Terraform destroys what the resource was. */
+export function isRemoved({ action }: Change): boolean {
+  return action === "delete" || action === "replace" || action === "forget";
+}
+
+/** The job that Terraform knows under this address, as text calls it. */
+export function jobName({ change, before, after }: JobChange): string {
+  return (before?.read.job ?? after?.read.job)?.ID ?? change.address.replace(/^.*\./, "");
+}
+
+/** Jobs that go on running though they leave the code: destroyed without being deregistered, or under another ID now. */
+export function leftBehind({ jobs, after }: Context): JobChange[] {
+  return jobs.filter((one) => {
+    const job = one.before?.read.job;
+    if (!job || after.jobs.some(({ read }) => read.job && keyOf(read.job) === keyOf(job))) return false;
+    const { change, before } = one;
+    if (change.action === "update") return one.after?.read.job !== undefined;
+    if (change.action === "forget") return true;
+    return isRemoved(change) && before?.deregisters === false;
+  });
+}
