@@ -8,6 +8,10 @@ export interface JobChange {
   readonly change: Change;
   readonly before?: JobEntry;
   readonly after?: JobEntry;
+  /** The address under which Terraform knew the same job: its construct was renamed, the job goes on. */
+  readonly movedFrom?: string;
+  /** The address under which it goes on. */
+  readonly movedTo?: string;
   /** Fields that differ when it can be read on both sides. */
   readonly paths: readonly string[];
 }
@@ -22,17 +26,25 @@ export interface Context {
 
 export function contextOf(plan: Plan): Context {
   const { before, after } = sidesOf(plan);
+  const entry = (side: Side, key: string, address?: string) =>
+    side.jobs.find(({ address: one, read }) => one !== address && read.job && keyOf(read.job) === key);
   const jobs = plan.changes
     .filter(({ type }) => type === "nomad_job")
     .map((change): JobChange => {
-      const old = change.before && before.jobs.find(({ address }) => address === change.address);
+      const own = change.before && before.jobs.find(({ address }) => address === change.address);
       const now = change.after && after.jobs.find(({ address }) => address === change.address);
-      const [from, to] = [old?.read.job, now?.read.job];
+      const from = change.action === "create" && now?.read.job ? entry(before, keyOf(now.read.job)) : undefined;
+      const to =
+        isRemoved(change) && !now && own?.read.job ? entry(after, keyOf(own.read.job), change.address) : undefined;
+      const old = own ?? from;
+      const isReadable = old?.read.job && now?.read.job && change.action !== "none";
       return {
         change,
         ...(old && { before: old }),
         ...(now && { after: now }),
-        paths: from && to && change.action !== "none" ? changedPaths(from, to) : [],
+        ...(from && { movedFrom: from.address }),
+        ...(to && { movedTo: to.address }),
+        paths: isReadable ? changedPaths(old.read.job, now.read.job) : [],
       };
     });
   return { plan, before, after, jobs };

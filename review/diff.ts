@@ -30,16 +30,27 @@ export function fieldsOf(paths: readonly string[], before: Job, after: Job): Fie
 export function differing(before: unknown, after: unknown, path: string): string[] {
   const [old, now] = [bare(before), bare(after)];
   if (JSON.stringify(old) === JSON.stringify(now)) return [];
-  if (isTree(old) && isTree(now) && Array.isArray(before) === Array.isArray(after)) {
-    const [a, b] = [children(old), children(now)];
-    // What is a list of plain values is one field; what is there on one side alone is one as well.
-    if (!Array.isArray(before) || (hasNames(before) && hasNames(after as unknown[]))) {
-      return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) =>
-        differing(a[key], b[key], join(path, key, Array.isArray(before))),
-      );
-    }
-  }
-  return [path];
+  // An object that comes or goes is told by its fields, unless it is a member of a list.
+  const isMember = path === "" || path.endsWith("]");
+  const a = now !== undefined && old === undefined && isObject(now) && !isMember ? {} : before;
+  const b = old !== undefined && now === undefined && isObject(old) && !isMember ? {} : after;
+  if (!isTree(a) || !isTree(b)) return [path];
+  const [from, to] = [membersOf(a, b), membersOf(b, a)];
+  // What is a list of plain values is one field.
+  if (!from || !to) return [path];
+  return [...new Set([...from.keys(), ...to.keys()])].flatMap((key) =>
+    differing(from.get(key), to.get(key), join(path, key, Array.isArray(a))),
+  );
+}
+
+/** Members by what tells them apart: their key, the name that Nomad knows them by, or their place in the list. */
+function membersOf(value: object, other: object): Map<string, unknown> | undefined {
+  if (Array.isArray(value) !== Array.isArray(other)) return undefined;
+  if (!Array.isArray(value)) return new Map(Object.entries(value));
+  const lists = [value, other as unknown[]];
+  if (lists.every(hasNames)) return new Map(value.map((member) => [nameOf(member) ?? "", member]));
+  if (lists[0]?.length !== lists[1]?.length || !lists.flat().every(isTree)) return undefined;
+  return new Map(value.map((member, index) => [`${index}`, member]));
 }
 
 function bare(value: unknown): unknown {
@@ -51,6 +62,10 @@ function bare(value: unknown): unknown {
     .filter(([, member]) => member !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1));
   return members.length === 0 ? undefined : Object.fromEntries(members);
+}
+
+function isObject(value: unknown): value is object {
+  return isTree(value) && !Array.isArray(value);
 }
 
 function isTree(value: unknown): value is object {
@@ -69,12 +84,6 @@ function hasNames(list: readonly unknown[]): boolean {
   return names.every(Boolean) && new Set(names).size === names.length;
 }
 
-function children(value: object): Record<string, unknown> {
-  return Array.isArray(value)
-    ? Object.fromEntries(value.map((member, index) => [nameOf(member) ?? index, member]))
-    : (value as Record<string, unknown>);
-}
-
 /** Segments are kept apart by a character that stands in no name, so that a path leads back to its value. */
 function join(path: string, key: string, inList: boolean): string {
   if (inList) return `${path}[${key}]`;
@@ -83,11 +92,14 @@ function join(path: string, key: string, inList: boolean): string {
 
 const SEGMENT = /\[((?:[^[\]]|\[[^\]]*\])*)\]|([^.[\]]+)/g;
 
-function at(tree: unknown, path: string): unknown {
+/** The value at a path that {@link differing} gave. */
+export function at(tree: unknown, path: string): unknown {
   let value = tree;
   for (const [, bracketed, plain] of path.matchAll(SEGMENT)) {
     if (!isTree(value)) return undefined;
-    value = children(value)[bracketed ?? plain ?? ""];
+    const key = bracketed ?? plain ?? "";
+    const named = Array.isArray(value) ? value.find((member) => nameOf(member) === key) : undefined;
+    value = named ?? (value as Record<string, unknown>)[key];
   }
   return value;
 }
@@ -98,11 +110,13 @@ const DURATIONS =
 /** A value as its owner would write it. */
 export function text(field: string, value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
-  if (typeof value === "number") {
-    if (DURATIONS.test(field) && Math.abs(value) >= 1e6) return durationText(value);
-    if (/MemoryM(?:ax)?MB$|MemoryMaxMB$|SizeMB$|SecretsMB$/.test(field)) return memoryText(value);
-    if (/\.CPU$/.test(field)) return `${value} MHz`;
-    return String(value);
-  }
-  return typeof value === "string" ? value : JSON.stringify(value);
+  if (typeof value === "number") return String(numberText(field, value));
+  if (typeof value === "string") return value;
+  return JSON.stringify(value, (key, member) => (typeof member === "number" ? numberText(key, member) : member));
+}
+
+function numberText(field: string, value: number): string | number {
+  if (DURATIONS.test(field) && Math.abs(value) >= 1e6) return durationText(value);
+  if (/(?:Memory|MemoryMax|Size|Secrets)MB$/.test(field)) return memoryText(value);
+  return /(?:^|\.)CPU$/.test(field) ? `${value} MHz` : value;
 }

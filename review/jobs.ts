@@ -19,7 +19,8 @@ export interface Unreadable {
 export function readJob({ jobspec, json }: Values): ReadJob {
   if (jobspec === SENSITIVE) return { unreadable: "is marked as sensitive, so nobody can see what changes" };
   if (jobspec === UNKNOWN) return { unreadable: "is known only after the apply, so nobody can see what changes" };
-  if (json !== true) return { unreadable: "is written in HCL, which is not read here; write it as JSON with json = true" };
+  if (json !== true)
+    return { unreadable: "is written in HCL, which is not read here; write it as JSON with json = true" };
   let parsed: { Job?: unknown } | null;
   try {
     parsed = JSON.parse(String(jobspec), (_, member) => member ?? undefined);
@@ -35,7 +36,9 @@ export function readJob({ jobspec, json }: Values): ReadJob {
     ...group,
     Tasks: (Array.isArray(group.Tasks) ? group.Tasks : []).map((task) => ({ ...task, Config: task.Config ?? {} })),
   }));
-  return { job: { Name: job.ID, Namespace: "default", Type: "service", ...job, ID: job.ID, TaskGroups: groups } as Job };
+  return {
+    job: { Name: job.ID, Namespace: "default", Type: "service", ...job, ID: job.ID, TaskGroups: groups } as Job,
+  };
 }
 
 /** The same job, with every text in which something looks like a secret replaced by {@link HIDDEN}. */

@@ -184,7 +184,7 @@ function changeOf({ address, type, provider_name, deposed, action_reason, change
     ...(action_reason && { reason: action_reason }),
     because: [...new Set((change.replace_paths ?? []).map(([first]) => String(first)))],
     ...(before && { before }),
-    ...(after && { after }),
+    ...(after && action !== "delete" && action !== "forget" && { after }),
     hiddenChange: hidesChange(change.before, change.after, change.before_sensitive, change.after_sensitive),
   };
 }

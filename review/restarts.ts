@@ -15,7 +15,8 @@ export interface GroupOutcome {
  *
  * @see https://github.com/hashicorp/nomad/blob/v2.0.5/scheduler/util.go `tasksUpdated`
  */
-const GROUP = /^(?:EphemeralDisk|Networks|Consul|Volumes|Meta|RestartPolicy\.RenderTemplates|Services\[[^\]]*\]\.Connect)\b/;
+const GROUP =
+  /^(?:EphemeralDisk|Networks|Consul|Volumes|Meta|RestartPolicy\.RenderTemplates|Services\[[^\]]*\]\.Connect)\b/;
 const TASK =
   /^(?:$|Driver|User|Config|Env|Artifacts|Vault|Secrets|Consul|Templates|CSIPluginConfig|VolumeMounts|Meta|Identity|Identities|LogConfig\.Disabled|RestartPolicy\.RenderTemplates)(?:$|[.[])|^Resources\.(?:CPU|Cores|MemoryMB|MemoryMaxMB|Devices|NUMA|SecretsMB|Networks)\b/;
 

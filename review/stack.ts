@@ -1,13 +1,26 @@
 import type { Job } from "../.gen/nomad/job";
 import { imagesOf } from "../rules/anatomy";
-import type { AccessMode, ClusterFigures, Dependency, Holds, Homelab, HomelabOutput, VolumeRecord } from "../rules/homelab";
+import type {
+  AccessMode,
+  ClusterFigures,
+  Dependency,
+  Holds,
+  Homelab,
+  HomelabOutput,
+  VolumeRecord,
+} from "../rules/homelab";
 import { provides, serviceName } from "../rules/service-provided";
 import { callsOf } from "../rules/template-calls";
 import { identify } from "../rules/versions";
 import { type ReadJob, readJob, withoutSecrets } from "./jobs";
 import type { Change, Plan, Values } from "./plan";
 
-export const VOLUME_TYPES = ["nomad_csi_volume_registration", "nomad_csi_volume", "nomad_volume", "nomad_external_volume"];
+export const VOLUME_TYPES = [
+  "nomad_csi_volume_registration",
+  "nomad_csi_volume",
+  "nomad_volume",
+  "nomad_external_volume",
+];
 
 /** A job of the stack, before or after. */
 export interface JobEntry {
@@ -73,7 +86,10 @@ export function sideOf(
     .filter(({ type }) => VOLUME_TYPES.includes(type))
     .map(({ address, type, value }) => volumeOf(address, type, value, output, readable));
   const records = readable.map(({ address, job }) => ({
-    ...(output?.jobs[address] ?? { path: address, retained: !jobs.find((one) => one.address === address)?.deregisters }),
+    ...(output?.jobs[address] ?? {
+      path: address,
+      retained: !jobs.find((one) => one.address === address)?.deregisters,
+    }),
     job,
   }));
   return {
@@ -84,12 +100,12 @@ export function sideOf(
     homelab: {
       cluster: output?.cluster ?? NOMADS_OWN,
       jobs: records,
-      volumes: [
-        ...volumes.map(({ record }) => record),
-        ...(output?.volumes ?? []).filter(({ managed }) => !managed),
-      ],
+      volumes: [...volumes.map(({ record }) => record), ...(output?.volumes ?? []).filter(({ managed }) => !managed)],
       secrets: output?.secrets ?? [],
-      dependencies: dependenciesOf(readable.map(({ job }) => job), output),
+      dependencies: dependenciesOf(
+        readable.map(({ job }) => job),
+        output,
+      ),
       acknowledgements: own?.acknowledgements ?? [],
       notices: [],
     },
@@ -138,7 +154,8 @@ function volumeOf(
     parameters,
     ...rest
   } = values as VolumeValues;
-  const told = output?.volumes.find((one) => one.id === id && one.namespace === namespace) ??
+  const told =
+    output?.volumes.find((one) => one.id === id && one.namespace === namespace) ??
     output?.volumes.find((one) => one.id === id);
   const holds = told?.holds ?? guessHolds(id, namespace, jobs);
   const { server, share } = context ?? parameters ?? {};
@@ -169,7 +186,10 @@ const HOLDS = { "Bitcoin Core": "chain", electrs: "index", "Alby Hub": "funds" }
 
 /** Words that tell what a volume holds where no image does. Lightning comes first: `bitcoin-lnd` holds funds. */
 const WORDS: readonly [Holds, RegExp][] = [
-  ["funds", /(?:^|[^a-z])(?:lnd|ldk|cln|clightning|core-lightning|lightning|eclair|phoenixd|alby(?:hub)?|wallets?|cashu|fedimint)(?:$|[^a-z])/],
+  [
+    "funds",
+    /(?:^|[^a-z])(?:lnd|ldk|cln|clightning|core-lightning|lightning|eclair|phoenixd|alby(?:hub)?|wallets?|cashu|fedimint)(?:$|[^a-z])/,
+  ],
   ["index", /(?:^|[^a-z])(?:electrs|electrumx|fulcrum|mempool|esplora)(?:$|[^a-z])/],
   ["chain", /(?:^|[^a-z])(?:bitcoin|bitcoind|btc|chain|knots)(?:$|[^a-z])/],
 ];

@@ -7,7 +7,7 @@ import type { Finding, Rule } from "./rule";
 const MANY_WRITERS = "multi-node-multi-writer";
 
 /** A task that ends before the main task starts, or starts after it ended, writes at another time. */
-function isBesideTheMainTask({ Lifecycle }: Task): boolean {
+export function isBesideTheMainTask({ Lifecycle }: Task): boolean {
   return !Lifecycle || Lifecycle.Sidecar === true || Lifecycle.Hook === "poststart";
 }
 

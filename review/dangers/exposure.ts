@@ -29,7 +29,8 @@ export function exposure({ jobs }: Context): Finding[] {
       }),
       ...secrets.map((one): Finding => {
         const problem = `holds ${one}, in clear in the plan, the state and this pull request`;
-        const remedy = "put it into a Nomad variable, read it in a template with nomadVar, and replace it, since it is known";
+        const remedy =
+          "put it into a Nomad variable, read it in a template with nomadVar, and replace it, since it is known";
         return { finding: "secret-in-job", ...at, problem, remedy };
       }),
     ];
@@ -39,14 +40,17 @@ export function exposure({ jobs }: Context): Finding[] {
 /** What reaches out of the containers of a job, by task and option. */
 function privileges(job: Job | undefined): Set<string> {
   const found = (job?.TaskGroups ?? []).flatMap((group) => [
-    ...(group.Networks ?? []).filter(({ Mode }) => Mode === "host").map(() => `group ${group.Name}, the host's network`),
+    ...(group.Networks ?? [])
+      .filter(({ Mode }) => Mode === "host" && !group.Tasks.some(({ CSIPluginConfig }) => CSIPluginConfig))
+      .map(() => `group ${group.Name}, the host's network`),
     ...group.Tasks.flatMap((task) => {
       const options = Object.entries(privilegesOf(task.Config)).flatMap(([option, values]) =>
         values.map((value) => `task ${task.Name}, ${option} = ${value}`),
       );
       const user = /^(?:root|0)(?::|$)/.test(task.User ?? "") ? [`task ${task.Name}, user ${task.User}`] : [];
       const network = task.Config.network_mode === "host" ? [`task ${task.Name}, the host's network`] : [];
-      const driver = task.Driver === "raw_exec" ? [`task ${task.Name}, a program without a container (raw_exec)`] : [];
+      const driver =
+        String(task.Driver) === "raw_exec" ? [`task ${task.Name}, a program without a container (raw_exec)`] : [];
       return task.CSIPluginConfig ? [] : [...options, ...user, ...network, ...driver];
     }),
   ]);
@@ -70,6 +74,8 @@ function ports({ TaskGroups }: Job): Set<string> {
 /** Where something looks like a secret. Never the secret: what is said of it is its kind. */
 function secretsOf(job: Job): Set<string> {
   return new Set(
-    textsOf(job).flatMap(({ place, name, text, kind }) => literalSecrets(name, text, kind).map((what) => `${what} at ${place}`)),
+    textsOf(job).flatMap(({ place, name, text, kind }) =>
+      literalSecrets(name, text, kind).map((what) => `${what} at ${place}`),
+    ),
   );
 }

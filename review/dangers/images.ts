@@ -5,7 +5,7 @@ import type { Homelab, TaskPlace } from "../../rules/homelab";
 import { knownBad, requirements, wrongArchitecture } from "../../rules/image-versions";
 import { judgeImage } from "../../rules/pinned-image";
 import { identify, oneWaysBetween } from "../../rules/versions";
-import type { Context, JobChange } from "../context";
+import type { Context } from "../context";
 import type { Finding } from "../findings";
 import type { Side } from "../stack";
 
@@ -26,7 +26,11 @@ export function images(context: Context): Finding[] {
       const needs = unmet(after.homelab).filter(({ at, key }) => at.task === place.task && !met.has(key));
       const findings = [
         ...(was?.image === place.image ? [] : compared(was?.image, place.image)),
-        ...needs.map(({ problem, remedy }) => ({ finding: "version-requirement" as const, problem, remedy })),
+        ...needs.map(({ problem, remedy }) => ({
+          finding: "version-requirement" as const,
+          problem: `lacks what it needs: ${problem}`,
+          remedy,
+        })),
       ];
       return findings
         .filter(({ finding }) => !told.has(`${finding} ${place.image}`) && told.add(`${finding} ${place.image}`))
@@ -59,7 +63,13 @@ function compared(old: string | undefined, now: string): Found[] {
   const name = judgeImage(now);
   const pin = name && name.severity !== "warning" ? name : undefined;
   const unpinned: Found[] = pin
-    ? [{ finding: "image-unpinned", problem: `gets ${now}, which ${pin.problem}`, remedy: pin.remedy ?? "name a version" }]
+    ? [
+        {
+          finding: "image-unpinned",
+          problem: `gets ${now}, which ${pin.problem}`,
+          remedy: pin.remedy ?? "name a version",
+        },
+      ]
     : [];
   return [...bad, ...unpinned, ...(old === undefined ? [] : versions(old, now, unpinned.length > 0))];
 }

@@ -64,7 +64,9 @@ export function limits({ jobs }: Context): Finding[] {
     const [from, to] = [withDefaults(before.read.job), withDefaults(after.read.job)];
     return to.TaskGroups.flatMap((group) =>
       group.Tasks.flatMap((task) => {
-        const old = from.TaskGroups.find(({ Name }) => Name === group.Name)?.Tasks.find(({ Name }) => Name === task.Name);
+        const old = from.TaskGroups.find(({ Name }) => Name === group.Name)?.Tasks.find(
+          ({ Name }) => Name === task.Name,
+        );
         if (!old) return [];
         return LIMITS.flatMap(({ finding, what, of, text, remedy }): Finding[] => {
           const [was, is] = [of(old), of(task)];

@@ -1,5 +1,5 @@
 import type { Holds } from "../../rules/homelab";
-import { type Context, isRemoved, type JobChange, jobName, keyOf, leftBehind } from "../context";
+import { type Context, isRemoved, type JobChange, jobName, leftBehind } from "../context";
 import type { Finding } from "../findings";
 import type { Change } from "../plan";
 import { VOLUME_TYPES } from "../stack";
@@ -30,24 +30,25 @@ function jobRemovals(one: JobChange, context: Context): Finding[] {
     return [{ finding: "job-id-changed", resource, subject, problem, remedy }];
   }
   if (!isRemoved(change)) return [];
-  const heir = job && heirOf(one, context);
-  if (left || (before && !before.deregisters) || change.action === "forget") {
-    // It goes on under another address, or under its own.
-    if (heir && heir !== one) return [];
-    const end = change.action === "replace" ? "is made anew in Terraform" : "leaves Terraform";
-    const stays = left ? "goes on existing in Nomad as it is" : "goes on, registered over by the new one";
-    const remedy = job && `to end it: nomad job stop -namespace ${job.Namespace} ${job.ID}`;
-    return [{ finding: "leaves-terraform", resource, subject, problem: `${end} and ${stays}`, ...(remedy && { remedy }) }];
+  const { movedTo } = one;
+  const stop = job && `to end it: nomad job stop -namespace ${job.Namespace} ${job.ID}`;
+  if (change.action === "forget" || !before?.deregisters) {
+    if (movedTo) return [];
+    if (change.action === "replace" && !left) {
+      const problem = `is replaced in Terraform${why(change)}; Nomad does not stop it for that`;
+      return [{ finding: "job-replaced", resource, subject, problem }];
+    }
+    const again = change.action === "replace" ? "is registered a second time" : "leaves Terraform";
+    const problem = `${again}${why(change)}, and ${again === "leaves Terraform" ? "" : "the old one "}goes on existing in Nomad as it is`;
+    return [{ finding: "leaves-terraform", resource, subject, problem, ...(stop && { remedy: stop }) }];
   }
-  const problem = change.action === "replace" ? `is stopped, then registered anew${why(change)}` : "is stopped and forgotten";
-  const remedy = heir ? "move it instead: terraform state mv, or a moved block" : "leave it in the code, or take it out of the state";
-  return [{ finding: "job-destroyed", resource, subject, problem, remedy }];
-}
-
-/** The resource that registers the same job after the apply. */
-function heirOf({ before }: JobChange, { jobs }: Context): JobChange | undefined {
-  const job = before?.read.job;
-  return job && jobs.find(({ after }) => after?.read.job && keyOf(after.read.job) === keyOf(job));
+  if (change.action === "replace" || movedTo) {
+    const problem = `is stopped, then registered anew${movedTo ? ` as ${movedTo}` : why(change)}`;
+    const remedy = movedTo ? `move it instead: terraform state mv '${resource}' '${movedTo}'` : undefined;
+    return [{ finding: "job-replaced", resource, subject, problem, ...(remedy && { remedy }) }];
+  }
+  const remedy = "leave it in the code, or take it out of the state";
+  return [{ finding: "job-destroyed", resource, subject, problem: "is stopped and forgotten", remedy }];
 }
 
 function why({ because, reason }: Change): string {
@@ -61,20 +62,22 @@ function volumeRemovals(change: Change, { before, after }: Context): Finding[] {
   const { record, holds } = volume;
   const resource = change.address;
   const subject = `volume ${record.id}`;
-  const holding = holds ? `, which holds ${CONTENTS[holds]},` : "";
+  const holding = holds ? `(it holds ${CONTENTS[holds]}) ` : "";
   const anew = change.action === "replace" ? `, and registered anew${why(change)}` : "";
   if (change.action === "forget" || !volume.deregisters) {
     const heir = after.volumes.find(({ record: one }) => one.id === record.id && one.namespace === record.namespace);
     if (heir && heir.address !== volume.address) return [];
     const stays = "goes on existing in Nomad, and so does what is in it";
-    if (change.action === "replace") {
-      const problem = `${holding} is registered a second time${why(change)}; the old one ${stays}`.replace(/^, /, "");
-      return [{ finding: "volume-destroyed", resource, subject, problem: problem.replace(/^which holds ([^,]+),/, "(it holds $1)") }];
-    }
-    return [{ finding: "leaves-terraform", resource, subject, problem: `leaves Terraform and ${stays}` }];
+    const [finding, problem] =
+      change.action === "replace"
+        ? (["volume-destroyed", `is registered a second time${why(change)}; the old one ${stays}`] as const)
+        : (["leaves-terraform", `leaves Terraform and ${stays}`] as const);
+    return [{ finding, resource, subject, problem: `${holding}${problem}` }];
   }
-  const lost = volume.deletes ? "is deleted with all that is in it" : "is forgotten by Nomad; its data stays on the NAS";
-  const problem = `${holding ? `(it holds ${holds && CONTENTS[holds]}) ` : ""}${lost}${anew}`;
+  const lost = volume.deletes
+    ? "is deleted with all that is in it"
+    : "is forgotten by Nomad; its data stays on the NAS";
+  const problem = `${holding}${lost}${anew}`;
   const isPrecious = holds === "chain" || holds === "funds";
   return [
     {
@@ -97,13 +100,9 @@ function namespaceRemovals(change: Change): Finding[] {
 
 function tainted({ address, reason, type }: Change): Finding[] {
   if (reason !== "replace_because_tainted") return [];
+  const why = type === "nomad_job" ? ", as after a first deployment that failed" : "";
+  const problem = `is marked as tainted${why}: untaint first, or Terraform will stop and recreate it`;
   return [
-    {
-      finding: "tainted",
-      resource: address,
-      subject: address,
-      problem: `is marked as tainted${type === "nomad_job" ? ", as after a first deployment that failed" : ""}: untaint first, or Terraform will stop and recreate it`,
-      remedy: `terraform untaint '${address}'`,
-    },
+    { finding: "tainted", resource: address, subject: address, problem, remedy: `terraform untaint '${address}'` },
   ];
 }

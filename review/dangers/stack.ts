@@ -7,7 +7,13 @@ import type { Side } from "../stack";
 
 /** What concerns the stack as a whole: what it accepts, what it breaks, and what Terraform works with. */
 export function stack(context: Context): Finding[] {
-  return [...unfinished(context), ...unreadable(context), ...accepted(context), ...broken(context), ...settings(context)];
+  return [
+    ...unfinished(context),
+    ...unreadable(context),
+    ...accepted(context),
+    ...broken(context),
+    ...settings(context),
+  ];
 }
 
 const WHOLE = { resource: "stack", subject: "the stack" } as const;
@@ -47,15 +53,19 @@ function broken({ before, after, jobs }: Context): Finding[] {
   if (!after.described || after.homelab.jobs.length === 0) return [];
   const id = ({ rule, path, place, problem }: Verdict) => [rule, path, place, problem].join("\n");
   const had = violations(before).map(id);
+  // What a job provides that nobody can read, nobody can miss.
+  const isWhole = after.jobs.every(({ read }) => read.job);
   const addressOf = (path: string) =>
-    jobs.find(({ change }) => after.homelab.jobs.some((one) => one.path === path && one.job === shownOf(after, change.address)));
+    jobs.find(({ change }) =>
+      after.homelab.jobs.some((one) => one.path === path && one.job === shownOf(after, change.address)),
+    );
   return violations(after)
-    .filter((verdict) => !had.includes(id(verdict)))
+    .filter((verdict) => !had.includes(id(verdict)) && (isWhole || verdict.rule !== "service-provided"))
     .map(({ rule, path, place, value, problem, remedy }) => ({
       finding: "rule-broken",
       resource: addressOf(path)?.change.address ?? "stack",
       subject: path,
-      problem: `breaks the rule ${rule}: ${place} = ${value} ${problem}`,
+      problem: `breaks the rule ${rule}: ${place} = ${value}: ${problem}`,
       remedy,
     }));
 }
@@ -83,11 +93,21 @@ function settings({ plan, before, after }: Context): Finding[] {
   ];
   if (changed.length > 0) {
     const remedy = "read the provider's changelog; another address is another cluster";
-    findings.push({ finding: "provider-changed", ...WHOLE, problem: `gets another provider: ${changed.join("; ")}`, remedy });
+    findings.push({
+      finding: "provider-changed",
+      ...WHOLE,
+      problem: `gets another provider: ${changed.join("; ")}`,
+      remedy,
+    });
   }
   if (was && is && was.state !== is.state) {
     const problem = `keeps its state elsewhere: ${was.state} → ${is.state}`;
-    findings.push({ finding: "backend-changed", ...WHOLE, problem, remedy: "move it with terraform init -migrate-state" });
+    findings.push({
+      finding: "backend-changed",
+      ...WHOLE,
+      problem,
+      remedy: "move it with terraform init -migrate-state",
+    });
   }
   return findings;
 }

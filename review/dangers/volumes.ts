@@ -1,5 +1,5 @@
 import type { Context } from "../context";
-import { differing, text } from "../diff";
+import { at, differing, text } from "../diff";
 import type { Finding } from "../findings";
 import type { Change, Values } from "../plan";
 import { VOLUME_TYPES } from "../stack";
@@ -24,9 +24,20 @@ const PARAMETERS = [
 /** What changes of volumes, and of what keeps volumes and jobs when they go from the code. */
 export function volumes({ plan }: Context): Finding[] {
   return plan.changes.flatMap((change) => [
-    ...(VOLUME_TYPES.includes(change.type) ? changed(change) : []),
+    ...(VOLUME_TYPES.includes(change.type) ? changed(moved(change, plan.changes)) : []),
     ...protection(change),
   ]);
+}
+
+/** A volume that is registered under another address in Terraform is the same volume. */
+function moved(change: Change, changes: readonly Change[]): Change {
+  const { after } = change;
+  if (change.before || !after) return change;
+  const same = changes.find(
+    ({ type, before }) =>
+      VOLUME_TYPES.includes(type) && before?.volume_id === after.volume_id && before?.namespace === after.namespace,
+  );
+  return same?.before ? { ...change, before: same.before } : change;
 }
 
 function changed({ address, before, after, hiddenChange }: Change): Finding[] {
@@ -62,9 +73,7 @@ function changed({ address, before, after, hiddenChange }: Change): Finding[] {
 }
 
 function shown(values: Values, path: string): string {
-  const parts = path.split(/[.[\]]+/).filter(Boolean);
-  const value = parts.reduce<unknown>((tree, part) => (tree as Values | undefined)?.[part], values);
-  return text(path, value) ?? "not set";
+  return text(path, at(values, path)) ?? "not set";
 }
 
 function protection({ address, type, before, after }: Change): Finding[] {

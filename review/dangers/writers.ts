@@ -1,6 +1,7 @@
 import { type Writer, writersOf } from "../../rules/anatomy";
 import { fenceGaps } from "../../rules/fence";
 import type { Homelab, JobRecord } from "../../rules/homelab";
+import { isBesideTheMainTask } from "../../rules/single-writer";
 import { type Context, keyOf, leftBehind } from "../context";
 import type { Finding } from "../findings";
 import type { Side } from "../stack";
@@ -26,45 +27,58 @@ export function writers(context: Context): Finding[] {
   });
   const was = claimsOf(before, []);
   const will = claimsOf(after, left, before);
-  const addressOf = ({ job }: Writer) =>
-    jobs.find(({ after: entry }) => entry?.read.job && keyOf(entry.read.job) === keyOf(job))?.change.address ?? "stack";
+  const isLeft = ({ writer }: Claim) => left.some(({ job }) => job === writer.job);
   const had = (claim: Claim) => was.find((one) => one.storage === claim.storage && same(one.writer, claim.writer));
-  return will.flatMap((claim, at) => {
-    const { writer, storage, holds, shared } = claim;
-    const resource = addressOf(writer);
-    const subject = `job ${writer.job.ID}`;
-    const old = had(claim);
-    const others = will.filter((one, other) => other !== at && one.storage === storage);
-    const isNew = others.filter((other) => !old || !had(other));
-    const isLeft = left.some(({ job }) => job === writer.job);
-    const findings: Finding[] = [];
-    const funds = holds === "funds";
-    // Of two writers the one that comes is told, and each pair once.
-    const [other] = isNew.filter((one) => !old || will.indexOf(one) > at);
-    if (other && !shared && !isLeft && !(isNew.length > 0 && old && !had(other))) {
-      const beside = `would write volume ${writer.request.Source} beside job ${other.writer.job.ID}`;
-      const running = left.some(({ job }) => job === other.writer.job) ? ", which Nomad goes on running" : "";
-      findings.push({
-        finding: funds ? "second-writer-on-funds" : "second-writer",
-        resource,
-        subject,
-        problem: `${beside}${running}`,
-        remedy: "stop the other one first, or mount the volume read-only",
-      });
-    }
-    const [count, counted] = [countOf(writer), old ? countOf(old.writer) : 1];
-    if (count > 1 && count > counted && !shared) {
-      findings.push({
-        finding: funds ? "second-writer-on-funds" : "count-above-one",
-        resource,
-        subject,
-        problem: `would run ${count} instances of ${writer.group.Name}, and each writes volume ${writer.request.Source}`,
-        remedy: "set Count to 1",
-      });
-    }
-    if (old && !shared && !isLeft) findings.push(...fence(old.writer, writer, resource, subject));
-    return findings;
+  const at = ({ writer: { job } }: Claim) => ({
+    resource:
+      jobs.find(({ after: entry }) => entry?.read.job && keyOf(entry.read.job) === keyOf(job))?.change.address ??
+      "stack",
+    subject: `job ${job.ID}`,
   });
+  const second = (claim: Claim, problem: string, remedy: string): Finding => ({
+    finding: claim.holds === "funds" ? "second-writer-on-funds" : "second-writer",
+    ...at(claim),
+    problem,
+    remedy,
+  });
+  const pairs = will.flatMap((one, index) => {
+    const others = will
+      .slice(index + 1)
+      .filter((other) => other.storage === one.storage && !same(one.writer, other.writer));
+    return others.flatMap((other): Finding[] => {
+      if (one.shared || other.shared || (had(one) && had(other))) return [];
+      // The one that comes is told; what is left behind has no resource any more.
+      const [comes, is] = isLeft(one) || (!isLeft(other) && had(one)) ? [other, one] : [one, other];
+      const whose = comes.writer.job.ID === is.writer.job.ID ? ` of namespace ${is.writer.job.Namespace}` : "";
+      const runs = isLeft(is) ? ", which Nomad goes on running" : "";
+      const problem = `would write volume ${comes.writer.request.Source} beside job ${is.writer.job.ID}${whose}${runs}`;
+      return [second(comes, problem, "stop the other one first, or mount the volume read-only")];
+    });
+  });
+  const own = will
+    .filter((claim) => !isLeft(claim) && !claim.shared)
+    .flatMap((claim): Finding[] => {
+      const old = had(claim);
+      const { writer } = claim;
+      const [count, tasks] = [countOf(writer), tasksOf(writer)];
+      const [counted, writing] = old ? [countOf(old.writer), tasksOf(old.writer)] : [1, 1];
+      const findings = old ? fence(old.writer, writer, at(claim)) : [];
+      if (count > 1 && count > counted) {
+        const problem = `would run ${count} instances of ${writer.group.Name}, and each writes volume ${writer.request.Source}`;
+        const finding = claim.holds === "funds" ? "second-writer-on-funds" : "count-above-one";
+        findings.push({ finding, ...at(claim), problem, remedy: "set Count to 1" });
+      }
+      if (tasks > 1 && tasks > writing) {
+        const problem = `would write volume ${writer.request.Source} with ${tasks} tasks of ${writer.group.Name}`;
+        findings.push(second(claim, problem, "let one task write, and the others mount it read-only"));
+      }
+      return findings;
+    });
+  return [...pairs, ...own];
+}
+
+function tasksOf({ tasks }: Writer): number {
+  return tasks.filter(isBesideTheMainTask).length;
 }
 
 function claimsOf(side: Side, more: readonly JobRecord[], earlier?: Side): Claim[] {
@@ -96,10 +110,12 @@ function countOf({ group }: Writer): number {
 }
 
 /** Only what is worse than before: a stack without any fence is not told at every change. */
-function fence(old: Writer, now: Writer, resource: string, subject: string): Finding[] {
+function fence(old: Writer, now: Writer, place: Pick<Finding, "resource" | "subject">): Finding[] {
   const what = `volume ${now.request.Source}`;
   const had = fenceGaps(old, what).map(({ place }) => place);
-  const gaps = fenceGaps(now, what).filter(({ place }) => !had.includes(place) && !had.some((one) => one.endsWith(".Disconnect")));
+  const gaps = fenceGaps(now, what).filter(
+    ({ place }) => !had.includes(place) && !had.some((one) => one.endsWith(".Disconnect")),
+  );
   const [before = 0, after = 0] = [old, now].map(({ group }) => group.Disconnect?.LostAfter ?? 0);
   const texts = gaps.map(({ place, value, problem }) => `${place.replace(/^.*\]\./, "")} = ${value}: ${problem}`);
   if (texts.length === 0 && after < before && old.group.Disconnect) {
@@ -110,11 +126,9 @@ function fence(old: Writer, now: Writer, resource: string, subject: string): Fin
     : [
         {
           finding: "fence-weakened",
-          resource,
-          subject,
+          ...place,
           problem: `loses what keeps its instance on a lost machine the only one (${texts.join("; ")})`,
           remedy: 'keep Disconnect at LostAfter 2160h, Replace false, Reconcile "keep_original"',
         },
       ];
 }
-
