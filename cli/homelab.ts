@@ -8,11 +8,12 @@ import { logs } from "./logs";
 import { overview } from "./overview";
 import { pause, resume } from "./pause";
 import { restart } from "./restart";
+import { review } from "./review";
 import { secrets } from "./secrets";
 import { status } from "./status";
 import type { Example, Verb } from "./verb";
 
-const VERBS: readonly Verb[] = [overview, status, logs, drift, guard, restart, pause, resume, secrets];
+const VERBS: readonly Verb[] = [overview, review, status, logs, drift, guard, restart, pause, resume, secrets];
 
 /** The program with all its verbs. What is wrong on the command line is thrown as commander's own error. */
 export function homelab(): Command {

@@ -112,12 +112,14 @@ export interface ReviewOptions {
   readonly allowances?: readonly Allowance[];
   /** What Nomad says, by the address of the resource. */
   readonly live?: ReadonlyMap<string, Live>;
+  /** What only a live cluster can tell. */
+  readonly more?: readonly Finding[];
 }
 
 /** Judges a plan. Pure: the same plan gives the same review. */
-export function reviewPlan(plan: Plan, { allowances = [], live }: ReviewOptions = {}): Review {
+export function reviewPlan(plan: Plan, { allowances = [], live, more = [] }: ReviewOptions = {}): Review {
   const context = contextOf(plan);
-  const findings = DANGERS.flatMap((danger) => danger(context)).sort(byWeight);
+  const findings = [...DANGERS.flatMap((danger) => danger(context)), ...more].sort(byWeight);
   const { judged, unused } = judgeFindings(findings, allowances);
   const services = context.jobs
     .filter(({ change, movedTo }) => isTold(change) && !movedTo)

@@ -1,9 +1,10 @@
+import { unescapeTerraform } from "../nomad/jobspec";
 import type { Holds } from "../rules/homelab";
 import { literalSecrets } from "../rules/literal-secrets";
 import { textsOf } from "../rules/no-secret-in-job";
 import { changedPaths } from "./diff";
 import { readJob } from "./jobs";
-import type { Change, State } from "./plan";
+import type { Change, State, Values } from "./plan";
 
 export type { Holds };
 
@@ -17,6 +18,20 @@ export interface StateNote {
 
 /** The resources of the code, as a plan or synthesis has them. */
 export type Code = readonly Pick<Change, "address" | "type" | "after" | "action">[];
+
+/** The code as synthesis wrote it: the content of a `cdk.tf.json`. */
+export function codeOf(config: {
+  readonly resource?: Readonly<Record<string, Readonly<Record<string, Values>>>>;
+}): Code {
+  return Object.entries(config.resource ?? {}).flatMap(([type, resources]) =>
+    Object.entries(resources).map(([name, values]) => ({
+      address: `${type}.${name}`,
+      type,
+      action: "none" as const,
+      after: JSON.parse(unescapeTerraform(JSON.stringify(values))) as Values,
+    })),
+  );
+}
 
 /** What is odd in a state, and where it is not the code; nothing when all is well. */
 export function reviewState(state: State, code?: Code): StateNote[] {
