@@ -15,13 +15,16 @@ export function driftText({ stack, nomadAddress, pause, differences }: DriftRepo
     ...(pause
       ? wrap(`${yellow(pauseText(pause))}; what is stopped for it is no difference`, WIDTH, "  ").map(indent)
       : []),
-    ...grouped(
-      [{}, {}, {}],
-      differences.map((one) => ({ heading: heading(one, style), rows: rows(one, style) })),
-    ),
+    ...differencesText(differences, style),
     ...(differences.some(({ kind, fields }) => kind === "job" && fields.length > 0) ? ADVICE.map(indent) : []),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** Differences as lines: what it is, and field by field. */
+export function differencesText(differences: readonly Difference[], style: Style): string[] {
+  const groups = differences.map((one) => ({ heading: heading(one, style), rows: rows(one, style) }));
+  return grouped([{}, {}, {}], groups);
 }
 
 /** `terraform plan` sees neither stop, scale and revert nor what was registered through the API. */

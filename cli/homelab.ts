@@ -2,18 +2,35 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
+import { adopt } from "./adopt";
 import { drift } from "./drift";
 import { guard } from "./guard";
 import { logs } from "./logs";
+import { nodeLost } from "./node-lost";
 import { overview } from "./overview";
 import { pause, resume } from "./pause";
+import { rebalance } from "./rebalance";
 import { restart } from "./restart";
 import { review } from "./review";
 import { secrets } from "./secrets";
 import { status } from "./status";
 import type { Example, Verb } from "./verb";
 
-const VERBS: readonly Verb[] = [overview, review, status, logs, drift, guard, restart, pause, resume, secrets];
+const VERBS: readonly Verb[] = [
+  overview,
+  review,
+  status,
+  logs,
+  drift,
+  guard,
+  restart,
+  rebalance,
+  pause,
+  resume,
+  nodeLost,
+  adopt,
+  secrets,
+];
 
 /** The program with all its verbs. What is wrong on the command line is thrown as commander's own error. */
 export function homelab(): Command {
@@ -61,7 +78,7 @@ function version(): string {
   return file ? JSON.parse(readFileSync(file, "utf8")).version : "unknown";
 }
 
-/** The program: runs the command line of this process. */
+/** Runs the command line of this process. */
 export function main(): void {
   // A reader that has seen enough, such as `head`, is no error.
   process.stdout.on("error", ({ code }) => process.exit(code === "EPIPE" ? 0 : 1));

@@ -1,8 +1,7 @@
 import type { Command } from "commander";
 import type { NomadClient } from "../nomad/client";
 import { Duration } from "../nomad/duration";
-import type { AllocationStub } from "../nomad/live";
-import { placedAllocations } from "../nomad/live";
+import { type AllocationStub, placedAllocations } from "../nomad/live";
 import { type LogPlace, lastLines, readLog } from "../nomad/logs";
 import { NomadError } from "../nomad/nomad-error";
 import { lineTime } from "./log-lines";
@@ -100,11 +99,14 @@ class Log {
   /** Ends only with an error that does not pass. */
   async follow(): Promise<void> {
     let shown: AllocationStub | undefined;
-    for (;;) {
+    for (let told = false; ; ) {
       const allocation = await this.newest().catch(passing(this.settings.tell));
-      if (!allocation) this.settings.tell(`${this.service.name} does not run; waits for it`);
-      while (!allocation && !(await this.newest().catch(passing(() => {})))) await sleep(POLL_MS);
-      if (!allocation) continue;
+      if (!allocation) {
+        if (!told) this.settings.tell(`${this.service.name} has not run yet; waits for it`);
+        told = true;
+        await sleep(POLL_MS);
+        continue;
+      }
       const { ID, NodeName } = allocation;
       if (shown) this.settings.tell(`${this.service.name} goes on as allocation ${ID.slice(0, 8)} on ${NodeName}`);
       await this.followOne(allocation, shown ? undefined : this.tail);
@@ -131,14 +133,17 @@ class Log {
       if (!stop.signal.aborted) await sleep(POLL_MS);
     }
     await moved;
+    await this.catchUp(allocation).catch(passing(() => {}));
   }
 
-  /** Aborts when a newer allocation has started. */
+  /** Aborts when a newer allocation has started and this one has said its last. */
   private async untilMoved({ ID }: AllocationStub, stop: AbortController): Promise<void> {
     while (!stop.signal.aborted) {
       await sleep(POLL_MS);
-      const newest = await this.newest().catch(passing(() => {}));
-      if (newest && newest.ID !== ID) stop.abort();
+      const [newest, ...older] = await this.started().catch(() => []);
+      const own = older.find((one) => one.ID === ID);
+      const speaks = own?.ClientStatus === "running" && own.TaskStates?.[this.settings.task]?.State !== "dead";
+      if (newest && newest.ID !== ID && !speaks) stop.abort();
     }
   }
 
@@ -175,13 +180,17 @@ class Log {
   /** That of the last line that had one. */
   private time = 0;
 
-  /** The newest allocation whose task was started. */
   private async newest(): Promise<AllocationStub | undefined> {
+    return (await this.started())[0];
+  }
+
+  /** The allocations whose task was started, the newest first. */
+  private async started(): Promise<AllocationStub[]> {
     const { job, group } = this.service;
     const all = await placedAllocations(this.client, job);
     return all
       .filter(({ TaskGroup, TaskStates }) => TaskGroup === group.Name && TaskStates?.[this.settings.task]?.StartedAt)
-      .toSorted((a, b) => b.CreateIndex - a.CreateIndex)[0];
+      .toSorted((a, b) => b.CreateIndex - a.CreateIndex);
   }
 }
 

@@ -104,9 +104,16 @@ async function end(options: Options, command: Command): Promise<void> {
         const since = Date.now();
         const stopped = (await countOf(client, service)) === 0;
         if (stopped) await scale(client, service, count, "resumed");
-        await untilHealthy(watch, client, service, stopped ? since : 0);
+        await untilHealthy(watch, client, service, stopped ? { started: since } : {});
         started.push(service.name);
         say(`${service.name} is healthy`);
+      }
+      // While one runs, Nomad refuses another pause.
+      for (const { name, job } of starting) {
+        await watch.until(`the deployment of ${name} to end`, DEPLOYMENT_SECONDS, async () => {
+          const deployment = await deploymentOf(client, job);
+          return deployment && isRunning(deployment) ? undefined : true;
+        });
       }
     }).catch((error: unknown) =>
       fail(error, "healthy", started, starting, "the pause stays on; homelab resume goes on, homelab status says more"),
@@ -116,6 +123,9 @@ async function end(options: Options, command: Command): Promise<void> {
   say(existing ? "the pause is over" : "no pause is on");
   if (options.json) print(command, options, { started }, () => "");
 }
+
+/** They are healthy by then; Nomad waits for its own minimum. */
+const DEPLOYMENT_SECONDS = 10 * 60;
 
 const NEEDS = `the capabilities "write" and "destroy" for variables at ${PAUSE.path} in namespace "${PAUSE.namespace}"`;
 

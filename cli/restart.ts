@@ -77,15 +77,16 @@ async function run(names: readonly string[], options: RestartOptions, command: C
         const since = Date.now();
         watch.tell(`waiting for ${service.name} to stop, which may take ${killTimeout(service)}`);
         await restartTasks(client, service, allocation);
-        const { ID, NodeName } = await untilHealthy(watch, client, service, since);
+        const { ID, NodeName } = await untilHealthy(watch, client, service, { started: since });
         const seconds = Math.round((Date.now() - since) / 1000);
         restarted.push({ service: service.name, allocation: ID, node: NodeName, seconds });
         say(`${service.name} is healthy again after ${seconds} s`);
       }
     }
+    const checked = Date.now();
     for (const service of dependants) {
       if ((await liveAllocations(client, service)).length === 0) continue;
-      await untilHealthy(watch, client, service);
+      await untilHealthy(watch, client, service, { checked });
       healthy.push(service.name);
       say(`${service.name} is healthy`);
     }

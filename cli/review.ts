@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname } from "node:path";
 import { type Command, CommanderError, Option } from "commander";
 import { type Allowance, readAllowance, readTrailers } from "../review/allow";
 import { LIMIT, markdown } from "../review/markdown";
@@ -108,7 +108,8 @@ interface StackPlan {
 async function plansOf({ plan, stack, nomad }: Options): Promise<StackPlan[]> {
   if (plan === undefined) {
     const made: StackPlan[] = [];
-    for (const target of stacks(stack)) made.push({ stack: target.stack, target, ...(await makePlan(target.folder)) });
+    for (const target of stacks(stack))
+      made.push({ stack: target.stack, target, ...(await makePlan(dirname(target.file))) });
     return made;
   }
   const json = read(plan);
@@ -184,9 +185,9 @@ async function stateReport({ state, stack, format }: Options, { bold }: Style): 
   }[] = [];
   for (const target of stacks(stack)) {
     const { terraformVersion, resources } = readState(
-      typeof state === "string" ? read(state) : await showState(target.folder),
+      typeof state === "string" ? read(state) : await showState(dirname(target.file)),
     );
-    const config = JSON.parse(readFileSync(join(target.folder, "cdk.tf.json"), "utf8"));
+    const config = JSON.parse(readFileSync(target.file, "utf8"));
     const notes = reviewState({ terraformVersion, resources }, codeOf(config));
     const providers = [...new Set(resources.map(({ provider }) => provider))].sort();
     reports.push({ stack: target.stack, terraformVersion, providers, notes });

@@ -6,6 +6,7 @@ import { type Filled, fill } from "./secrets-fill";
 import { ask, readGiven, readValue, unread, whyUnasked } from "./secrets-input";
 import { heldSecrets } from "./secrets-jobs";
 import { type Need, needsOf } from "./secrets-needs";
+import { registerRotate } from "./secrets-rotate";
 import { type Circumstances, readOrList, rotation, type SecretsReport, statusesOf, Variables } from "./secrets-state";
 import { statusText } from "./secrets-text";
 import { readSynthesized, type Synthesized } from "./synthesized";
@@ -99,6 +100,7 @@ export const secrets: Verb = {
       .option("--stack <name>", "the one of this stack")
       .option("--yes", "overwrite without asking")
       .action(set);
+    registerRotate(command);
     return command;
   },
 };

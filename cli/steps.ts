@@ -28,10 +28,16 @@ export function healthyDeadline({ job, group }: Service): Duration {
 /**
  * Waits for honest health of the newest allocation of a service.
  *
- * @param since milliseconds since 1970: it must have been started after that, and what a check said before is not counted.
+ * @param started milliseconds since 1970: it must have been started after that.
+ * @param checked the same: what a check said before that is not counted.
  * @returns the allocation.
  */
-export function untilHealthy(watch: Watch, client: NomadClient, service: Service, since = 0): Promise<AllocationStub> {
+export function untilHealthy(
+  watch: Watch,
+  client: NomadClient,
+  service: Service,
+  { started = 0, checked = started }: { readonly started?: number; readonly checked?: number } = {},
+): Promise<AllocationStub> {
   const seconds = killTimeout(service).plus(healthyDeadline(service)).plus(SLACK).toSeconds();
   return watch.until(`${service.name} to be healthy`, seconds, async () => {
     const [allocation] = await liveAllocations(client, service);
@@ -39,8 +45,8 @@ export function untilHealthy(watch: Watch, client: NomadClient, service: Service
       watch.tell(`waiting for ${service.name} to be placed`);
       return undefined;
     }
-    if (startedAt(service, allocation) < since) return undefined;
-    const { healthy, text } = await healthOf(client, service, allocation, since);
+    if (startedAt(service, allocation) < started) return undefined;
+    const { healthy, text } = await healthOf(client, service, allocation, checked);
     if (healthy) return allocation;
     watch.tell(`waiting for ${service.name} to be healthy: ${text}`);
     return undefined;

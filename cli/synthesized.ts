@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, isAbsolute, join, relative } from "node:path";
+import { isAbsolute, join, relative } from "node:path";
 import type { Job } from "../.gen/nomad/job";
 import { fromJobspec, unescapeTerraform } from "../nomad/jobspec";
 import type { AccessMode, ClusterFigures, Homelab, HomelabOutput, JobRecord, VolumeRecord } from "../rules/homelab";
@@ -35,8 +35,8 @@ export interface SchedulerRecord {
 /** One stack with Nomad jobs, as synthesis wrote it. */
 export interface Synthesized {
   readonly stack: string;
-  /** The folder of its `cdk.tf.json`, where Terraform works. */
-  readonly folder: string;
+  /** The stack's cdk.tf.json. */
+  readonly file: string;
   /** Absent when the provider block names none: the provider then asks the environment variable NOMAD_ADDR. */
   readonly nomadAddress?: string;
   readonly homelab: Homelab;
@@ -125,7 +125,7 @@ function readStack(path: string, stack: string, project: string): Synthesized[] 
   return [
     {
       stack,
-      folder: dirname(path),
+      file: path,
       ...(address && !address.includes("${") && { nomadAddress: address }),
       homelab: {
         cluster: output?.cluster ?? nomadsDefaults(file, jobs),

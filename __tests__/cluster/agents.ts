@@ -210,7 +210,9 @@ function programsBelow(folder: string): number[] {
     .map(Number)
     .filter((pid) => {
       try {
-        return pid !== process.pid && readFileSync(`/proc/${pid}/environ`, "utf8").includes(`=${folder}/`);
+        const [environment, line] = ["environ", "cmdline"].map((file) => readFileSync(`/proc/${pid}/${file}`, "utf8"));
+        // Tasks have it in their environment, the processes that watch over them on their command line.
+        return pid !== process.pid && (environment?.includes(`=${folder}/`) || line?.includes(`"${folder}/`));
       } catch {
         return false;
       }

@@ -4,6 +4,8 @@ import type { Job } from "../../.gen/nomad/job";
 import type { HomelabOutput } from "../../rules/homelab";
 import { stackFile, synthesized } from "../cli/project";
 
+const PATIENCE_MS = 120_000;
+
 export interface Ran {
   readonly code: number | null;
   readonly out: string;
@@ -37,7 +39,7 @@ export async function homelab(folder: string, args: readonly string[], circumsta
   const start = Date.now();
   const child = spawn(process.execPath, [join(__dirname, "cli.js"), ...args], {
     cwd: folder,
-    env: { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, NOMAD_TOKEN: token },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: folder, NOMAD_TOKEN: token },
   });
   const printed = { out: "", err: "" };
   for (const [name, stream] of [
@@ -50,6 +52,9 @@ export async function homelab(folder: string, args: readonly string[], circumsta
     });
   }
   child.stdin.end(stdin);
+  // A program that hangs must not hold up the tests; what it printed tells where it was.
+  const patience = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
   const code = await new Promise<number | null>((done) => child.once("close", done));
+  clearTimeout(patience);
   return { code, ...printed, seconds: (Date.now() - start) / 1000 };
 }

@@ -134,7 +134,7 @@ describeWith(["nomad"], "homelab drift on a real Nomad", () => {
       expect(code).toBe(2);
       expect(out).toBe(`homelab at ${agents.address}: 1 difference
   job one in namespace lab: registering it as written would restart main
-    main/main Config.args[1]  live trap 'exit 0' TERM; sleep 2d & wait  code trap 'exit 0' TERM; sleep 1d & wait
+    main/main Config.args[1]  live trap 'exit 0' TERM INT; sleep 2d & wait  code trap 'exit 0' TERM INT; sleep 1d & wait
   Terraform does not see what was changed by hand: take it into the code, or raise the job's metaVersion and deploy.
 `);
     });

@@ -19,7 +19,7 @@ export function program(id: string, options: ProgramOptions = {}): Job {
   const task = {
     Name: "main",
     Driver: "raw_exec",
-    Config: { command: "/bin/sh", args: ["-c", `trap 'exit 0' TERM; ${script}`] },
+    Config: { command: "/bin/sh", args: ["-c", `trap 'exit 0' TERM INT; ${script}`] },
     Resources: { CPU: 50, MemoryMB: memory },
     KillTimeout: (options.killTimeout ?? Duration.seconds(5)).toNanoseconds(),
   } as unknown as Task;

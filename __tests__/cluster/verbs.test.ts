@@ -1,0 +1,260 @@
+import type { AllocationStub } from "../../nomad/live";
+import { PAUSE } from "../../nomad/pause";
+import { describeWith } from "../tools";
+import { Agents, type Role } from "./agents";
+import { until } from "./command";
+import { homelab, type Ran, synthesize } from "./command-line";
+import { program } from "./programs";
+
+describeWith(["nomad"], "the verbs of homelab on a real Nomad", () => {
+  let agents: Agents;
+  let folder: string;
+  /** Says that it starts and stops, with the time, on a loop that tells what it is. */
+  const script = (name: string, stop = 0) =>
+    `trap 'echo "$(date -u +%FT%TZ) ${name} stops"; sleep ${stop}; exit 0' TERM INT; echo "$(date -u +%FT%TZ) ${name} starts"; while :; do sleep 1; done`;
+  const base = program("base", { script: script("base", 1) });
+  const middle = program("middle", { script: script("middle", 1) });
+  const top = program("top", { script: script("top", 1) });
+  const jobs = [top, base, middle];
+  const dependencies = [
+    { from: "top", on: "middle" },
+    { from: "middle", on: "base" },
+  ];
+
+  const run = (
+    args: readonly string[],
+    role: Role = "deployer",
+    onOutput?: (printed: string, child: { kill(signal: NodeJS.Signals): void }) => void,
+  ): Promise<Ran> => homelab(folder, args, { token: agents.token(role), ...(onOutput && { onOutput }) });
+  const allocations = (job: string) => agents.send<AllocationStub[]>("GET", `job/${job}/allocations`, undefined, "lab");
+  const newest = async (job: string) => (await allocations(job)).toSorted((a, b) => b.CreateIndex - a.CreateIndex)[0];
+  /** When the main task of each job last did something, in milliseconds since 1970. */
+  const times = async (type: "Started" | "Killed") =>
+    Object.fromEntries(
+      await Promise.all(
+        jobs.map(async ({ ID }) => {
+          const events = (await allocations(ID)).flatMap(({ TaskStates }) => TaskStates?.main?.Events ?? []);
+          return [
+            ID,
+            Math.max(0, ...events.filter(({ Type }) => Type === type).map(({ Time }) => Time / 1e6)),
+          ] as const;
+        }),
+      ),
+    );
+
+  beforeAll(async () => {
+    agents = await Agents.start(["one", "two"]);
+    await agents.send("PUT", "namespace/lab", { Name: "lab" });
+    for (const job of jobs) await agents.register(job);
+    folder = synthesize(agents.address, jobs, { dependencies });
+  });
+
+  afterAll(async () => {
+    await agents?.stop();
+  });
+
+  describe("status", () => {
+    test("shows machines and services on one screen, in order of dependency, and ends with 0", async () => {
+      const { code, out, err } = await run(["status"], "reader");
+      expect({ code, err }).toEqual({ code: 0, err: "" });
+      expect(out).toMatch(/^homelab at http:\/\/127\.0\.0\.1:\d+: well\n/);
+      expect(out).toMatch(/ {2}one +ready +eligible +\d+ +\d+\n {2}two +ready/);
+      expect(out).toMatch(/ {2}base +v1, job 0 .*running\n {2}middle .*running\n {2}top .*running\n/);
+      for (const line of out.split("\n")) expect(line.length).toBeLessThan(150);
+    });
+
+    test("is red, and ends with 2, when a service was stopped or is not there", async () => {
+      await agents.send("DELETE", "job/top", undefined, "lab");
+      folder = synthesize(agents.address, [...jobs, program("absent")], { dependencies });
+      const { code, out } = await run(["status"], "reader");
+      expect(code).toBe(2);
+      expect(out).toMatch(/: something is wrong\n/);
+      const { services } = JSON.parse((await run(["status", "--json"], "reader")).out).stacks[0];
+      expect(services.map(({ name, mood, problem }: Record<string, string>) => [name, mood, problem])).toEqual([
+        ["base", "good", undefined],
+        ["absent", "bad", "is not in Nomad: deploy it"],
+        ["middle", "good", undefined],
+        ["top", "bad", "was stopped: raise metaVersion and deploy, or nomad job start"],
+      ]);
+      folder = synthesize(agents.address, jobs, { dependencies });
+      await agents.register(top);
+    });
+  });
+
+  describe("restart", () => {
+    test("restarts in order of dependency, whatever the order of the words, each healthy before the next", async () => {
+      const before = await times("Started");
+      const { code, out, err } = await run(["restart", "top", "base", "--yes"]);
+      expect([code, err.replace(/waiting for .*\n/g, "")]).toEqual([0, ""]);
+      const after = await times("Started");
+      expect(after.base).toBeGreaterThan(before.base as number);
+      expect(after.top).toBeGreaterThan(after.base as number);
+      expect(after.middle).toBe(before.middle);
+      expect(out).toMatch(
+        /^restarts base on (one|two); its stop may take 5s\nrestarts top on (one|two); its stop may take 5s\ninterrupts what needs it: middle\nbase is healthy again after \d+ s\ntop is healthy again after \d+ s\nmiddle is healthy\n$/,
+      );
+    });
+
+    test("does nothing where nobody can be asked, and says what it would interrupt", async () => {
+      const before = await times("Started");
+      const { code, out, err } = await run(["restart", "base"]);
+      expect([code, err]).toEqual([
+        1,
+        "error: nobody can be asked here, so nothing was done; --yes goes on without asking\n",
+      ]);
+      expect(out).toContain("interrupts what needs it: middle, top");
+      expect(await times("Started")).toEqual(before);
+    });
+
+    test("names the services that there are", async () => {
+      expect((await run(["restart", "bitcoin", "--yes"])).err).toBe(
+        "error: there is no service bitcoin; there are base, middle, top\n",
+      );
+    });
+
+    test("ends between two steps on Ctrl-C, and says where", async () => {
+      const before = await times("Started");
+      const { code, err } = await run(["restart", "base", "middle", "top", "--yes"], "deployer", (printed, child) => {
+        if (/base is healthy again after \d+ s\n$/.test(printed)) child.kill("SIGINT");
+      });
+      expect(code).toBe(1);
+      expect(err).toMatch(/error: interrupted; healthy again: base(, middle)?; not, or not yet: (middle, )?top\n$/);
+      expect((await times("Started")).top).toBe(before.top);
+    });
+  });
+
+  describe("logs", () => {
+    test("shows what a service says, by its name, and only the lines of the last hour", async () => {
+      const { code, out, err } = await run(["logs", "base"], "reader");
+      expect({ code, err }).toEqual({ code: 0, err: "" });
+      expect(out).toMatch(/^\S+Z base starts\n(.*\n)*$/);
+      expect((await run(["logs", "base", "--since", "1h"], "reader")).out).toBe(out);
+      const [line] = (await run(["logs", "base", "--json"], "reader")).out.split("\n");
+      expect(JSON.parse(line ?? "")).toMatchObject({
+        task: "main",
+        time: expect.any(String),
+        line: expect.any(String),
+      });
+    });
+
+    test("leaves out what is older than asked for", async () => {
+      await until(
+        "an older line",
+        10,
+        async () => Date.now() - ((await times("Started")).top as number) > 3000 || undefined,
+      );
+      expect((await run(["logs", "top", "--since", "1s"], "reader")).out).toBe("");
+    });
+
+    test("names the tasks that there are", async () => {
+      expect((await run(["logs", "base", "--task", "probe"], "reader")).err).toBe(
+        "error: base has no task probe; it has main\n",
+      );
+    });
+
+    test("follows a service across a restart in place and to its next allocation", async () => {
+      const { ID = "" } = (await newest("middle")) ?? {};
+      let starts = 0;
+      const stages: number[] = [];
+      const { out, err } = await run(["logs", "middle", "-f", "--json"], "reader", (printed, child) => {
+        const told = printed.split("middle starts").length - 1;
+        if (told === starts) return;
+        // The first piece may hold the starts of before.
+        const stage = starts === 0 ? 1 : (stages.at(-1) ?? 0) + 1;
+        stages.push(stage);
+        starts = told;
+        if (stage === 1) agents.send("PUT", `client/allocation/${ID}/restart`, {}, "lab");
+        if (stage === 2) agents.send("PUT", `allocation/${ID}/stop`, {}, "lab");
+        if (stage === 3) child.kill("SIGTERM");
+      });
+      const lines = out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+      const last = lines.filter(({ allocation }) => allocation === ID).at(-1);
+      expect(last.line).toContain("middle stops");
+      expect(lines.at(-1)).toMatchObject({ line: expect.stringContaining("middle starts") });
+      expect(lines.at(-1).allocation).not.toBe(ID);
+      expect(err).toMatch(/^--- middle goes on as allocation [0-9a-f]{8} on (one|two)\n$/m);
+    }, 120_000);
+  });
+
+  describe("pause and resume", () => {
+    test("stop what needs others first, keep deploys out, and start again what others need first", async () => {
+      await agents.send("PUT", "job/middle/scale", { Count: 2, Target: { Group: "main" } }, "lab");
+      await agents.settled({ ID: "middle", Namespace: "lab" });
+      const paused = await run(["pause", "--reason", "a new disk", "--yes"]);
+      expect([paused.code, paused.out]).toEqual([
+        0,
+        `stops top, which may take 5s
+stops middle, which may take 5s
+stops base, which may take 5s
+top is stopped
+middle is stopped
+base is stopped
+the pause is on; homelab resume ends it
+`,
+      ]);
+      const killed = await times("Killed");
+      expect(killed.middle).toBeGreaterThan(killed.top as number);
+      expect(killed.base).toBeGreaterThan(killed.middle as number);
+
+      const { code, out } = await run(["guard"]);
+      expect([code, out]).toEqual([
+        2,
+        expect.stringContaining(": a new disk; a deploy would start what is stopped for it"),
+      ]);
+      const drift = await run(["drift"], "reader");
+      expect([drift.code, drift.out]).toEqual([0, expect.stringContaining("a pause is on since")]);
+      const status = await run(["status"], "reader");
+      expect([status.code, status.out]).toEqual([
+        0,
+        expect.stringMatching(/a pause is on since .*: a new disk\n[\s\S]*base .*stopped for the pause/),
+      ]);
+
+      const resumed = await run(["resume"]);
+      expect([resumed.code, resumed.out]).toEqual([
+        0,
+        "base is healthy\nmiddle is healthy\ntop is healthy\nthe pause is over\n",
+      ]);
+      const started = await times("Started");
+      expect(started.middle).toBeGreaterThan(started.base as number);
+      expect(started.top).toBeGreaterThan(started.middle as number);
+      const live = (await allocations("middle")).filter(({ ClientStatus }) => ClientStatus === "running");
+      expect(live).toHaveLength(2);
+      await expect(agents.send("GET", `var/${PAUSE.path}`)).rejects.toThrow("404");
+      expect((await run(["resume"])).out).toBe("no pause is on\n");
+      await agents.register(middle);
+    });
+
+    test("goes on where Ctrl-C ended it", async () => {
+      const cut = await run(["pause", "--reason", "cut", "--yes"], "deployer", (printed, child) => {
+        if (printed.endsWith("top is stopped\n")) child.kill("SIGINT");
+      });
+      expect(cut.code).toBe(1);
+      expect(cut.err).toMatch(
+        /error: interrupted; stopped: top(, middle)?; not, or not yet: (middle, )?base; homelab pause goes on, homelab resume goes back\n$/,
+      );
+      const again = await run(["pause", "--reason", "another", "--yes"]);
+      expect([again.code, again.out]).toEqual([
+        0,
+        expect.stringMatching(/^a pause is on since \S+: cut; goes on with it\n/),
+      ]);
+      expect((await run(["resume"])).code).toBe(0);
+    });
+  });
+
+  describe("a token that may too little is told what it lacks", () => {
+    test.each([
+      ["restart", ["restart", "base", "--yes"], 'this takes the capability "alloc-lifecycle" in namespace "lab"'],
+      [
+        "pause",
+        ["pause", "--reason", "x", "--yes"],
+        'this takes the capabilities "write" and "destroy" for variables at homelab/pause',
+      ],
+    ])("by %s, with the token of a reader", async (_, args, words) => {
+      const { code, err } = await run(args, "reader");
+      expect([code, err]).toEqual([1, expect.stringContaining(words)]);
+    });
+  });
+});
