@@ -57,14 +57,17 @@ export function changed(name: string, change: (plan: RawPlan) => void): string {
   return JSON.stringify(plan);
 }
 
-export type JobEdit = (task: Task, group: TaskGroup, job: Job) => void;
+export type JobEdit = (task: Task, group: TaskGroup, job: Job) => unknown;
 
 /**
  * The review of a stack that does not describe itself, in which one job changes; the plan is a real one of no changes.
  *
  * @param id of the job: bitcoin, electrs or albyhub.
  */
-export function reviewOfChange(edit: JobEdit, { id = "bitcoin", before = (() => {}) as JobEdit } = {}): Review {
+export function reviewOfChange(
+  edit: JobEdit,
+  { id = "bitcoin", before = () => {} }: { id?: string | undefined; before?: JobEdit } = {},
+): Review {
   return reviewPlan(
     readPlan(
       changed("no-op", (plan) => {
