@@ -22,20 +22,22 @@ export interface Context {
   readonly before: Side;
   readonly after: Side;
   readonly jobs: readonly JobChange[];
+  /** Jobs that go on running though they leave the code: destroyed without being deregistered, or under another ID now. */
+  readonly left: readonly JobChange[];
 }
 
 export function contextOf(plan: Plan): Context {
   const { before, after } = sidesOf(plan);
-  const entry = (side: Side, key: string, address?: string) =>
-    side.jobs.find(({ address: one, read }) => one !== address && read.job && keyOf(read.job) === key);
+  const [was, will] = [before, after].map(
+    ({ jobs }) => new Map(jobs.flatMap((entry) => (entry.read.job ? [[keyOf(entry.read.job), entry] as const] : []))),
+  );
   const jobs = plan.changes
     .filter(({ type }) => type === "nomad_job")
     .map((change): JobChange => {
       const own = change.before && before.jobs.find(({ address }) => address === change.address);
       const now = change.after && after.jobs.find(({ address }) => address === change.address);
-      const from = change.action === "create" && now?.read.job ? entry(before, keyOf(now.read.job)) : undefined;
-      const to =
-        isRemoved(change) && !now && own?.read.job ? entry(after, keyOf(own.read.job), change.address) : undefined;
+      const from = change.action === "create" && now?.read.job ? was?.get(keyOf(now.read.job)) : undefined;
+      const to = isRemoved(change) && !now && own?.read.job ? will?.get(keyOf(own.read.job)) : undefined;
       const old = own ?? from;
       const isReadable = old?.read.job && now?.read.job && change.action !== "none";
       return {
@@ -47,7 +49,7 @@ export function contextOf(plan: Plan): Context {
         paths: isReadable ? changedPaths(old.read.job, now.read.job) : [],
       };
     });
-  return { plan, before, after, jobs };
+  return { plan, before, after, jobs, left: leftBehind(jobs, after) };
 }
 
 /** A job by its name in Nomad. */
@@ -65,11 +67,11 @@ export function jobName({ change, before, after }: JobChange): string {
   return (before?.read.job ?? after?.read.job)?.ID ?? change.address.replace(/^.*\./, "");
 }
 
-/** Jobs that go on running though they leave the code: destroyed without being deregistered, or under another ID now. */
-export function leftBehind({ jobs, after }: Context): JobChange[] {
+function leftBehind(jobs: readonly JobChange[], after: Side): JobChange[] {
+  const running = new Set(after.jobs.flatMap(({ read }) => (read.job ? [keyOf(read.job)] : [])));
   return jobs.filter((one) => {
     const job = one.before?.read.job;
-    if (!job || after.jobs.some(({ read }) => read.job && keyOf(read.job) === keyOf(job))) return false;
+    if (!job || running.has(keyOf(job))) return false;
     const { change, before } = one;
     if (change.action === "update") return one.after?.read.job !== undefined;
     if (change.action === "forget") return true;

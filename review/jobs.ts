@@ -41,13 +41,22 @@ export function readJob({ jobspec, json }: Values): ReadJob {
   };
 }
 
+/** What looks like a secret in a job: its place, and its kind, never itself. Long to find, so it is kept. */
+export function secretsOf(job: Job): readonly (readonly [place: string, what: string])[] {
+  const known = SECRETS.get(job);
+  if (known) return known;
+  const found = textsOf(job).flatMap(({ place, name, text, kind }) =>
+    literalSecrets(name, text, kind).map((what) => [place, what] as const),
+  );
+  SECRETS.set(job, found);
+  return found;
+}
+
+const SECRETS = new WeakMap<Job, ReturnType<typeof secretsOf>>();
+
 /** The same job, with every text in which something looks like a secret replaced by {@link HIDDEN}. */
 export function withoutSecrets(job: Job): Job {
-  const places = new Set(
-    textsOf(job)
-      .filter(({ name, text, kind }) => literalSecrets(name, text, kind).length > 0)
-      .map(({ place }) => place),
-  );
+  const places = new Set(secretsOf(job).map(([place]) => place));
   return places.size === 0 ? job : (hide(job, "", places) as Job);
 }
 

@@ -4,7 +4,7 @@ import { durationText, memoryText, updateOf } from "../rules/anatomy";
 import type { Dependency } from "../rules/homelab";
 import { identify } from "../rules/versions";
 import { type Allowance, judgeFindings } from "./allow";
-import { type Context, contextOf, isRemoved, type JobChange, jobName, leftBehind } from "./context";
+import { type Context, contextOf, isRemoved, type JobChange, jobName } from "./context";
 import { exposure } from "./dangers/exposure";
 import { images } from "./dangers/images";
 import { limits } from "./dangers/limits";
@@ -228,9 +228,7 @@ function serviceOf(one: JobChange, context: Context, live: ReviewOptions["live"]
     warnings: known?.warnings ?? [],
     facts: now && !old ? factsOf(now) : [],
     ...(one.movedFrom && { movedFrom: one.movedFrom }),
-    ...(leftBehind(context).includes(one) &&
-      change.action !== "delete" &&
-      change.action !== "forget" && { beside: true }),
+    ...(context.left.includes(one) && change.action !== "delete" && change.action !== "forget" && { beside: true }),
     ...(now && change.action !== "delete" && { json: JSON.stringify(now, null, 2) }),
   };
 }

@@ -1,10 +1,8 @@
 import type { Job } from "../../.gen/nomad/job";
-import { literalSecrets } from "../../rules/literal-secrets";
-import { textsOf } from "../../rules/no-secret-in-job";
 import { privilegesOf } from "../../rules/privileged";
 import type { Context } from "../context";
 import type { Finding } from "../findings";
-import { withoutSecrets } from "../jobs";
+import { secretsOf } from "../jobs";
 
 /** What a job may newly do, what is newly reached from outside, and what everybody can newly read. */
 export function exposure({ jobs }: Context): Finding[] {
@@ -12,12 +10,12 @@ export function exposure({ jobs }: Context): Finding[] {
     const [old, now] = [before?.read.job, after?.read.job];
     if (!now || change.action === "none") return [];
     const at = { resource: change.address, subject: `job ${now.ID}` };
-    const shown = [old && withoutSecrets(old), withoutSecrets(now)] as const;
-    const had = old ? privileges(shown[0]) : new Set<string>();
-    const opened = old ? [...ports(now)].filter((port) => !ports(old).has(port)) : [];
-    const secrets = [...secretsOf(now)].filter((one) => !old || !secretsOf(old).has(one));
+    const had = privileges(before?.shown);
+    const [open, known] = old ? [ports(old), secretTexts(old)] : [undefined, new Set<string>()];
+    const opened = open ? [...ports(now)].filter((port) => !open.has(port)) : [];
+    const secrets = [...secretTexts(now)].filter((one) => !known.has(one));
     return [
-      ...[...privileges(shown[1])]
+      ...[...privileges(after?.shown)]
         .filter((one) => !had.has(one))
         .map((one): Finding => {
           const problem = `reaches onto its machine: ${one}`;
@@ -72,10 +70,6 @@ function ports({ TaskGroups }: Job): Set<string> {
 }
 
 /** Where something looks like a secret. Never the secret: what is said of it is its kind. */
-function secretsOf(job: Job): Set<string> {
-  return new Set(
-    textsOf(job).flatMap(({ place, name, text, kind }) =>
-      literalSecrets(name, text, kind).map((what) => `${what} at ${place}`),
-    ),
-  );
+function secretTexts(job: Job): Set<string> {
+  return new Set(secretsOf(job).map(([place, what]) => `${what} at ${place}`));
 }

@@ -15,6 +15,7 @@ type ImagePlace = TaskPlace & { readonly image: string };
 export function images(context: Context): Finding[] {
   const { before, after, jobs } = context;
   const met = new Set(unmet(before.homelab).map(({ key }) => key));
+  const open = unmet(after.homelab).filter(({ key }) => !met.has(key));
   return jobs.flatMap((one) => {
     const resource = one.change.address;
     const [old, now] = [placesOf(one.before?.shown, before), placesOf(one.after?.shown, after)];
@@ -23,7 +24,7 @@ export function images(context: Context): Finding[] {
     return now.flatMap((place) => {
       const subject = `job ${place.job.ID}`;
       const was = old.find((other) => other.group.Name === place.group.Name && other.task.Name === place.task.Name);
-      const needs = unmet(after.homelab).filter(({ at, key }) => at.task === place.task && !met.has(key));
+      const needs = open.filter(({ at }) => at.task === place.task);
       const findings = [
         ...(was?.image === place.image ? [] : compared(was?.image, place.image)),
         ...needs.map(({ problem, remedy }) => ({

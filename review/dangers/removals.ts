@@ -1,5 +1,5 @@
 import type { Holds } from "../../rules/homelab";
-import { type Context, isRemoved, type JobChange, jobName, leftBehind } from "../context";
+import { type Context, isRemoved, type JobChange, jobName } from "../context";
 import type { Finding } from "../findings";
 import type { Change } from "../plan";
 import { VOLUME_TYPES } from "../stack";
@@ -23,7 +23,7 @@ function jobRemovals(one: JobChange, context: Context): Finding[] {
   const job = before?.read.job;
   const resource = change.address;
   const subject = `job ${jobName(one)}`;
-  const left = leftBehind(context).includes(one);
+  const left = context.left.includes(one);
   if (job && left && change.action === "update") {
     const problem = `becomes ${after?.read.job?.ID}: the old one runs on beside the new one`;
     const remedy = `keep the ID, or stop the old job first: nomad job stop -namespace ${job.Namespace} ${job.ID}`;

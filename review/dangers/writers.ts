@@ -2,7 +2,7 @@ import { type Writer, writersOf } from "../../rules/anatomy";
 import { fenceGaps } from "../../rules/fence";
 import type { Homelab, JobRecord } from "../../rules/homelab";
 import { isBesideTheMainTask } from "../../rules/single-writer";
-import { type Context, keyOf, leftBehind } from "../context";
+import { type Context, keyOf } from "../context";
 import type { Finding } from "../findings";
 import type { Side } from "../stack";
 
@@ -21,7 +21,7 @@ interface Claim {
 /** Who else writes a volume, in how many instances, and what keeps a second one away when a machine is lost. */
 export function writers(context: Context): Finding[] {
   const { before, after, jobs } = context;
-  const left = leftBehind(context).flatMap((one): JobRecord[] => {
+  const left = context.left.flatMap((one): JobRecord[] => {
     const job = one.before?.shown;
     return job ? [{ path: one.change.address, job, retained: true }] : [];
   });
