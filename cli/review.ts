@@ -69,7 +69,7 @@ export const review: Verb = {
       .addHelpText("after", HELP)
       // A command line that is not understood is no finding: it ends with 1, as every failure does.
       .exitOverride((error) => {
-        throw error.exitCode === 0 ? error : new CommanderError(1, error.code, error.message);
+        throw error.exitCode === 0 ? error : new CommanderError(1, "homelab.review", error.message);
       })
       .action(run),
 };
