@@ -1,4 +1,4 @@
-import { unescapeTerraform } from "../nomad/jobspec";
+import { unescapeTerraform } from "../nomad/terraform-text";
 import type { Holds } from "../rules/homelab";
 import { literalSecrets } from "../rules/literal-secrets";
 import { textsOf } from "../rules/no-secret-in-job";

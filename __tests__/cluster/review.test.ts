@@ -95,7 +95,7 @@ interface Allocation {
   readonly TaskStates: Readonly<Record<string, { readonly StartedAt: string; readonly Restarts: number }>> | null;
 }
 
-describeWith(["nomad", "provider", "docker", "busybox"], "homelab review on a real Nomad", () => {
+describeWith(["nomad", "provider", "docker"], "homelab review on a real Nomad", () => {
   let run: Run;
   let agent: ChildProcess | undefined;
   let address: string;

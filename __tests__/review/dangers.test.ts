@@ -45,6 +45,19 @@ const CHANGES: readonly [what: string, findings: readonly string[], edit: JobEdi
   ["a longer fence", [], fence(hours(2400))],
   ["two instances", ["count-above-one"], group({ Count: 2 })],
   ["two instances of a hub", ["second-writer-on-funds"], group({ Count: 2 }), "albyhub"],
+  ["a canary", ["second-writer"], (_, { Update }) => Object.assign(Update ?? {}, { Canary: 1 })],
+  [
+    "a hub on every machine",
+    ["second-writer-on-funds"],
+    (_, __, job) => Object.assign(job, { Type: "system" }),
+    "albyhub",
+  ],
+  [
+    "a second task that writes",
+    ["second-writer"],
+    (task, group) =>
+      group.Tasks.push({ ...task, Name: "other", Lifecycle: { Hook: "poststart", Sidecar: true } } as never),
+  ],
   ["room to scale", ["count-above-one"], group({ Scaling: { Min: 1, Max: 3 } })],
   ["another stable version", [], image("bitcoin/bitcoin:31.2")],
   ["a release candidate of a newer version", [], image("bitcoin/bitcoin:31.2rc1")],

@@ -26,7 +26,9 @@ function unfinished({ plan }: Context): Finding[] {
 function unreadable({ jobs }: Context): Finding[] {
   return jobs.flatMap((one): Finding[] => {
     const { change, before, after } = one;
-    const why = after?.read.unreadable ?? (after ? before?.read.unreadable : undefined);
+    const was = before?.read.unreadable;
+    const why =
+      after?.read.unreadable ?? (after && was ? `cannot be compared, because until now it ${was}` : undefined);
     if (!why || change.action === "none" || change.action === "delete") return [];
     return [{ finding: "spec-unreadable", resource: change.address, subject: `job ${jobName(one)}`, problem: why }];
   });

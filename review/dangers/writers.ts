@@ -1,4 +1,4 @@
-import { type Writer, writersOf } from "../../rules/anatomy";
+import { runsEverywhere, updateOf, type Writer, writersOf } from "../../rules/anatomy";
 import { fenceGaps } from "../../rules/fence";
 import type { Homelab, JobRecord } from "../../rules/homelab";
 import { isBesideTheMainTask } from "../../rules/single-writer";
@@ -67,6 +67,14 @@ export function writers(context: Context): Finding[] {
         const problem = `would run ${count} instances of ${writer.group.Name}, and each writes volume ${writer.request.Source}`;
         const finding = claim.holds === "funds" ? "second-writer-on-funds" : "count-above-one";
         findings.push({ finding, ...at(claim), problem, remedy: "set Count to 1" });
+      }
+      if (updateOf(writer).Canary > 0 && !(old && updateOf(old.writer).Canary > 0)) {
+        const problem = `would start a canary beside the instance that writes volume ${writer.request.Source}`;
+        findings.push(second(claim, problem, "set Canary to 0"));
+      }
+      if (runsEverywhere(writer) && !(old && runsEverywhere(old.writer))) {
+        const problem = `would run on every client, and each instance writes volume ${writer.request.Source}`;
+        findings.push(second(claim, problem, 'make it a job of Type "service"'));
       }
       if (tasks > 1 && tasks > writing) {
         const problem = `would write volume ${writer.request.Source} with ${tasks} tasks of ${writer.group.Name}`;
