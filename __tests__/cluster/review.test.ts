@@ -6,10 +6,11 @@ import { Duration } from "../../nomad/duration";
 import type { PinnedImage } from "../../nomad/image";
 import type { Review } from "../../review/review";
 import { describeWith } from "../tools";
-import { freePort } from "./agents";
+import { Agents, freePort } from "./agents";
 import { attempt, command, until } from "./command";
 import { homelab, synthesize } from "./command-line";
 import { image, which } from "./images";
+import { program } from "./programs";
 import { Run } from "./run";
 
 type Edit = (task: Task, group: TaskGroup, job: Job, images: readonly PinnedImage[]) => unknown;
@@ -316,3 +317,41 @@ consul {
 }
 `;
 }
+
+describeWith(["nomad", "provider"], "homelab review while a machine is lost", () => {
+  let agents: Agents;
+  const fenced = (version: number) => program("one", { disconnect: true, version });
+
+  beforeAll(async () => {
+    agents = await Agents.start(["node"]);
+    await agents.send("PUT", "namespace/lab", { Name: "lab" });
+    await agents.register(fenced(1));
+  });
+
+  afterAll(async () => {
+    await agents?.stop();
+  });
+
+  /** With the token of a pull request's runner, which may read and plan alone. */
+  const review = async (job: Job) => {
+    const folder = synthesize(agents.address, [job]);
+    const { code, out, err } = await homelab(folder, ["review", "--format", "json", "--nomad"], {
+      token: agents.token("reader"),
+    });
+    if (!out) throw new Error(`review ended with ${code}: ${err}`);
+    const { findings }: Review = JSON.parse(out).stacks[0];
+    return { code, findings: findings.map(({ finding, resource }) => `${finding} ${resource}`) };
+  };
+
+  test("refuses what would change its job, since the new version would run beside it; not before", async () => {
+    expect((await review(fenced(2))).findings).not.toContain("not-now nomad_job.one");
+    await agents.kill("node");
+    await until("an allocation that is unknown", 60, async () => {
+      const [allocation] = await agents.send<Allocation[]>("GET", "job/one/allocations", undefined, "lab");
+      return allocation?.ClientStatus === "unknown" || undefined;
+    });
+    const { code, findings } = await review(fenced(2));
+    expect(code).toBe(3);
+    expect(findings[0]).toBe("not-now nomad_job.one");
+  });
+});

@@ -3,7 +3,7 @@ import { FINDINGS } from "../../review/findings";
 import { readPlan } from "../../review/plan";
 import { reviewPlan } from "../../review/review";
 import { hours, minutes } from "../rules/homelab";
-import { changed, findingsOf, fixture, type JobEdit, printed, reviewOf, reviewOfChange } from "./plans";
+import { changed, findingsOf, fixture, type JobEdit, printed, type RawPlan, reviewOf, reviewOfChange } from "./plans";
 
 const found = (edit: JobEdit, options?: Parameters<typeof reviewOfChange>[1]) =>
   findingsOf(reviewOfChange(edit, options)).map((text) => text.split(" ")[0]);
@@ -165,6 +165,105 @@ describe("dangers in a stack that does not describe itself", () => {
     expect(findingsOf(review)).toEqual(["second-writer-on-funds nomad_job.second"]);
     expect(review.exit).toBe(3);
     expect(review.unusedAllowances).toHaveLength(1);
+  });
+});
+
+describe("dangers of the stack and its resources", () => {
+  const foundIn = (name: string, change: Parameters<typeof changed>[1]) =>
+    findingsOf(reviewPlan(readPlan(changed(name, change))));
+  const resource = (plan: RawPlan, address: string) => {
+    const found = plan.resource_changes.find((one) => one.address === address);
+    if (!found) throw new Error(`no ${address}`);
+    return found;
+  };
+
+  test.each([
+    ["provider", "hashicorp/nomad 2.7.0", "provider-changed stack"],
+    ["nomadAddress", "http://elsewhere:4646", "provider-changed stack"],
+    ["state", "pg", "backend-changed stack"],
+  ])("another %s is told", (key, value, finding) => {
+    expect(
+      foundIn("no-op", (plan) => {
+        const output = plan.output_changes as { homelab: { after: { terraform: Record<string, string> } } };
+        output.homelab.after.terraform[key] = value;
+      }),
+    ).toEqual([finding]);
+  });
+
+  test("another provider of one resource is told", () => {
+    expect(
+      foundIn("no-op", (plan) => {
+        resource(plan, "nomad_job.electrs").provider_name = "registry.example.org/someone/nomad";
+      }),
+    ).toEqual(["provider-changed stack"]);
+  });
+
+  test("a job and a volume that Nomad would no longer keep are told", () => {
+    expect(
+      foundIn("no-op", (plan) => {
+        for (const address of ["nomad_job.electrs", "nomad_csi_volume_registration.electrs-data"]) {
+          const { change } = resource(plan, address);
+          change.actions = ["update"];
+          change.after = { ...change.after, deregister_on_destroy: true };
+        }
+      }),
+    ).toEqual([
+      "protection-lowered nomad_csi_volume_registration.electrs-data",
+      "protection-lowered nomad_job.electrs",
+    ]);
+  });
+
+  test("a renamed construct of a job that Nomad stops for it is replaced, and what else changes is not missed", () => {
+    expect(
+      foundIn("construct-rename", (plan) => {
+        const [old, now] = [resource(plan, "nomad_job.bitcoin"), resource(plan, "nomad_job.node")];
+        old.change.before = { ...old.change.before, deregister_on_destroy: true };
+        now.change.after = {
+          ...now.change.after,
+          jobspec: String(now.change.after?.jobspec).replace('"MemoryMB": 4096', '"MemoryMB": 2048'),
+        };
+      }),
+    ).toEqual(["job-replaced nomad_job.bitcoin", "memory-lowered nomad_job.node"]);
+  });
+
+  test("a renamed construct of a volume is told when its source changes with it", () => {
+    const rename = (share: string) =>
+      foundIn("no-op", (plan) => {
+        const old = resource(plan, "nomad_csi_volume_registration.electrs-data");
+        const after = { ...old.change.after, context: { server: "192.168.68.50", share } };
+        plan.resource_changes.push({
+          ...old,
+          address: "nomad_csi_volume_registration.index",
+          change: { ...old.change, actions: ["create"], before: null, after },
+        });
+        old.change = { ...old.change, actions: ["delete"], after: null };
+      });
+    expect(rename("/mnt/homelab-general/electrs-data")).toEqual([]);
+    expect(rename("/mnt/other")).toEqual(["volume-parameters nomad_csi_volume_registration.index"]);
+  });
+
+  test("what is only forgotten by Terraform is never lost", () => {
+    expect(
+      foundIn("volume-deregistered", (plan) => {
+        for (const one of plan.resource_changes) {
+          if (one.change.actions[0] === "delete") one.change.actions = ["forget"];
+        }
+      }),
+    ).toEqual(["leaves-terraform nomad_csi_volume_registration.albyhub-data", "leaves-terraform nomad_job.albyhub"]);
+  });
+
+  test("two volumes of one folder have two writers", () => {
+    expect(
+      foundIn("no-op", (plan) => {
+        delete plan.output_changes;
+        const { change } = resource(plan, "nomad_csi_volume_registration.electrs-data");
+        change.actions = ["update"];
+        change.after = {
+          ...change.after,
+          context: { server: "192.168.68.50", share: "/mnt/homelab-general/albyhub-data/" },
+        };
+      }),
+    ).toContain("second-writer-on-funds nomad_job.electrs");
   });
 });
 

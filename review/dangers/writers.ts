@@ -35,8 +35,8 @@ export function writers(context: Context): Finding[] {
       "stack",
     subject: `job ${job.ID}`,
   });
-  const second = (claim: Claim, problem: string, remedy: string): Finding => ({
-    finding: claim.holds === "funds" ? "second-writer-on-funds" : "second-writer",
+  const second = (claim: Claim, problem: string, remedy: string, holds = claim.holds): Finding => ({
+    finding: holds === "funds" ? "second-writer-on-funds" : "second-writer",
     ...at(claim),
     problem,
     remedy,
@@ -51,8 +51,10 @@ export function writers(context: Context): Finding[] {
       const [comes, is] = isLeft(one) || (!isLeft(other) && had(one)) ? [other, one] : [one, other];
       const whose = comes.writer.job.ID === is.writer.job.ID ? ` of namespace ${is.writer.job.Namespace}` : "";
       const runs = isLeft(is) ? ", which Nomad goes on running" : "";
+      // One folder may be two volumes, of which one is known to hold funds.
+      const funds = is.holds === "funds" ? is.holds : comes.holds;
       const problem = `would write volume ${comes.writer.request.Source} beside job ${is.writer.job.ID}${whose}${runs}`;
-      return [second(comes, problem, "stop the other one first, or mount the volume read-only")];
+      return [second(comes, problem, "stop the other one first, or mount the volume read-only", funds)];
     });
   });
   const own = will
