@@ -23,7 +23,10 @@ export function readJob({ jobspec, json }: Values): ReadJob {
     return { unreadable: "is written in HCL, which is not read here; write it as JSON with json = true" };
   let parsed: { Job?: unknown } | null;
   try {
-    parsed = JSON.parse(String(jobspec), (_, member) => member ?? undefined);
+    // Go writes null for what is absent.
+    parsed = JSON.parse(String(jobspec), (_, member) =>
+      Array.isArray(member) ? member.filter((one) => one !== undefined) : (member ?? undefined),
+    );
   } catch {
     return { unreadable: "says json = true and is no JSON, so the apply will fail" };
   }

@@ -122,6 +122,41 @@ describe("what looks like a secret", () => {
   });
 });
 
+/** Every place in a value, by its keys. */
+function placesIn(value: unknown, path: readonly string[] = []): (readonly string[])[] {
+  if (typeof value !== "object" || value === null) return [path];
+  return [path, ...Object.entries(value).flatMap(([key, member]) => placesIn(member, [...path, key]))];
+}
+
+describe("a job that lacks anything at all", () => {
+  test("is reviewed all the same", () => {
+    const hub = JSON.parse(fixture("memory-cut")) as RawPlan;
+    const jobspec = String(
+      hub.resource_changes.find(({ address }) => address === "nomad_job.albyhub")?.change.after?.jobspec,
+    );
+    const places = placesIn(JSON.parse(jobspec)).filter((path) => path.length > 0);
+    fc.assert(
+      fc.property(fc.constantFrom(...places), fc.boolean(), (path, isNull) => {
+        const text = changed("memory-cut", (plan) => {
+          const one = plan.resource_changes.find(({ address }) => address === "nomad_job.albyhub");
+          const job = JSON.parse(jobspec);
+          const parent = path.slice(0, -1).reduce((tree, key) => tree[key], job);
+          const last = path.at(-1) ?? "";
+          if (isNull) parent[last] = null;
+          else if (Array.isArray(parent)) parent.splice(Number(last), 1);
+          else delete parent[last];
+          if (one?.change.after) one.change.after.jobspec = JSON.stringify(job);
+          if (one) one.change.actions = ["update"];
+        });
+        const review = reviewPlan(readPlan(text));
+        expect(review.services.map(({ address }) => address)).toContain("nomad_job.albyhub");
+        expect(printed(review)).not.toMatch(/NaN|\[object/);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
 /** A real plan with this many services, each changed in all that can be told at length. */
 function plenty(count: number): string {
   return changed("memory-cut", (plan) => {
