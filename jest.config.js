@@ -11,8 +11,10 @@ process.on("exit", () => rmSync(process.env.TMPDIR, { recursive: true, force: tr
 /** Unit, snapshot, contract and state tests; what needs a real Nomad lives in jest.cluster.config.js. */
 module.exports = {
   testEnvironment: "node",
+  // jest itself would leave one core idle: on two that is half of them.
+  maxWorkers: "100%",
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }] },
   roots: ["<rootDir>/__tests__"],
   testMatch: ["**/*.test.ts"],
-  testPathIgnorePatterns: ["/__tests__/cluster/"],
+  testPathIgnorePatterns: ["/__tests__/cluster/", "/__tests__/drills/"],
 };

@@ -205,6 +205,9 @@ const MISTAKES: Record<string, [title: string, edits: Edit[], fragment: string][
   "in an address": [
     ["a URL without scheme", [set("nomad_address: ▸pinode2.local:4646")], '"pinode2.local:4646" is not the URL of an API: write'],
     ["a URL with a path", [set("nomad_address: ▸http://pinode2.local:4646/v1")], "is not the URL of an API"],
+    ["a URL without a port", [set("nomad_address: ▸http://pinode2.local")], '"http://pinode2.local" is not the URL of an API: write scheme, host and port'],
+    ["a URL with a colon and no port", [set("nomad_address: ▸https://pinode2.local:/")], "is not the URL of an API"],
+    ["an IPv6 URL without a port", [set('nomad_address: ▸"http://[fd00::4646]"')], "is not the URL of an API"],
     ["a URL with a port out of range", [set("nomad_address: ▸http://pinode2.local:65536")], "is not the URL of an API"],
     ["a port out of range", [set("postgres_port: ▸65536")], 'postgres_port: "65536" is not a TCP port: write a whole number from 1'],
     ["a port by name", [set("postgres_port: ▸postgresql")], 'postgres_port: "postgresql" is not a TCP port'],
@@ -274,10 +277,18 @@ describe("errors", () => {
     ]);
   });
 
-  test("tell two servers that expect one each of the leaders and of the even number", () => {
-    expect(problemsOf(write(below(SERVER, "        pinode5:")).file)).toEqual([
-      expect.stringContaining("2 servers survive no more losses than 1"),
-      expect.stringContaining("nomad_bootstrap_expect is 1 and the number of servers 2, so each group of that size"),
+  test("do not tell two or four servers to expect a number that is refused", () => {
+    for (const others of [["pinode5:"], ["pinode5:", "pinode6:", "pinode7:"]]) {
+      const added = others.map((name) => `        ${name}`);
+      expect(problemsOf(write(below(SERVER, ...added)).file)).toEqual([
+        expect.stringMatching(/\d servers survive no more losses than \d, .*: use 1, 3 or 5$/),
+      ]);
+    }
+  });
+
+  test("tell three servers that expect one of the leaders", () => {
+    expect(problemsOf(write(below(SERVER, "        pinode5:", "        pinode6:")).file)).toEqual([
+      expect.stringContaining("nomad_bootstrap_expect is 1 and the number of servers 3, so each group of that size"),
     ]);
   });
 
@@ -351,6 +362,13 @@ describe("what is right passes", () => {
   test.each(same)("%s", (_title, edits) => {
     expect(clusterOf(...edits)).toEqual(Cluster.fromInventory(INVENTORY));
   });
+
+  test.each(["https://pinode2.local:443", "http://[fd00::2]:4646", "http://192.168.68.11:80"])(
+    "%s is an address, port and all",
+    (address) => {
+      expect(clusterOf(set(`nomad_address: "${address}"`)).nomadAddress).toBe(address);
+    },
+  );
 
   test("variables of roles, encrypted files and notes in group_vars", () => {
     const { file } = write();

@@ -119,6 +119,24 @@ const MISTAKES: readonly Mistake[] = [
     told: ["electrs", "0.12", "31", "image-versions"],
   },
   {
+    name: "electrs 0.12 of a registry of one's own with Core 30",
+    main: [
+      [BITCOIN, 'image: "registry.lan:5000/bitcoind:30.2",'],
+      [ELECTRS, 'image: "registry.lan:5000/electrs:v0.12.0",'],
+    ],
+    told: ["registry.lan:5000/electrs:v0.12.0", "Bitcoin Core 31", "homelab/bitcoin runs 30.2", "image-versions"],
+  },
+  {
+    name: "Core 30.0 of another publisher",
+    main: [[BITCOIN, 'image: "getumbrel/bitcoind:v30.0",']],
+    told: ["getumbrel/bitcoind:v30.0", "30.2", "image-versions"],
+  },
+  {
+    name: "electrs 0.12 past its prop",
+    main: [onJob("electrs", 'group.Tasks[0]!.Config.image = "getumbrel/electrs:v0.12.0";')],
+    told: ["daemon_p2p_addr", "homelab/bitcoin is configured without rest=1", "image-versions"],
+  },
+  {
     name: "a secret in extraConfig",
     main: [[BITCOIN, `${BITCOIN}\n  extraConfig: { torpassword: "hunter2" },`]],
     told: ['homelab/bitcoin: extraConfig: "torpassword" looks like a secret'],

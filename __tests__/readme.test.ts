@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { FINDINGS } from "../review/findings";
 import { RULES } from "../rules";
+import { TOOL_NAMES } from "./tools";
 import { typeErrors } from "./type-errors";
 
 const README = readFileSync("README.md", "utf8");
@@ -25,6 +26,11 @@ describe("README", () => {
     const { scripts } = JSON.parse(readFileSync("package.json", "utf8"));
     const named = [...README.matchAll(/npm run ([a-z][a-z:]*)/g)].map(([, name]) => name as string);
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
+  });
+
+  test("names every tool that REQUIRE knows, and no other", () => {
+    const [, named = ""] = /`REQUIRE=([a-z,]+)`/.exec(README) ?? [];
+    expect(named.split(",")).toEqual(TOOL_NAMES.toSorted());
   });
 
   test("shows only code that compiles in main.ts", () => {

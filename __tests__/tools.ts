@@ -19,6 +19,8 @@ const TOOLS = {
 
 export type Tool = keyof typeof TOOLS;
 
+export const TOOL_NAMES = Object.keys(TOOLS) as Tool[];
+
 /**
  * `describe` for tests that need tools. Without them the block is skipped, with the reason in its title; with
  * `REQUIRE=go,postgres` the absence of one of those is a failure.

@@ -41,8 +41,9 @@ has exactly one writer. Interrupted, it can be run again; the purge itself canno
 by mistake registers anew.
 
 Exit codes: 0 done, 1 an error or interrupted, 2 nothing was done because the confirmation is missing. With --json,
-standard output is { node, status, allocations, claims, purged, writers, seconds }. With ACLs it takes the policy "write"
-for nodes beside the policy reader: patcher and reader together.
+standard output is { node, status, allocations, claims, purged, writers, seconds }. It takes the policy "write" for nodes and
+"read" in the namespaces: the policy patcher of the server role. Without ACLs Nomad 2.0.5 frees no claim of a node that is
+gone: its server logs «Permission denied» for csi-volume-claim-gc.
 ${ENVIRONMENT}`;
 
 export const nodeLost: Verb = {
@@ -68,7 +69,12 @@ async function run(name: string, options: NodeLostOptions, command: Command): Pr
   const [nodes, allocations] = await Promise.all([nodesOf(client), placedAllocations(client)]);
   const node = lostNode(nodes, name);
   if (!node && !options.confirmPoweredOff) {
-    throw new Error(`there is no node ${name}; there are ${nodes.map(({ Name }) => Name).join(", ")}`);
+    throw new Error(
+      `there is no node ${name}; there are ${nodes
+        .map(({ Name }) => Name)
+        .toSorted()
+        .join(", ")}`,
+    );
   }
   const services = writers(target);
   const held = allocations.filter(({ NodeID, ...one }) => NodeID === node?.ID && isLive(one));
@@ -163,7 +169,10 @@ async function writersOf(client: NomadClient, writers: readonly Writer[]) {
     const mine = (one: AllocationStub) =>
       one.JobID === job.ID && one.Namespace === job.Namespace && one.TaskGroup === group.Name && isLive(one);
     const running = all.filter((one) => mine(one) && one.ClientStatus === "running");
-    const names = [...(found[volume.id] ?? []), ...running.map(({ JobID, NodeName }) => `${JobID} on ${NodeName}`)];
+    if (running.length > 1) tooMany = volume.id;
+    // It writes when its main task runs; what comes before that only prepares.
+    const writing = running.filter(({ TaskStates }) => TaskStates?.[service.main.Name]?.State === "running");
+    const names = [...(found[volume.id] ?? []), ...writing.map(({ JobID, NodeName }) => `${JobID} on ${NodeName}`)];
     found[volume.id] = names;
     if (names.length > 1) tooMany = volume.id;
   }

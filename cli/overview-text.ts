@@ -112,7 +112,11 @@ function secrets({ secrets }: Overview, { bold, dim }: Style): string[] {
     const keys = secrets.filter((secret) => variableOf(secret) === variable);
     return {
       heading: [`  ${variable}, read by ${unique(keys.map(({ readBy }) => readBy)).join(", ")}`],
-      rows: keys.map((secret): Cell[] => [[`  ${secret.key}`], [sourceText(secret)], [dim(secret.description)]]),
+      rows: keys.map((secret): Cell[] => [
+        [`  ${secret.key}`],
+        [sourceText(secret, secrets)],
+        [dim(secret.description)],
+      ]),
     };
   });
   return [
@@ -125,14 +129,18 @@ function variableOf({ path, namespace }: SecretRecord): string {
   return `${path} in namespace ${namespace}`;
 }
 
-function sourceText({ source, rpcUser }: SecretRecord): string {
+function sourceText({ source, rpcUser }: SecretRecord, all: readonly SecretRecord[]): string {
+  const hasReader = all.some((one) => one.source === "rpc-password" && one.rpcUser === rpcUser);
   switch (source) {
     case "random":
       return "random";
     case "rpc-password":
       return "random, made together with its hash";
     case "rpc-hash":
-      return `made together with ${rpcUser}'s password`;
+      // Nothing in the homelab holds the password of a user outside, so it must be seen when it is made.
+      return hasReader
+        ? `made together with ${rpcUser}'s password`
+        : `made by secrets init --show, which shows ${rpcUser}'s password`;
     case "owner":
       return "only you know it";
   }

@@ -1,8 +1,8 @@
 import type { Job, Task, TaskGroup } from "../.gen/nomad/job";
 import type { NomadClient } from "../nomad/client";
 import { type AllocationStub, isLive, placedAllocations } from "../nomad/live";
-import { groupsOf } from "../rules/homelab";
-import { identify, type Program } from "../rules/versions";
+import { groupsOf, type Program } from "../rules/homelab";
+import { identify } from "../rules/versions";
 import type { Synthesized } from "./synthesized";
 
 /** One group of one job, as the commands that operate it see it. */
@@ -22,10 +22,11 @@ export interface Service {
 
 /** The services of a stack, each after what it needs; CSI plugins first, since volumes need them. */
 export function servicesOf({ homelab }: Pick<Synthesized, "homelab">): Service[] {
-  const named = groupsOf(homelab).flatMap(({ job, group }): Service[] => {
+  const named = groupsOf(homelab).flatMap((place): Service[] => {
+    const { job, group } = place;
     const main = group.Tasks.find(({ Lifecycle }) => !Lifecycle) ?? group.Tasks[0];
     if (!main) return [];
-    const program = identify(main.Config?.image ?? "")?.program;
+    const program = identify({ ...place, task: main }, main.Config?.image ?? "")?.program;
     return [
       {
         name: nameOf(job, group),

@@ -1,3 +1,5 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { NomadClient } from "../nomad/client";
 import { readSynthesized, type Synthesized } from "./synthesized";
@@ -34,9 +36,20 @@ export function targetsOf({ stack }: Options, command: Command): Target[] {
   }
   return chosen.map((one) => {
     const client = NomadClient.ofStack(one.stack, one.nomadAddress);
-    for (const warning of client.warnings) command.configureOutput().writeErr?.(`warning: ${warning}\n`);
+    for (const warning of [...client.warnings, ...ageOf(one)]) {
+      command.configureOutput().writeErr?.(`warning: ${warning}\n`);
+    }
     return { ...one, client };
   });
+}
+
+/** What was edited since the synthesis, as far as it stands beside cdktf.json. */
+function ageOf({ file }: Synthesized, project = process.cwd()): string[] {
+  const synthesized = statSync(file).mtimeMs;
+  const newer = readdirSync(project).find(
+    (name) => name.endsWith(".ts") && statSync(join(project, name)).mtimeMs > synthesized,
+  );
+  return newer ? [`${newer} is newer than what was synthesized from it: run npm run synth`] : [];
 }
 
 /** The one stack that a verb works on. @throws when there are several and none is named. */

@@ -79,6 +79,8 @@ class Checks {
     if (count > 0 && count % 2 === 0) {
       const text = `${count} servers survive no more losses than ${count - 1}, and half of them no majority: use 1, 3 or 5`;
       this.problems.add(this.tree.groups.get("nomad_servers") ?? this.tree.place, text);
+      // How many they must expect follows from how many they will be.
+      return;
     }
     const expect = this.quiet("nomad_bootstrap_expect", this.servers[0]?.settings);
     if (expect === undefined || expect.value === count) return;

@@ -59,7 +59,7 @@ export class Cluster {
     return new Cluster(readInventory(path));
   }
 
-  /** Nomad's HTTP API: an http or https URL, without a slash at its end. */
+  /** Nomad's HTTP API: an http or https URL with its port, without a slash at its end. */
   readonly nomadAddress: string;
   readonly region: string;
   /** The one datacenter of all hosts. */

@@ -21,7 +21,7 @@ interface Variable<T> {
 
 /** Every variable that is read. All others, such as `ansible_host` or a role's own, pass unread. */
 export const VARIABLES = {
-  /** Nomad's HTTP API: a URL. */
+  /** Nomad's HTTP API: a URL with host and port. */
   nomad_address: variable({ of: "hosts", shared: true, example: "http://pinode2.local:4646", parse: url }),
   nomad_region: variable({ of: "hosts", shared: true, example: "global", parse: name }),
   nomad_datacenter: variable({ of: "hosts", shared: true, example: "homelab", parse: name }),
@@ -111,7 +111,9 @@ function url(text: string): string {
   if (parsed?.username || parsed?.password) {
     throw new Error("the URL carries credentials: take them out and set NOMAD_TOKEN in the environment");
   }
-  if (!parsed || !/^https?:\/\//.test(text) || parsed.pathname + parsed.search + parsed.hash !== "/") {
+  // Without a port it would be 80 or 443, and Nomad listens at 4646. A URL that has been parsed shows neither.
+  const hasPort = /:\d+\/?$/.test(text);
+  if (!parsed || !/^https?:\/\//.test(text) || !hasPort || parsed.pathname + parsed.search + parsed.hash !== "/") {
     throw new Error(
       `"${text}" is not the URL of an API: write scheme, host and port, such as http://pinode2.local:4646`,
     );

@@ -16,7 +16,8 @@ export const AUTO_UNLOCK_PASSWORD = "auto_unlock_password";
 
 /**
  * Guards the work directory, which holds the channels: Alby Hub itself starts on an empty one without a word, and then
- * the channels are gone. A marker file names the volume; a second one remembers that there was Lightning state.
+ * the channels are gone. A marker file names the volume; a second one remembers that there was Lightning state, from
+ * the moment that the hub makes it.
  */
 function checkVolume(volumeId: string, firstStart: boolean): string {
   const empty = firstStart
@@ -31,8 +32,10 @@ if [ -e $marker ]; then
   [ "$found" = "${volumeId}" ] || refuse "the volume ${volumeId} holds the data of $found: the wrong folder is mounted"
 elif [ -e /data/nwc.db ]; then
   refuse "the volume ${volumeId} is that of a hub with a SQLite database, nwc.db, whose accounts and seed PostgreSQL does not have: migrate it in the hub first, then move nwc.db away"
-elif [ -d /data/ldk ]; then
+elif [ -s $state ]; then
   say "adopts the data found on the volume ${volumeId}"
+elif [ -d /data/ldk ]; then
+  refuse "the volume ${volumeId} has the folder ldk of a hub, but not its channels, $state: restore all of it or none"
 elif [ -n "$($bb ls -A /data | $bb grep -v -x -e lost+found -e log)" ]; then
   refuse "the volume ${volumeId} holds something else than the data of an Alby Hub: $($bb ls -A /data | $bb head -n 5 | $bb tr '\\n' ' ')"
 else
@@ -42,7 +45,9 @@ if [ -e $marker.lightning ] && [ ! -e $state ]; then
   refuse "the Lightning state has gone from the volume ${volumeId}: mount the right folder or restore it; never start from an old copy"
 fi
 [ -e $marker ] || echo "${volumeId}" > $marker || refuse "cannot write to /data; is it owned by 3001:3001?"
-[ ! -e $state ] || [ -e $marker.lightning ] || : > $marker.lightning`;
+if [ ! -e $marker.lightning ]; then
+  { until [ -s $state ]; do $bb sleep 5; done && : > $marker.lightning; } >/dev/null 2>&1 &
+fi`;
 }
 
 export interface EntryProps {
@@ -94,14 +99,15 @@ echo "started $($bb date +%s) $electrs" > ${STATE}`,
 export function albyHubHealth(httpPort: number, graceSeconds: number, autoUnlock: boolean): string {
   return `read -r state since electrs < ${STATE} || state=waiting
 [ "$state" = started ] || ok 'waiting for electrs'
-current=$(cat /${ELECTRS_ADDRESS})
-[ -z "$current" ] || [ "$current" = "$electrs" ] || bad "electrs moved from $electrs to $current"
 info=$(wget -q -T 5 -O - http://127.0.0.1:${httpPort}/api/info | tr -d ' ')
 case $info in
-  *'"running":true'*) date +%s > ${SEEN}; ok 'the Lightning node runs' ;;
+  *'"running":true'*) runs=yes ;;
   *'"setupCompleted":false'*) ok 'set-up is open to whoever comes first' ;;
   ${autoUnlock ? "" : "*'\"setupCompleted\":true'*) ok 'locked: to be unlocked by hand' ;;"}
 esac
+current=$(cat /${ELECTRS_ADDRESS})
+[ -z "$current" ] || [ "$current" = "$electrs" ] || bad "electrs moved from $electrs to $current"
+[ -z "$runs" ] || { date +%s > ${SEEN}; ok 'the Lightning node runs'; }
 seen=$(cat ${SEEN} 2>/dev/null)
 [ "\${seen:-0}" -gt "$since" ] && since=$seen
 [ $(($(date +%s) - since)) -ge ${graceSeconds} ] || ok 'the Lightning node does not run yet, or not for long'

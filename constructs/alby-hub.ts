@@ -125,6 +125,8 @@ const PROGRESS = Duration.minutes(15);
  * | api.getalby.com | with a linked account only | `autoLinkAlbyAccount`, `sendEventsToAlby` |
  * | Lightning peers | channels, gossip | chosen in the hub |
  * | api.boltz.exchange, mempool.space, vss.getalbypro.com, megalithic.me, a liquidity provider | never | `boltzApi`, `mempoolApi`, `vssUrl`, `rebalanceServiceUrl`, `lsps2Addresses` |
+ * | a rapid gossip server, ark.second.tech | never: off in the hub until its owner turns them on | none |
+ * | getalby.com and others | by the browser that shows the page, not by the hub | none |
  * | electrs.getalbypro.com | **never**, nor any other public chain source: it would see the owner's addresses | `electrs` |
  *
  * @see https://github.com/getAlby/hub/blob/v1.24.0/config/models.go
@@ -144,15 +146,8 @@ export class AlbyHub extends Service {
   ) {
     super(scope, id, props);
     const { data, electrs } = props;
-    const { path } = this.node;
-    if (data.holds !== "funds") {
-      throw new Error(
-        `${path}: data = volume "${data.volumeId}" holds "${data.holds}": the hub's volume holds channels, ` +
-          'so it must say holds: "funds"',
-      );
-    }
     this.jobId = this.checkJobId(props.jobId ?? NAME);
-    this.checkWritable(data);
+    this.checkData(data, "funds");
     this.checkDatabase();
     this.secrets = secretPath(this.jobId, NAME, NAME);
     this.autoUnlock = props.unlock !== "by-hand";
@@ -167,7 +162,7 @@ export class AlbyHub extends Service {
       this.notify("firstStart = true lets it start on an empty volume: take it out after the first deploy");
     }
     this.job = this.render();
-    this.addJob(this.job, [...electrs.dependables, ...data.dependables]);
+    this.addJob(this.job, [...electrs.dependables, ...data.dependables], { program: "Alby Hub" });
   }
 
   /** Its parts stand in a shell script and in a URL; and two hubs with one database are one seed with two channel stores. */
@@ -181,7 +176,7 @@ export class AlbyHub extends Service {
     }
     const twin = this.stack.node
       .findAll()
-      .find((one) => one instanceof AlbyHub && one !== this && one.databaseUri() === this.databaseUri());
+      .find((one) => one instanceof AlbyHub && one !== this && one.database() === this.database());
     if (twin) {
       throw new Error(
         `${path}: databaseName = "${databaseName ?? "nwc"}" is the database of ${twin.node.path} already: two hubs with one ` +
@@ -239,11 +234,16 @@ export class AlbyHub extends Service {
     };
   }
 
-  private databaseUri(): string {
-    const { props } = this;
+  /** Server, port and name: what makes it one database, whoever logs in and how. */
+  private database(): string {
+    const { databaseAddress, databasePort, databaseName = "nwc" } = this.props;
     const { postgres } = this.stack.cluster;
-    const address = `${props.databaseAddress ?? postgres.address}:${props.databasePort ?? postgres.port}`;
-    return `postgresql://${props.databaseUser ?? NAME}:$password@${address}/${props.databaseName ?? "nwc"}?sslmode=${props.databaseTls ?? "prefer"}`;
+    return `${databaseAddress ?? postgres.address}:${databasePort ?? postgres.port}/${databaseName}`;
+  }
+
+  private databaseUri(): string {
+    const { databaseUser = NAME, databaseTls = "prefer" } = this.props;
+    return `postgresql://${databaseUser}:$password@${this.database()}?sslmode=${databaseTls}`;
   }
 
   private render(): Job {

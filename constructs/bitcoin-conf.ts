@@ -55,14 +55,15 @@ const OWNED = new Map<string, string>([
   ["conf", "the construct"],
   ["includeconf", "the construct"],
   ["daemon", "the construct"],
+  ["daemonwait", "the construct"],
   ["printtoconsole", "the construct"],
   ["debuglogfile", "the construct"],
 ]);
 
 /** Options that bitcoind reads more than once. */
 const REPEATABLE = new Set([
-  "addnode", "asmap", "connect", "debug", "debugexclude", "externalip", "loglevel", "onlynet", "seednode",
-  "uacomment", "vbparams", "whitelist", "zmqpubhashblock", "zmqpubhashtx", "zmqpubrawblock", "zmqpubrawtx",
+  "addnode", "blockfilterindex", "connect", "debug", "debugexclude", "deprecatedrpc", "externalip", "loglevel",
+  "onlynet", "seednode", "signetseednode", "testactivationheight", "uacomment", "vbparams", "whitelist", "zmqpubhashblock", "zmqpubhashtx", "zmqpubrawblock", "zmqpubrawtx",
   "zmqpubsequence",
 ]); // biome-ignore format: a list
 
@@ -77,7 +78,9 @@ const SECRET = /pass|secret|token|auth|privkey|mnemonic|macaroon|seedphrase/;
 export function checkExtraConfig(place: string, extra: ExtraConfig): void {
   const seen = new Map<string, string>();
   for (const [written, value] of Object.entries(extra)) {
-    const option = optionName(written, (positive) => positive in extra);
+    const name = written.replace(/^-+/, "").toLowerCase();
+    // `noreindex = 0` is `reindex = 1`, so what an option is called decides, not how it is turned.
+    const option = name.replace(/^no/, "");
     const refuse = (problem: string) => {
       throw new Error(`${place}: "${written}" ${problem}`);
     };
@@ -89,6 +92,7 @@ export function checkExtraConfig(place: string, extra: ExtraConfig): void {
     if (!/^[a-z][a-z0-9]*$/.test(written)) {
       refuse("is no option of bitcoin.conf: write its plain name in small letters, such as maxmempool");
     }
+    if (option !== name) refuse(`negates ${option}; write ${option} = 0, or the value it shall have`);
     if (SECRET.test(option))
       refuse("looks like a secret; a secret must not stand in a job: use rpcUser for RPC access");
     const twin = seen.get(option);
@@ -105,13 +109,6 @@ export function checkExtraConfig(place: string, extra: ExtraConfig): void {
     }
     seen.set(option, written);
   }
-}
-
-/** `-nolisten` and `listen` are one option to bitcoind. */
-function optionName(written: string, isGiven: (option: string) => boolean): string {
-  const name = written.replace(/^-+/, "").toLowerCase();
-  const positive = name.replace(/^no/, "");
-  return OWNED.has(positive) || isGiven(positive) ? positive : name;
 }
 
 export interface BitcoinConf {

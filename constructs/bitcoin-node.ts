@@ -98,6 +98,8 @@ export class BitcoinNode extends Service {
   private readonly users: RpcUser[] = [];
   private readonly secrets: SecretPath;
   private readonly conf: Template;
+  /** What `conf` held when it was rendered last. */
+  private rendered: string;
   private rest = false;
 
   constructor(
@@ -108,7 +110,7 @@ export class BitcoinNode extends Service {
     super(scope, id, props);
     this.checkProps();
     this.jobId = this.checkJobId(props.jobId ?? "bitcoin");
-    this.checkWritable(props.data);
+    this.checkData(props.data, "chain");
     this.chain = props.chain ?? "main";
     this.pruned = props.prune !== undefined;
     this.blocksOnly = Number(props.extraConfig?.blocksonly ?? 0) !== 0;
@@ -116,9 +118,10 @@ export class BitcoinNode extends Service {
     this.p2pService = `${this.jobId}-p2p`;
     this.indexerService = `${this.jobId}-indexer`;
     this.secrets = secretPath(this.jobId, GROUP, TASK);
-    this.conf = file("secrets/bitcoin.conf", this.renderConf());
+    this.rendered = this.renderConf();
+    this.conf = file("secrets/bitcoin.conf", this.rendered);
     this.job = this.render();
-    this.addJob(this.job, props.data.dependables);
+    this.addJob(this.job, props.data.dependables, { program: "Bitcoin Core" });
   }
 
   /**
@@ -152,14 +155,27 @@ export class BitcoinNode extends Service {
       rpcUser: name,
       description: `salt$hash of the RPC password of ${name}`,
     });
-    this.conf.EmbeddedTmpl = this.renderConf();
+    this.updateConf(`rpcUser("${name}", …)`);
     return user;
   }
 
   /** Opens the REST interface, which knows no password: `rpcallowip` is its only wall. For electrs from 0.12. */
   enableRest(): void {
     this.rest = true;
-    this.conf.EmbeddedTmpl = this.renderConf();
+    this.updateConf("enableRest()");
+  }
+
+  /** Renders bitcoin.conf anew. @throws when the owner has edited it through `job`, since the edit would be lost. */
+  private updateConf(call: string): void {
+    const templates = this.job.TaskGroups.flatMap(({ Tasks }) => Tasks).flatMap(({ Templates }) => Templates ?? []);
+    if (!templates.includes(this.conf) || this.conf.EmbeddedTmpl !== this.rendered) {
+      throw new Error(
+        `${this.node.path}: ${call} comes after bitcoin.conf was edited through \`job\`, and would undo the edit or miss ` +
+          "the file; edit it when all consumers, such as Electrs, have been created",
+      );
+    }
+    this.rendered = this.renderConf();
+    this.conf.EmbeddedTmpl = this.rendered;
   }
 
   private checkProps(): void {

@@ -1,5 +1,7 @@
 /**
- * Every RPC method of Bitcoin Core 31 that needs no wallet. A closed union, because bitcoind takes a misspelt method in
+ * The RPC methods of Bitcoin Core 31 that need no wallet, without those that stop the node, throw its blocks away, write
+ * files, or change what it believes and whom it bans: stop, pruneblockchain, dumptxoutset, loadtxoutset, invalidateblock,
+ * reconsiderblock, setban, clearbanned, setnetworkactive. A closed union, because bitcoind takes a misspelt method in
  * `rpcwhitelist` without a word and then answers 403 at run time.
  *
  * @see https://github.com/bitcoin/bitcoin/tree/v31.0/src/rpc
@@ -19,7 +21,6 @@ export type RpcMethod =
   | "deriveaddresses"
   | "descriptorprocesspsbt"
   | "disconnectnode"
-  | "dumptxoutset"
   | "estimatesmartfee"
   | "finalizepsbt"
   | "generateblock"
@@ -75,7 +76,6 @@ export type RpcMethod =
   | "ping"
   | "preciousblock"
   | "prioritisetransaction"
-  | "pruneblockchain"
   | "savemempool"
   | "scanblocks"
   | "scantxoutset"
@@ -91,7 +91,10 @@ export type RpcMethod =
   | "validateaddress"
   | "verifychain"
   | "verifymessage"
-  | "verifytxoutproof";
+  | "verifytxoutproof"
+  | "waitforblock"
+  | "waitforblockheight"
+  | "waitfornewblock";
 
 /** A user of bitcoind's RPC, who may call the methods it declared and no others. */
 export interface RpcUser {

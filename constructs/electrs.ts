@@ -148,7 +148,7 @@ export class Electrs extends Service {
       );
     }
     this.jobId = this.checkJobId(props.jobId ?? "electrs");
-    this.checkWritable(data);
+    this.checkData(data, "index");
     this.service = this.jobId;
     this.secrets = secretPath(this.jobId, NAME, NAME);
     bitcoin.rpcUser(this.jobId, RPC_METHODS);
@@ -164,7 +164,7 @@ export class Electrs extends Service {
     });
     this.stack.jobDependencies.push({ from: this.jobId, on: bitcoin.jobId });
     this.job = this.render();
-    this.addJob(this.job, [...bitcoin.dependables, ...data.dependables]);
+    this.addJob(this.job, [...bitcoin.dependables, ...data.dependables], { program: "electrs" });
   }
 
   private readsRest(): boolean {

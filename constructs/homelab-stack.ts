@@ -3,6 +3,7 @@ import { NomadProvider } from "@cdktf/provider-nomad/lib/provider";
 import { SchedulerConfig } from "@cdktf/provider-nomad/lib/scheduler-config";
 import { Annotations, Lazy, TerraformOutput, TerraformStack } from "cdktf";
 import { type Construct, Node } from "constructs";
+import type { Job } from "../.gen/nomad/job";
 import type { Cluster } from "../cluster/cluster";
 import { escapeTerraform } from "../nomad/jobspec";
 import { NomadJob, type RemovalPolicy } from "../nomad/nomad-job";
@@ -15,6 +16,7 @@ import type {
   HomelabOutput,
   JobRecord,
   Notice,
+  Program,
   SecretRecord,
   VolumeRecord,
 } from "../rules/homelab";
@@ -66,6 +68,7 @@ export class HomelabStack extends TerraformStack {
   readonly scheduler: SchedulerConfig;
   /** What constructs tell of themselves beyond their jobs; see the types. */
   readonly volumes: VolumeRecord[] = [];
+  readonly programs = new Map<Job, Program>();
   readonly secrets: SecretRecord[] = [];
   readonly jobDependencies: Dependency[] = [];
   readonly acknowledgements: Acknowledgement[] = [];
@@ -117,7 +120,7 @@ export class HomelabStack extends TerraformStack {
     const { volumes, secrets, jobDependencies, acknowledgements, notices } = this;
     return {
       cluster: figures(this.cluster),
-      jobs: this.jobs().map(record),
+      jobs: this.jobs().map((nomadJob) => this.record(nomadJob)),
       volumes,
       secrets,
       dependencies: jobDependencies,
@@ -136,9 +139,16 @@ export class HomelabStack extends TerraformStack {
     return this.node.findAll().filter((construct) => construct instanceof NomadJob) as NomadJob[];
   }
 
+  private record(nomadJob: NomadJob): JobRecord {
+    const { job, removalPolicy } = nomadJob;
+    const program = this.programs.get(job);
+    const path = Node.of(nomadJob).path.replace(/\/Default$/, "");
+    return { path, job, retained: removalPolicy === "retain", ...(program && { program }) };
+  }
+
   private output(): HomelabOutput {
     const jobs = this.jobs().map((nomadJob) => {
-      const { job, ...rest } = record(nomadJob);
+      const { job, ...rest } = this.record(nomadJob);
       return [`nomad_job.${nomadJob.resource.friendlyUniqueId}`, rest] as const;
     });
     const terraform = {
@@ -188,11 +198,6 @@ export function acknowledge(construct: Construct, rule: RuleName, reason: string
     throw new Error(`${path}: acknowledge("${rule}", "") lacks a reason: write why this is safe here`);
   }
   HomelabStack.of(construct).acknowledgements.push({ path, rule, reason });
-}
-
-function record(nomadJob: NomadJob): JobRecord {
-  const path = Node.of(nomadJob).path.replace(/\/Default$/, "");
-  return { path, job: nomadJob.job, retained: nomadJob.removalPolicy === "retain" };
 }
 
 function figures(cluster: Cluster): ClusterFigures {

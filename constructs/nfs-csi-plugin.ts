@@ -54,8 +54,8 @@ export class NfsCsiPlugin extends Service {
       Constraints: [{ Operand: "distinct_hosts", RTarget: "true" }],
     });
     this.nodeJob = this.plugin("node", props, { Type: "system" });
-    this.addJob(this.controllerJob, [], "controller");
-    this.addJob(this.nodeJob, [], "node");
+    this.addJob(this.controllerJob, [], { id: "controller" });
+    this.addJob(this.nodeJob, [], { id: "node" });
   }
 
   private plugin(type: "controller" | "node", props: NfsCsiPluginProps, kind: Pick<Job, "Type" | "Constraints">): Job {

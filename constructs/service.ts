@@ -8,6 +8,7 @@ import type { Memory } from "../nomad/memory";
 import { NomadJob } from "../nomad/nomad-job";
 import { SERVICE_USER } from "../nomad/template";
 import type { RuleName } from "../rules";
+import type { Holds, Program } from "../rules/homelab";
 import type { IVolume } from "./csi-volume";
 import { acknowledge, HomelabStack } from "./homelab-stack";
 
@@ -71,15 +72,31 @@ export abstract class Service extends Construct {
     return jobId;
   }
 
-  protected checkWritable(data: IVolume): void {
+  /** A service that gets another's volume would begin from nothing beside the data of the other. */
+  protected checkData(data: IVolume, holds: Holds): void {
+    if (data.holds !== holds) {
+      throw new Error(
+        `${this.node.path}: data = volume "${data.volumeId}" holds "${data.holds}", and this service needs one that holds ` +
+          `"${holds}": pass that volume, or correct \`holds\``,
+      );
+    }
     if (data.request.ReadOnly) {
       throw new Error(`${this.node.path}: data = volume "${data.volumeId}" is read-only; pass the volume itself`);
     }
   }
 
-  /** Registers a job of the homelab's namespace, after the namespace, the scheduler's settings and what is given. */
-  protected addJob(job: Job, dependables: readonly ITerraformDependable[], id = "Default"): NomadJob {
+  /**
+   * Registers a job of the homelab's namespace, after the namespace, the scheduler's settings and what is given.
+   *
+   * @param program what the main task runs, for the rules about versions.
+   */
+  protected addJob(
+    job: Job,
+    dependables: readonly ITerraformDependable[],
+    { id = "Default", program }: { readonly id?: string; readonly program?: Program } = {},
+  ): NomadJob {
     const { namespace, scheduler, removalPolicy } = this.stack;
+    if (program) this.stack.programs.set(job, program);
     return new NomadJob(this, id, { job, removalPolicy, dependsOn: [namespace, scheduler, ...dependables] });
   }
 

@@ -56,11 +56,14 @@ export class Duration {
     return Duration.fromNanoseconds((this.amount + other.amount) * 1e9);
   }
 
-  /** Nomad's notation, shortest form: `15m`, `1h30m`, `90s` becomes `1m30s`. */
+  /** Nomad's notation, shortest form: `15m`, `1h30m`, `90s` becomes `1m30s`; a fraction of a second to the nanosecond. */
   toString(): string {
-    const hours = Math.floor(this.amount / 3600);
-    const minutes = Math.floor((this.amount % 3600) / 60);
-    const seconds = this.amount % 60;
+    const nanoseconds = this.toNanoseconds();
+    const whole = Math.floor(nanoseconds / 1e9);
+    const fraction = String(nanoseconds % 1e9).padStart(9, "0");
+    const hours = Math.floor(whole / 3600);
+    const minutes = Math.floor((whole % 3600) / 60);
+    const seconds = Number(fraction) === 0 ? whole % 60 : `${whole % 60}.${fraction.replace(/0+$/, "")}`;
     return `${hours ? `${hours}h` : ""}${minutes ? `${minutes}m` : ""}${seconds ? `${seconds}s` : ""}` || "0s";
   }
 }

@@ -226,7 +226,7 @@ function serviceOf(one: JobChange, context: Context, live: ReviewOptions["live"]
     volumes: shown && !unreadable ? volumesOf(shown, context) : [],
     drift: known?.drift ?? [],
     warnings: known?.warnings ?? [],
-    facts: now && !old ? factsOf(now) : [],
+    facts: now && !old ? factsOf(now, context) : [],
     ...(one.movedFrom && { movedFrom: one.movedFrom }),
     ...(context.left.includes(one) && change.action !== "delete" && change.action !== "forget" && { beside: true }),
     ...(now && change.action !== "delete" && { json: JSON.stringify(now, null, 2) }),
@@ -234,17 +234,19 @@ function serviceOf(one: JobChange, context: Context, live: ReviewOptions["live"]
 }
 
 /** What runs, in its owner's words: its main tasks, since a sidecar or a preparation says little. */
-function factsOf({ TaskGroups }: Job): string[] {
-  return TaskGroups.flatMap(({ Tasks, Networks = [] }) => [
-    ...Tasks.filter(({ Lifecycle }) => !Lifecycle).map(({ Config, Resources }) => {
-      const program = identify(Config.image ?? "");
+function factsOf(job: Job, { after }: Context): string[] {
+  const record = after.homelab.jobs.find((one) => one.job === job) ?? { path: "", job, retained: false };
+  return job.TaskGroups.flatMap((group) => [
+    ...group.Tasks.filter(({ Lifecycle }) => !Lifecycle).map((task) => {
+      const { Config, Resources } = task;
+      const program = identify({ record, job, group, task }, Config.image ?? "");
       const what = program
         ? `${program.program} ${program.tag ?? ""}`.trim()
         : (Config.image ?? "a program").replace(/@.*$/, "");
       const memory = Resources?.MemoryMB ? `, ${memoryText(Resources.MemoryMB)} of memory` : "";
       return `${what}${memory}${Resources?.MemoryMaxMB ? `, killed at ${memoryText(Resources.MemoryMaxMB)}` : ""}`;
     }),
-    ...Networks.flatMap(({ ReservedPorts = [] }) =>
+    ...(group.Networks ?? []).flatMap(({ ReservedPorts = [] }) =>
       ReservedPorts.map(({ Label, Value }) => `port ${Value} (${Label})`),
     ),
   ]);

@@ -204,8 +204,8 @@ function guessHolds(id: string, namespace: string, jobs: readonly { readonly job
     ),
   );
   const images = imagesOf({ jobs: writers.map(({ job }) => ({ path: "", job, retained: false })) });
-  const known = images.flatMap(({ image }) => {
-    const program = identify(image)?.program;
+  const known = images.flatMap((place) => {
+    const program = identify(place, place.image)?.program;
     return program ? [HOLDS[program]] : [];
   });
   for (const holds of ["funds", "chain", "index"] as const) if (known.includes(holds)) return holds;

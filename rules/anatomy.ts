@@ -66,6 +66,17 @@ export function runsEverywhere({ job }: Pick<GroupPlace, "job">): boolean {
   return job.Type === "system" || job.Type === "sysbatch";
 }
 
+/**
+ * Whether the task is a CSI plugin, which may do what no service may. It must say so with `CSIPluginConfig`; but a
+ * service that says so as well is none: a plugin uses no volume, and nobody finds it as a service.
+ */
+export function isCsiPlugin({ job, group, task }: TaskPlace): boolean {
+  const hasServices = job.TaskGroups.some((one) =>
+    [one, ...one.Tasks].some(({ Services }) => Boolean(Services?.length)),
+  );
+  return Boolean(task.CSIPluginConfig) && Object.keys(group.Volumes ?? {}).length === 0 && !hasServices;
+}
+
 /** Every task that runs an image, in order; a task of another driver than Docker has none. */
 export function imagesOf(homelab: Pick<Homelab, "jobs">): (TaskPlace & { readonly image: string })[] {
   return tasksOf(homelab)
@@ -80,6 +91,11 @@ export interface Writer extends GroupPlace {
   readonly volumes: readonly VolumeRecord[];
   /** The tasks that mount it writable. */
   readonly tasks: readonly Task[];
+}
+
+/** A task that ends before the main task starts, or starts after it ended, writes at another time. */
+export function isBesideTheMainTask({ Lifecycle }: Task): boolean {
+  return !Lifecycle || Lifecycle.Sidecar === true || Lifecycle.Hook === "poststart";
 }
 
 /** Every claim to write, in order. */

@@ -1,5 +1,5 @@
 import type { NetworkResource } from "../.gen/nomad/job";
-import { breach, type GroupPlace } from "./anatomy";
+import { breach, type GroupPlace, isCsiPlugin } from "./anatomy";
 import { groupsOf, type TaskPlace, tasksOf } from "./homelab";
 import type { Finding, Rule } from "./rule";
 
@@ -23,28 +23,33 @@ function judgeGroup(place: GroupPlace): Finding[] {
   ];
 }
 
+/** A number that a port can have. */
+function isPort(number = 0): boolean {
+  return Number.isInteger(number) && number >= 1 && number <= 65535;
+}
+
 function judgePorts(place: GroupPlace, { ReservedPorts = [], DynamicPorts = [] }: NetworkResource): Finding[] {
   return [
-    ...ReservedPorts.flatMap(({ Label, Value = 0 }) =>
-      breach(Value <= 0, place, `Networks[0].ReservedPorts[${Label}].Value`, {
-        value: "not set",
-        problem: "a static port needs its number",
-        remedy: "set Value, or move the port to DynamicPorts",
+    ...ReservedPorts.flatMap(({ Label, Value }) =>
+      breach(!isPort(Value), place, `Networks[0].ReservedPorts[${Label}].Value`, {
+        value: `${Value ?? "not set"}`,
+        problem: "a static port needs its number, a whole one from 1 to 65535",
+        remedy: "set Value to it, by the construct's port prop where there is one, or move the port to DynamicPorts",
       }),
     ),
     ...DynamicPorts.flatMap(({ Label, Value = 0 }) =>
-      breach(Value > 0, place, `Networks[0].DynamicPorts[${Label}].Value`, {
+      breach(Value !== 0, place, `Networks[0].DynamicPorts[${Label}].Value`, {
         value: `${Value}`,
         problem: "a dynamic port has no number of its own",
         remedy: "move the port to ReservedPorts, or take Value out",
       }),
     ),
     ...Object.entries({ ReservedPorts, DynamicPorts }).flatMap(([list, ports]) =>
-      ports.flatMap(({ Label, To = 0 }) =>
-        breach(To <= 0, place, `Networks[0].${list}[${Label}].To`, {
-          value: To === 0 ? "not set" : `${To}`,
-          problem: "the port inside of the container is left open",
-          remedy: "set To to the port that the program listens on",
+      ports.flatMap(({ Label, To }) =>
+        breach(!isPort(To), place, `Networks[0].${list}[${Label}].To`, {
+          value: `${To ?? "not set"}`,
+          problem: "the port inside of the container is left open, or is none",
+          remedy: "set To to the port that the program listens on, a whole number from 1 to 65535",
         }),
       ),
     ),
@@ -68,16 +73,16 @@ function judgeTask(place: TaskPlace): Finding[] {
   ];
 }
 
-/** A CSI plugin is a task that says so with `CSIPluginConfig`; its group may have the host's network. */
+/** The group of a CSI plugin may have the host's network. */
 export const bridgeNetworking = {
   name: "bridge-networking",
   statement: "every group has one bridge network with mapped ports; only a CSI plugin may use the host's",
   check: (homelab) => [
     ...groupsOf(homelab)
-      .filter(({ group }) => !group.Tasks.some(({ CSIPluginConfig }) => CSIPluginConfig))
+      .filter((place) => !place.group.Tasks.some((task) => isCsiPlugin({ ...place, task })))
       .flatMap(judgeGroup),
     ...tasksOf(homelab)
-      .filter(({ task }) => !task.CSIPluginConfig)
+      .filter((place) => !isCsiPlugin(place))
       .flatMap(judgeTask),
   ],
 } as const satisfies Rule;

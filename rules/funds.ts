@@ -2,12 +2,10 @@ import { Duration } from "../nomad/duration";
 import { breach, durationText, updateOf, type Writer, writersOf } from "./anatomy";
 import { fenceGaps, secondInstances } from "./fence";
 import type { Finding, Rule } from "./rule";
+import { CLEAN_STOP } from "./stop-chain";
 
 /** LDK may take 5 minutes to stop, after up to 50 s of other steps. */
 const SHORTEST_KILL = Duration.minutes(6);
-
-/** Signals that stop Alby Hub cleanly; it ignores the others, or dies of them. */
-const CLEAN_STOP = ["SIGTERM", "SIGINT"];
 
 function hardStops(writer: Writer): Finding[] {
   return writer.tasks.flatMap((task) => {

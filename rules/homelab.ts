@@ -31,12 +31,17 @@ export interface ClusterFigures {
   readonly memoryOversubscription: boolean;
 }
 
+/** What a job is there to run. Its main task's image has the program's version as its tag, whatever it is called. */
+export type Program = "Bitcoin Core" | "electrs" | "Alby Hub";
+
 export interface JobRecord {
   /** Construct path, such as `homelab/bitcoin`. */
   readonly path: string;
   readonly job: Job;
   /** Whether Terraform refuses to destroy it, and Nomad keeps it when its construct goes. */
   readonly retained: boolean;
+  /** Absent for a job that no construct of a program made. */
+  readonly program?: Program;
 }
 
 export interface VolumeRecord {

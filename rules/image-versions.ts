@@ -27,29 +27,52 @@ export function wrongArchitecture(image: string): Verdict[] {
     }));
 }
 
-/** Compares with the jobs that this one depends on; with every job where it names none that runs the program. */
-export function requirements(homelab: Homelab, { job }: TaskPlace, { program, version }: KnownImage): Verdict[] {
+/** What configures a task, as far as it stands in its job. */
+function configurationOf({ task }: TaskPlace): string {
+  return [...(task.Templates ?? []).map(({ EmbeddedTmpl }) => EmbeddedTmpl), ...(task.Config.args ?? [])].join("\n");
+}
+
+/**
+ * Compares with the jobs that this one depends on; with every job where it names none that runs the program. An image
+ * that was changed in the typed job, past its prop, leaves the configuration of the version before.
+ */
+export function requirements(homelab: Homelab, place: TaskPlace, { program, version }: KnownImage): Verdict[] {
+  const { job } = place;
   return VERSIONS.requirements
     .filter((row) => row.program === program && compareVersions(version, row.from) >= 0)
-    .flatMap(({ needs, because, source, warning }): Verdict[] => {
+    .flatMap(({ needs, gone, because, source, warning }): Verdict[] => {
       const all = imagesOf(homelab).flatMap((other) => {
-        const known = identify(other.image);
+        const known = identify(other, other.image);
+        const isSet = needs.setting.pattern.test(configurationOf(other));
         return known?.program === needs.program
-          ? [{ job: other.job, path: other.record.path, runs: known.version }]
+          ? [{ job: other.job, path: other.record.path, runs: known.version, isSet }]
           : [];
       });
       const named = all.filter((other) =>
         homelab.dependencies.some(({ from, on }) => from === job.ID && on === other.job.ID),
       );
-      const tooOld = (named.length > 0 ? named : all).filter(
-        ({ runs }) => runs.length > 0 && compareVersions(runs, needs.version) < 0,
-      );
+      const needed = named.length > 0 ? named : all;
+      const tooOld = needed.filter(({ runs }) => runs.length > 0 && compareVersions(runs, needs.version) < 0);
+      const unset = needed.filter(({ isSet }) => !isSet);
       const wanted = `${needs.program} ${needs.version.join(".")} or later`;
+      const byProp = "set the image by the prop `image` alone, from which the configuration follows";
       return [
         ...tooOld.map(({ path, runs }) => ({
           problem: `${program} ${version.join(".")} ${because}, so it needs ${wanted}; ${path} runs ${runs.join(".")}`,
           remedy: `set the prop \`image\` of ${path} to ${wanted} first, or stay with the older ${program} (${source})`,
         })),
+        ...unset.map(({ path }) => ({
+          problem: `${program} ${version.join(".")} ${because}, and ${path} is configured without ${needs.setting.name}`,
+          remedy: `${byProp} (${source})`,
+        })),
+        ...(gone.pattern.test(configurationOf(place))
+          ? [
+              {
+                problem: `${program} ${version.join(".")} knows ${gone.name} no more, which stands in its configuration`,
+                remedy: `${byProp} (${source})`,
+              },
+            ]
+          : []),
         {
           problem: `${program} ${version.join(".")} ${warning}`,
           remedy: `plan for it, then acknowledge this (${source})`,
@@ -65,7 +88,7 @@ export const imageVersions = {
   check: (homelab) =>
     imagesOf(homelab).flatMap((place) => {
       const { image } = place;
-      const known = identify(image);
+      const known = identify(place, image);
       const verdicts = [
         ...wrongArchitecture(image),
         ...(known ? [...knownBad(known), ...requirements(homelab, place, known)] : []),

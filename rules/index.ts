@@ -21,6 +21,7 @@ import { singleWriter } from "./single-writer";
 import { staticPort } from "./static-port";
 import { stopChain } from "./stop-chain";
 import { volumeExists } from "./volume-exists";
+import { volumeIdentity } from "./volume-identity";
 
 /** All but `placement`, with their names as literals. */
 const NAMED = [
@@ -28,6 +29,7 @@ const NAMED = [
   funds,
   singleWriter,
   oneWayData,
+  volumeIdentity,
   volumeExists,
   mountFlags,
   stopChain,

@@ -6,22 +6,34 @@ const FILLED_IN = "\0";
 
 /** Words that a name ends in when its value is a secret; `dbpassword` counts, `dnsseed` does not. */
 const SECRET_ENDING = /(?:password|passwd|passphrase|secret|token|mnemonic|macaroon|rpcauth)$/;
-const SECRET_WORD = /^(?:auth|authorization|pass|pwd|private|seed|credentials?)$/;
+const SECRET_WORD = /^(?:auth|authorization|pass|pwd?|private|seed|creds?|credentials?|unlock)$/;
 const SECRET_PAIR = /(?:api|private|secret|access|encryption|signing)key/;
 
 /** A name that ends so speaks of a secret without being one. */
 const ABOUT_A_SECRET = /^(?:file|path|dir|name|length|ttl|type|mode|enabled|user|username|host|port)$/;
 
+/** Names of numbers that everybody may know, and that look like a key. A name that also speaks of a secret still counts. */
+const PUBLIC_NUMBER =
+  /(?:signetchallenge|txid|hash|sha(?:256|512)|checksum|digest|fingerprint|pub(?:lic)?key|assumevalid|minimumchainwork)s?$/;
+
 /** Values that are no secret whatever their name. */
 const HARMLESS = /^(?:true|false|yes|no|on|off|none|null|0|1)?$/i;
 const PATH = /^(?:\/?(?:secrets|local|alloc|run\/secrets)|\$\{NOMAD_\w+_DIR\}|\0)\/[\w./-]+$/;
 
-function isSecretName(name: string): boolean {
-  const words = name
+function wordsOf(name: string): string[] {
+  return name
     .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
     .toLowerCase()
     .split(/[^a-z0-9]+/)
     .filter(Boolean);
+}
+
+function isPublicNumber(name: string): boolean {
+  return PUBLIC_NUMBER.test(wordsOf(name).join(""));
+}
+
+function isSecretName(name: string): boolean {
+  const words = wordsOf(name);
   if (ABOUT_A_SECRET.test(words.at(-1) ?? "")) return false;
   return words.some((word) => SECRET_ENDING.test(word) || SECRET_WORD.test(word)) || SECRET_PAIR.test(words.join(""));
 }
@@ -49,9 +61,12 @@ const FORMS: readonly [string, RegExp][] = [
   ["a private key", /-----BEGIN [A-Z ]*PRIVATE KEY-----/],
   ["an extended private key", /\b[tuvxyz]prv[1-9A-HJ-NP-Za-km-z]{50,}/],
   ["a private key of a wallet", /\b(?:[5KL][1-9A-HJ-NP-Za-km-z]{50,51}|nsec1[02-9ac-hj-np-z]{58})\b/],
+  ["a signed token (JWT)", /\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]+/],
   // Not digests, block hashes (they begin with zeros), or public keys of Lightning nodes (66 digits).
   ["a key in hex", /(?<![0-9a-f]|sha(?:256|512)[:-])(?!0{8}|0[23][0-9a-f]{64}(?![0-9a-f]))[0-9a-f]{64,}/i],
 ];
+
+const HEX_OF_A_NAME = new RegExp(`${NAME}["']?[ \\t]*[:= ][ \\t]*["']?[0-9a-f]{64,}`, "gi");
 
 const URL_PASSWORD = /(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:\/\/[^\s:@/]*:([^\s@/]+)@/gi;
 
@@ -76,7 +91,10 @@ export function literalSecrets(name: string, text: string, kind: TextKind): stri
   const urls = [...filled.matchAll(URL_PASSWORD)]
     .filter(([, password = ""]) => isLiteral(password))
     .map(() => "a password in a URL (hidden)");
-  const forms = FORMS.filter(([, form]) => form.test(text)).map(([what]) => `${what} (hidden)`);
+  const unexplained = text.replace(HEX_OF_A_NAME, (whole, key: string) => (isPublicNumber(key) ? key : whole));
+  const forms = FORMS.filter(
+    ([, form]) => form.test(unexplained) && !(isPublicNumber(name) && /^[0-9a-f]+$/i.test(text.trim())),
+  ).map(([what]) => `${what} (hidden)`);
   const whole = isSecretName(name) && isLiteral(filled) ? [`${name}=(hidden)`] : [];
   return [...new Set([...whole, ...named, ...urls, ...forms])];
 }

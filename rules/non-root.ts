@@ -1,4 +1,4 @@
-import { breach } from "./anatomy";
+import { breach, isCsiPlugin } from "./anatomy";
 import { tasksOf } from "./homelab";
 import type { Rule } from "./rule";
 
@@ -8,8 +8,8 @@ export const nonRoot = {
   statement: "every task but a CSI plugin says which user it runs as, and that is not root",
   check: (homelab) =>
     tasksOf(homelab).flatMap((place) => {
-      const { User = "", CSIPluginConfig } = place.task;
-      return breach(!CSIPluginConfig && /^(?:root|0*)(?::|$)/.test(User), place, "User", {
+      const { User = "" } = place.task;
+      return breach(!isCsiPlugin(place) && /^(?:root|0*)(?::|$)/.test(User), place, "User", {
         value: User || "not set",
         problem: "the program may run as root, and whoever breaks into it is root on the NAS's files too",
         remedy: 'set User to the owner of its data, such as "3001:3001"',

@@ -1,7 +1,7 @@
 import type { DockerConfig } from "../.gen/nomad/docker-config";
-import { breach } from "./anatomy";
-import { tasksOf } from "./homelab";
-import type { Rule } from "./rule";
+import { breach, isCsiPlugin } from "./anatomy";
+import { type TaskPlace, tasksOf } from "./homelab";
+import type { Finding, Rule } from "./rule";
 
 /** A path of the machine itself; one relative to the task's folder stays inside of the allocation. */
 function isHostPath(source = ""): boolean {
@@ -32,13 +32,25 @@ export function privilegesOf(config: DockerConfig): Record<string, readonly stri
   };
 }
 
+/** What runs without Docker runs on the machine itself: `raw_exec` as root, and `exec` with a root file system it shares. */
+function judgeDriver(place: TaskPlace): Finding[] {
+  const { Driver } = place.task;
+  return breach(Driver !== "docker", place, "Driver", {
+    value: Driver || "not set",
+    problem: "runs the program outside of Docker, where no other rule sees what it may do",
+    remedy: 'set Driver to "docker", and Config.image to an image that has the program',
+  });
+}
+
 /** @see https://developer.hashicorp.com/nomad/docs/job-declare/task-driver/docker */
 export const privileged = {
   name: "privileged",
-  statement: "only a CSI plugin has privileges, namespaces, devices or paths of the machine",
-  check: (homelab) =>
-    tasksOf(homelab)
-      .filter(({ task }) => !task.CSIPluginConfig)
+  statement:
+    "every task runs in Docker, and only a CSI plugin has privileges, namespaces, devices or paths of the machine",
+  check: (homelab) => [
+    ...tasksOf(homelab).flatMap(judgeDriver),
+    ...tasksOf(homelab)
+      .filter((place) => !isCsiPlugin(place))
       .flatMap((place) =>
         Object.entries(privilegesOf(place.task.Config)).flatMap(([option, values]) =>
           values.flatMap((value) =>
@@ -50,4 +62,5 @@ export const privileged = {
           ),
         ),
       ),
+  ],
 } as const satisfies Rule;

@@ -1,25 +1,40 @@
-import { breach } from "./anatomy";
+import { breach, type Place } from "./anatomy";
 import { tasksOf } from "./homelab";
-import type { Rule } from "./rule";
+import type { Finding, Rule } from "./rule";
+
+/** An amount that Nomad takes: its job JSON has whole numbers, and refuses others only when the job is applied. */
+function judgeAmount(place: Place, field: string, amount: number | undefined, unit: string): Finding[] {
+  const isAmount = !amount || (Number.isInteger(amount) && amount > 0);
+  return breach(!isAmount, place, `Resources.${field}`, {
+    value: `${amount} ${unit}`,
+    problem: "is no amount that Nomad can reserve or grant",
+    remedy: `set ${field} to a whole number of ${unit} above zero`,
+  });
+}
 
 /** @see https://github.com/hashicorp/nomad/blob/v2.0.5/api/resources.go `DefaultResources` */
 export const resources = {
   name: "resources",
-  statement: "every task reserves CPU and memory, since Nomad's defaults are 100 MHz and 300 MiB",
+  statement: "every task reserves CPU and memory, in whole numbers, since Nomad's defaults are 100 MHz and 300 MiB",
   check: (homelab) =>
     tasksOf(homelab).flatMap((place) => {
-      const { CPU, Cores, MemoryMB } = place.task.Resources ?? {};
+      const { CPU, Cores, MemoryMB, MemoryMaxMB } = place.task.Resources ?? {};
       return [
         ...breach(!CPU && !Cores, place, "Resources.CPU", {
-          value: "not set",
+          value: CPU === undefined ? "not set" : `${CPU} MHz`,
           problem: "the task gets Nomad's default of 100 MHz, whatever it needs",
           remedy: "set CPU, in MHz, to what was measured",
         }),
         ...breach(!MemoryMB, place, "Resources.MemoryMB", {
-          value: "not set",
+          value: MemoryMB === undefined ? "not set" : `${MemoryMB} MiB`,
           problem: "the task gets Nomad's default of 300 MiB, whatever it needs",
           remedy: "set MemoryMB to the peak that was measured",
         }),
+        ...judgeAmount(place, "CPU", CPU, "MHz"),
+        ...judgeAmount(place, "Cores", Cores, "cores"),
+        ...judgeAmount(place, "MemoryMB", MemoryMB, "MiB"),
+        // -1 is «no ceiling», of which memory-limits speaks.
+        ...judgeAmount(place, "MemoryMaxMB", MemoryMaxMB === -1 ? undefined : MemoryMaxMB, "MiB"),
       ];
     }),
 } as const satisfies Rule;

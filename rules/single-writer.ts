@@ -1,15 +1,9 @@
-import type { Task } from "../.gen/nomad/job";
-import { breach, type Writer, writersOf } from "./anatomy";
+import { breach, isBesideTheMainTask, type Writer, writersOf } from "./anatomy";
 import { fenceGaps, secondInstances } from "./fence";
 import { groupsOf, type Homelab } from "./homelab";
 import type { Finding, Rule } from "./rule";
 
 const MANY_WRITERS = "multi-node-multi-writer";
-
-/** A task that ends before the main task starts, or starts after it ended, writes at another time. */
-export function isBesideTheMainTask({ Lifecycle }: Task): boolean {
-  return !Lifecycle || Lifecycle.Sidecar === true || Lifecycle.Hook === "poststart";
-}
 
 /** The access modes that count: the volume's, or the request's own for a volume that nobody declares. */
 function modesOf({ volumes, request }: Writer): (string | undefined)[] {

@@ -1,7 +1,23 @@
 import { Duration } from "../nomad/duration";
-import { breach, durationText, type GroupPlace, runsEverywhere, stackPath, updateOf, writersOf } from "./anatomy";
-import { groupsOf, type Homelab, tasksOf } from "./homelab";
+import {
+  breach,
+  durationText,
+  type GroupPlace,
+  isBesideTheMainTask,
+  runsEverywhere,
+  stackPath,
+  updateOf,
+  type Writer,
+  writersOf,
+} from "./anatomy";
+import { groupsOf, type Holds, type Homelab, tasksOf } from "./homelab";
 import type { Finding, Rule } from "./rule";
+
+/** bitcoind flushes its database cache when it stops, which takes minutes on a Raspberry Pi with its data on NFS. */
+const SHORTEST_FLUSH = Duration.minutes(10);
+
+/** The signals that bitcoind, electrs and Alby Hub stop cleanly for; they ignore the others, or die of them. */
+export const CLEAN_STOP = ["SIGTERM", "SIGINT"];
 
 /** Nomad's own, for a task that sets none. */
 const DEFAULT_KILL = Duration.seconds(5);
@@ -42,6 +58,29 @@ function cutByClient(homelab: Homelab): Finding[] {
   });
 }
 
+/** A stop that the writer of a chain or an index cannot finish; the rule `funds` has its own bounds. */
+function cutByJob(writer: Writer): Finding[] {
+  const holds = (contents: Holds) => writer.volumes.some((volume) => volume.holds === contents);
+  if (!holds("chain") && !holds("index")) return [];
+  const what = `volume "${writer.request.Source}"`;
+  return writer.tasks.filter(isBesideTheMainTask).flatMap((task) => {
+    const { KillTimeout = 0, KillSignal } = task;
+    const isShort = holds("chain") && KillTimeout > 0 && KillTimeout < SHORTEST_FLUSH.toNanoseconds();
+    return [
+      ...breach(isShort, { ...writer, task }, "KillTimeout", {
+        value: durationText(KillTimeout),
+        problem: `is below ${SHORTEST_FLUSH}: bitcoind is killed in the middle of its flush, and reads hours of blocks of ${what} again`,
+        remedy: `set KillTimeout to at least ${SHORTEST_FLUSH}, better 15m`,
+      }),
+      ...breach(Boolean(KillSignal) && !CLEAN_STOP.includes(`${KillSignal}`), { ...writer, task }, "KillSignal", {
+        value: `${KillSignal}`,
+        problem: `does not stop the writer of ${what} cleanly`,
+        remedy: `take KillSignal out, or set it to ${CLEAN_STOP.join(" or ")}`,
+      }),
+    ];
+  });
+}
+
 /** The longest a group takes to stop. */
 function stopTime({ group }: GroupPlace): Duration {
   const stops = group.Tasks.map(
@@ -71,6 +110,11 @@ function cutByDeployment(place: GroupPlace): Finding[] {
 export const stopChain = {
   name: "stop-chain",
   statement:
-    "kill timeout ≤ the clients' maximum ≤ drain deadline, and kill timeout plus healthy deadline ≤ progress deadline",
-  check: (homelab) => [...cutByDrain(homelab), ...cutByClient(homelab), ...groupsOf(homelab).flatMap(cutByDeployment)],
+    "10 min to flush a chain ≤ kill timeout ≤ the clients' maximum ≤ drain deadline, and kill timeout plus healthy deadline ≤ progress deadline",
+  check: (homelab) => [
+    ...cutByDrain(homelab),
+    ...cutByClient(homelab),
+    ...writersOf(homelab).flatMap(cutByJob),
+    ...groupsOf(homelab).flatMap(cutByDeployment),
+  ],
 } as const satisfies Rule;

@@ -22,31 +22,38 @@ export interface TemplateCall {
   readonly name: string;
   /** Its last argument, when that is a plain string; undefined when it is computed or missing. */
   readonly argument: string | undefined;
+  /** Its arguments as they are written, in pieces, without what comes through a pipe. */
+  readonly tokens: readonly string[];
 }
 
 const TOKEN = /\/\*.*?\*\/|"(?:\\.|[^"\\])*"|`[^`]*`|[A-Za-z_.$][\w.$]*|\S/gs;
 
-/** The calls of some functions in a template, wherever in an action they stand. */
-export function callsOf(template: Template, functions: readonly string[]): TemplateCall[] {
+/** The calls of some functions in a template, wherever in an action they stand: those named, or those that match. */
+export function callsOf(template: Template, functions: readonly string[] | RegExp): TemplateCall[] {
+  const isWanted = (name: string) => (functions instanceof RegExp ? functions.test(name) : functions.includes(name));
   return [...(template.EmbeddedTmpl ?? "").matchAll(actionPattern(template))].flatMap(([, action = ""]) => {
     const tokens = action.match(TOKEN) ?? [];
     return tokens.flatMap((name, at) => {
-      if (!functions.includes(name)) return [];
-      // What comes through a pipe is the argument, and is computed.
-      return [{ name, argument: tokens[at - 1] === "|" ? undefined : lastArgument(tokens.slice(at + 1)) }];
+      if (!isWanted(name)) return [];
+      const given = argumentsIn(tokens.slice(at + 1));
+      // What comes through a pipe is the last argument, and is computed.
+      return [{ name, argument: tokens[at - 1] === "|" ? undefined : plainString(given.at(-1)), tokens: given }];
     });
   });
 }
 
-/** The last argument of a call, if it is a string. A closing bracket or a pipe ends the call. */
-function lastArgument(tokens: readonly string[]): string | undefined {
+/** What belongs to a call, of the tokens after its name. A closing bracket or a pipe ends it. */
+function argumentsIn(tokens: readonly string[]): readonly string[] {
   let depth = 0;
-  let last = "";
-  for (const token of tokens) {
-    if (depth === 0 && (token === ")" || token === "|")) break;
+  const end = tokens.findIndex((token) => {
+    if (depth === 0 && (token === ")" || token === "|")) return true;
     if (token === "(") depth++;
     if (token === ")") depth--;
-    last = token;
-  }
-  return /^["`]/.test(last) ? last.slice(1, -1) : undefined;
+    return false;
+  });
+  return end < 0 ? tokens : tokens.slice(0, end);
+}
+
+function plainString(token = ""): string | undefined {
+  return /^["`]/.test(token) ? token.slice(1, -1) : undefined;
 }

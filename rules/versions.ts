@@ -1,8 +1,7 @@
 import { compareVersions, type ImageReference, parseImage } from "../nomad/image";
+import type { Program, TaskPlace } from "./homelab";
 
-export type Program = "Bitcoin Core" | "electrs" | "Alby Hub";
-
-/** Image repositories, without registry, whose tags are versions of the program. */
+/** Image repositories, without registry, whose tags are versions of the program; for jobs that do not say what they run. */
 const REPOSITORIES: Readonly<Record<Program, readonly string[]>> = {
   "Bitcoin Core": ["bitcoin/bitcoin", "btcpayserver/bitcoin", "lncm/bitcoind", "ruimarinho/bitcoin-core"],
   electrs: ["getumbrel/electrs", "romanz/electrs"],
@@ -37,10 +36,18 @@ interface OneWay extends Row {
   readonly since: readonly number[] | "every minor";
 }
 
+/** A line of a configuration, or an argument. */
+interface Setting {
+  readonly name: string;
+  readonly pattern: RegExp;
+}
+
 /** From this version on a program needs another one, of at least that version. */
 interface Requirement extends Row {
   readonly from: readonly number[];
-  readonly needs: { readonly program: Program; readonly version: readonly number[] };
+  readonly needs: { readonly program: Program; readonly version: readonly number[]; readonly setting: Setting };
+  /** What older versions had in their configuration. */
+  readonly gone: Setting;
   /** What its first start brings, said as a warning. */
   readonly warning: string;
 }
@@ -106,7 +113,12 @@ export const VERSIONS: {
     {
       program: "electrs",
       from: [0, 12],
-      needs: { program: "Bitcoin Core", version: [31] },
+      needs: {
+        program: "Bitcoin Core",
+        version: [31],
+        setting: { name: "rest=1", pattern: /^-{0,2}rest(?:=1)?$/m },
+      },
+      gone: { name: "daemon_p2p_addr", pattern: /\bdaemon[_-]p2p[_-]addr\b/ },
       because: "reads blocks over REST endpoints that came with Core 30.0 and 31.0, with `rest=1`",
       warning:
         "keeps another index format: coming from 0.11 it indexes anew for hours, with 120 GB free, and there is no way back",
@@ -125,11 +137,13 @@ export function isOf({ repository }: ImageReference, path: string): boolean {
   return `/${repository.toLowerCase()}`.endsWith(`/${path}`);
 }
 
-/** The program that an image runs, by the path of its repository. */
-export function identify(image: string): KnownImage | undefined {
+/** The program that a task runs: what its job says of its main task, otherwise by the path of the image's repository. */
+export function identify({ record, job, task }: TaskPlace, image: string): KnownImage | undefined {
   const reference = parseImage(image);
   const programs = Object.keys(REPOSITORIES) as Program[];
-  const program = programs.find((name) => REPOSITORIES[name].some((path) => isOf(reference, path)));
+  const isMain = task === job.TaskGroups[0]?.Tasks.find(({ Lifecycle }) => !Lifecycle);
+  const program =
+    (isMain && record.program) || programs.find((name) => REPOSITORIES[name].some((path) => isOf(reference, path)));
   return program && { ...reference, program };
 }
 

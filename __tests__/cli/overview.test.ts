@@ -245,6 +245,19 @@ describe("the overview", () => {
     ]);
   });
 
+  test("says of an RPC user outside of the homelab how its password is seen", () => {
+    const laptop = secret("bitcoin", "bitcoind", {
+      key: "rpcauth_laptop",
+      source: "rpc-hash",
+      rpcUser: "laptop",
+      description: "hash of laptop's password",
+    });
+    const rows = section(text(JOBS, { ...OUTPUT, secrets: [...(OUTPUT.secrets ?? []), laptop] }), "Secrets") ?? [];
+    const rowOf = (key: string) => rows.find((row) => row.includes(key));
+    expect(rowOf("rpcauth_laptop")).toContain("made by secrets init --show, which shows laptop's password");
+    expect(rowOf("rpcauth_electrs")).toContain("made together with electrs's password");
+  });
+
   test("says where everything fits, and what fails to", () => {
     const rows = section(whole, "Placement: everything fits") ?? [];
     expect(rows[0]).toBe("  all up");

@@ -85,6 +85,12 @@ describe("a project without the output", () => {
   });
   const [stack] = read(synthesized({ apps: file }));
 
+  test("gives the namespaces and scheduler settings it manages, as far as it sets them", () => {
+    const [stack] = read(synthesized({ apps: file }));
+    expect(stack?.namespaces).toEqual([{ name: "apps" }]);
+    expect(stack?.scheduler).toEqual({ memoryOversubscription: true });
+  });
+
   test("gives its jobs, with what Nomad fills in", () => {
     expect(stack?.described).toBe(false);
     expect(stack?.homelab.jobs).toMatchObject([
@@ -115,7 +121,13 @@ describe("a project without the output", () => {
       { path: "apps/scratch", id: "scratch", namespace: "default", accessMode: "single-node-writer", mountFlags: [] },
     ]);
     expect(stack?.storage).toEqual([
-      { namespace: "apps", volumeId: "wiki-data", pluginId: "nfs", server: "192.0.2.1" },
+      {
+        namespace: "apps",
+        volumeId: "wiki-data",
+        pluginId: "nfs",
+        server: "192.0.2.1",
+        context: { server: "192.0.2.1", share: "/wiki" },
+      },
       { namespace: "default", volumeId: "scratch", pluginId: "nfs" },
     ]);
   });

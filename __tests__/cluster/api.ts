@@ -32,6 +32,9 @@ interface CheckResult {
 
 /** As much of Nomad's HTTP API as the tests ask for, independent of the client that is under test. */
 export class Api {
+  /** Empty while ACLs are not bootstrapped. */
+  token = "";
+
   constructor(readonly address: string) {}
 
   get<T>(path: string, namespace = "default"): Promise<T> {
@@ -85,7 +88,9 @@ export class Api {
 
   private async send<T>(method: string, path: string, namespace: string, body?: unknown): Promise<T> {
     const url = `${this.address}/v1/${path}${path.includes("?") ? "&" : "?"}namespace=${encodeURIComponent(namespace)}`;
-    const response = await fetch(url, { method, body: JSON.stringify(body), signal: AbortSignal.timeout(30_000) });
+    const headers = this.token ? { "X-Nomad-Token": this.token } : undefined;
+    const signal = AbortSignal.timeout(30_000);
+    const response = await fetch(url, { method, headers, body: JSON.stringify(body), signal });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${text.trim()}`);
     return (text && JSON.parse(text)) as T;

@@ -7,7 +7,9 @@ import type { Holds } from "../../rules/homelab";
 import type { Settings } from "./project";
 
 /** main.ts on the test's cluster: the same constructs and defaults, stand-in images, and a stack that may go again. */
-const { images, metaVersion, firstStart, startDeadline }: Settings = JSON.parse(readFileSync("settings.json", "utf8"));
+const { images, chain, metaVersion, firstStart, startDeadline }: Settings = JSON.parse(
+  readFileSync("settings.json", "utf8"),
+);
 const app = new App();
 const cluster = Cluster.fromInventory("inventory.yml");
 const homelab = new HomelabStack(app, "homelab", { cluster, removalPolicy: "destroy" });
@@ -19,6 +21,7 @@ const volume = (volumeId: string, holds: Holds) => new CsiVolume(homelab, volume
 const bitcoin = new BitcoinNode(homelab, "bitcoin", {
   image: images.bitcoin,
   metaVersion: metaVersion.bitcoin,
+  chain,
   data: volume("bitcoin-data", "chain"),
 });
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { PinnedImage } from "../../nomad/image";
-import type { Images } from "./images";
+import { type Images, REAL } from "./images";
 import { environment } from "./project";
 
 const REPOSITORY = resolve(__dirname, "../..");
@@ -22,6 +22,7 @@ export class Checkout {
     readonly folder: string,
     inventory: string,
     images: Images,
+    private readonly token: string,
   ) {
     cpSync(REPOSITORY, folder, {
       recursive: true,
@@ -37,6 +38,8 @@ export class Checkout {
       ["busybox", images.busybox],
     ];
     for (const [name, image] of names) this.edit(new RegExp(`"${name}:.*"`), `"${image}"`);
+    if (REAL)
+      this.edit('new BitcoinNode(homelab, "bitcoin", {', 'new BitcoinNode(homelab, "bitcoin", {\n  chain: "regtest",');
   }
 
   /** Edits main.ts. @throws when there is nothing to edit. */
@@ -50,7 +53,10 @@ export class Checkout {
 
   /** Runs a command line of the README. */
   async run(line: string, stdin = "", more: Record<string, string> = {}): Promise<Ran> {
-    const child = spawn("sh", ["-c", line], { cwd: this.folder, env: { ...environment(), ...more } });
+    const child = spawn("sh", ["-c", line], {
+      cwd: this.folder,
+      env: { ...environment(), NOMAD_TOKEN: this.token, ...more },
+    });
     const printed: Buffer[] = [];
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => printed.push(chunk));
     child.stdin.end(stdin);

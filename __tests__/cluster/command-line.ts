@@ -4,7 +4,7 @@ import type { Job } from "../../.gen/nomad/job";
 import type { HomelabOutput } from "../../rules/homelab";
 import { stackFile, synthesized } from "../cli/project";
 
-const PATIENCE_MS = 120_000;
+const PATIENCE_SECONDS = 120;
 
 export interface Ran {
   readonly code: number | null;
@@ -17,6 +17,8 @@ export interface Ran {
 export interface Circumstances {
   readonly token: string;
   readonly stdin?: string;
+  /** Seconds after which it is killed. @default 120 */
+  readonly patience?: number;
   /** Called as soon as the program has printed something. */
   readonly onOutput?: (printed: string, child: ChildProcess) => void;
 }
@@ -35,7 +37,7 @@ export function synthesize(
 
 /** Runs the program as a process of its own, as its owner does. */
 export async function homelab(folder: string, args: readonly string[], circumstances: Circumstances): Promise<Ran> {
-  const { token, stdin = "", onOutput } = circumstances;
+  const { token, stdin = "", patience = PATIENCE_SECONDS, onOutput } = circumstances;
   const start = Date.now();
   const child = spawn(process.execPath, [join(__dirname, "cli.js"), ...args], {
     cwd: folder,
@@ -53,8 +55,8 @@ export async function homelab(folder: string, args: readonly string[], circumsta
   }
   child.stdin.end(stdin);
   // A program that hangs must not hold up the tests; what it printed tells where it was.
-  const patience = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
+  const timer = setTimeout(() => child.kill("SIGKILL"), patience * 1000);
   const code = await new Promise<number | null>((done) => child.once("close", done));
-  clearTimeout(patience);
+  clearTimeout(timer);
   return { code, ...printed, seconds: (Date.now() - start) / 1000 };
 }

@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Allocation, Deployment } from "./api";
 import { attempt, command, until } from "./command";
-import { describeOnHomelab, Homelab, NAMESPACE, testOn, VOLUMES } from "./homelab";
+import { describeOnHomelab, Homelab, NAMESPACE, SERVICES, type Service, testOn, VOLUMES } from "./homelab";
+import { REAL } from "./images";
 
 const DEPLOY = "is deployed by one command, which waits for a secret that comes late";
-const SERVICES = ["bitcoin", "electrs", "albyhub"];
 
 const hasTofu = attempt("which", ["tofu"]) !== "";
 if (!hasTofu) process.stderr.write("the homelab is deployed with Terraform alone: no tofu here\n");
@@ -103,7 +103,7 @@ function deployWith(terraform: "terraform" | "tofu"): void {
     });
 
     step("runs each program without privileges, within its memory", async () => {
-      for (const job of Object.values(homelab.project.jobs()).filter(({ ID }) => SERVICES.includes(ID))) {
+      for (const job of Object.values(homelab.project.jobs()).filter(({ ID }) => SERVICES.includes(ID as Service))) {
         const { ID } = await running(job.ID);
         for (const { Name, Resources } of job.TaskGroups[0]?.Tasks ?? []) {
           if (Name === "busybox") continue;
@@ -186,8 +186,8 @@ function deployWith(terraform: "terraform" | "tofu"): void {
       const jobs = await homelab.nomad.api.get<{ ID: string; Stop: boolean }[]>("jobs", "*");
       expect(jobs.filter(({ Stop }) => !Stop)).toEqual([]);
       const data = {
-        "bitcoin-data": "chainstate",
-        "electrs-data": "bitcoin/LOCK",
+        "bitcoin-data": REAL ? "regtest/chainstate" : "chainstate",
+        "electrs-data": REAL ? "regtest/LOCK" : "bitcoin/LOCK",
         "albyhub-data": "ldk/storage/ldk_node_data.sqlite",
       };
       for (const volume of VOLUMES) {

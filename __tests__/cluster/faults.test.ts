@@ -1,9 +1,9 @@
-import { chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { SERVICE_USER } from "../../nomad/template";
 import { until } from "./command";
-import { describeOnHomelab, Homelab, NAMESPACE, testOn } from "./homelab";
+import { describeOnHomelab, Homelab, NAMESPACE, SERVICES, testOn } from "./homelab";
+import { REAL } from "./images";
 
 const HUB = "nomad/jobs/albyhub/albyhub/albyhub";
 /** The hub's node may take this long to run, in seconds. */
@@ -18,7 +18,7 @@ describeOnHomelab("what an owner reads when something is wrong", () => {
     homelab = await Homelab.start();
     data = homelab.folderOf("albyhub-data");
     homelab.project.change({ startDeadline: GRACE });
-    await homelab.writeSecrets(["bitcoin", "electrs", "albyhub"]);
+    await homelab.writeSecrets(SERVICES);
     await homelab.project.deploy();
     await homelab.setUpHub();
     homelab.project.change({ firstStart: false });
@@ -30,18 +30,15 @@ describeOnHomelab("what an owner reads when something is wrong", () => {
     await homelab?.end();
   });
 
-  /** Waits until a task has said something since a moment. */
-  const says = async (job: string, task: string, since: number, text: string) =>
-    until(`${task} says «${text}»`, 90, async () => {
-      const said = (await homelab.output(job, task)).slice(since);
-      if (!said.includes(text)) throw new Error(said.slice(-500));
-      return true;
-    });
+  /** How often a task has said something. */
+  const times = async (job: string, task: string, text: string) =>
+    (await homelab.output(job, task)).split(text).length - 1;
 
-  const restartedSays = async (job: string, task: string, text: string) => {
-    const { length } = await homelab.output(job, task);
-    await homelab.restart(job);
-    await says(job, task, length, text);
+  /** Does something, and waits until a task says something once more. */
+  const says = async (job: string, task: string, text: string, act: () => unknown) => {
+    const before = await times(job, task, text);
+    await act();
+    await until(`${task} says «${text}»`, 90, async () => (await times(job, task, text)) > before || undefined);
   };
 
   const check = async (job: string) => {
@@ -67,25 +64,31 @@ describeOnHomelab("what an owner reads when something is wrong", () => {
       await homelab.nomad.api.putVariable(path, NAMESPACE, { ...variable.Items, [key]: "" });
       // Nomad renders the change some seconds later.
       await new Promise((resolve) => setTimeout(resolve, 8_000));
-      await restartedSays(job, task, `the Nomad variable ${path} has no value under the key ${key}`);
+      await says(job, task, `the Nomad variable ${path} has no value under the key ${key}`, () => homelab.restart(job));
       await homelab.nomad.api.putVariable(path, NAMESPACE, variable.Items);
       await homelab.well();
     },
   );
 
-  testOn(lab, "electrs, whose port opens long before its index is complete, is not healthy until it is", async () => {
-    homelab.set("electrs-data", "index-seconds", 75);
-    await homelab.restart("electrs");
-    const { NodeName } = await homelab.nomad.api.running("electrs", NAMESPACE);
-    const address = homelab.addressOf(NodeName);
-    await until("the port is open", 60, async () => (await isOpen(address, 50001)) || undefined);
-    await until("the probe fails", 60, async () => (await check("electrs"))?.Status === "failure" || undefined);
-    expect((await check("electrs"))?.Output).toMatch(/not ready: waiting or indexing/);
-    expect(await isOpen(address, 50001)).toBe(true);
-    homelab.set("electrs-data", "index-seconds", 1);
-    await homelab.well();
-    expect(homelab.journal("electrs-data").at(-1)?.event).toBe("indexed");
-  });
+  // The real one has indexed an empty chain before anybody can look.
+  const testOfIndexing = REAL ? test.skip : (name: string, body: () => Promise<void>) => testOn(lab, name, body);
+
+  testOfIndexing(
+    "electrs, whose port opens long before its index is complete, is not healthy until it is",
+    async () => {
+      homelab.set("electrs-data", "index-seconds", 75);
+      await homelab.restart("electrs");
+      const { NodeName } = await homelab.nomad.api.running("electrs", NAMESPACE);
+      const address = homelab.addressOf(NodeName);
+      await until("the port is open", 60, async () => (await isOpen(address, 50001)) || undefined);
+      await until("the probe fails", 60, async () => (await check("electrs"))?.Status === "failure" || undefined);
+      expect((await check("electrs"))?.Output).toMatch(/not ready: waiting or indexing/);
+      expect(await isOpen(address, 50001)).toBe(true);
+      homelab.set("electrs-data", "index-seconds", 1);
+      await homelab.well();
+      expect(homelab.journal("electrs-data").at(-1)?.event).toBe("indexed");
+    },
+  );
 
   testOn(lab, "a hub whose node is dead is restarted when its grace is over, not before", async () => {
     const variable = await homelab.nomad.api.get<{ Items: Record<string, string> }>(`var/${HUB}`, NAMESPACE);
@@ -112,42 +115,38 @@ describeOnHomelab("what an owner reads when something is wrong", () => {
     const marker = () => join(data, ".homelab-volume");
     let aside: string;
 
-    testOn(lab, "does not start on a foreign volume", async () => {
-      const said = (await homelab.output("albyhub", "albyhub")).length;
-      writeFileSync(marker(), "other-data\n");
-      await homelab.restart("albyhub");
-      await says("albyhub", "albyhub", said, "refuses to start: the volume albyhub-data holds the data of other-data");
-    });
+    const hubSays = (text: string, act: () => unknown) => says("albyhub", "albyhub", text, act);
+
+    testOn(lab, "does not start on a foreign volume", () =>
+      hubSays("refuses to start: the volume albyhub-data holds the data of other-data", async () => {
+        writeFileSync(marker(), "other-data\n");
+        await homelab.restart("albyhub");
+      }),
+    );
 
     testOn(lab, "does not start on an empty volume", async () => {
       aside = join(data, "..", "aside");
       mkdirSync(aside);
-      for (const name of readdirSync(data)) renameSync(join(data, name), join(aside, name));
-      const said = (await homelab.output("albyhub", "albyhub")).length;
-      await says("albyhub", "albyhub", said, "refuses to start: the volume albyhub-data is empty");
+      await hubSays("refuses to start: the volume albyhub-data is empty", () => {
+        for (const name of readdirSync(data)) renameSync(join(data, name), join(aside, name));
+      });
       expect(readdirSync(data)).toEqual([]);
     });
 
-    testOn(lab, "does not start when its Lightning state has gone", async () => {
-      for (const name of readdirSync(aside).filter((one) => one !== "ldk"))
-        renameSync(join(aside, name), join(data, name));
-      writeFileSync(marker(), "albyhub-data\n");
-      const said = (await homelab.output("albyhub", "albyhub")).length;
-      await says(
-        "albyhub",
-        "albyhub",
-        said,
-        "refuses to start: the Lightning state has gone from the volume albyhub-data",
-      );
-    });
+    testOn(lab, "does not start when its Lightning state has gone", () =>
+      hubSays("refuses to start: the Lightning state has gone from the volume albyhub-data", () => {
+        const left = readdirSync(aside).filter((name) => name !== "ldk");
+        for (const name of left) renameSync(join(aside, name), join(data, name));
+        writeFileSync(marker(), "albyhub-data\n");
+      }),
+    );
 
     testOn(lab, "adopts a volume that has its data and no marker, and says so", async () => {
-      rmSync(marker());
-      rmSync(`${marker()}.lightning`);
-      const said = (await homelab.output("albyhub", "albyhub")).length;
-      renameSync(join(aside, "ldk"), join(data, "ldk"));
-      chownSync(join(data, "ldk"), SERVICE_USER, SERVICE_USER);
-      await says("albyhub", "albyhub", said, "adopts the data found on the volume albyhub-data");
+      await hubSays("adopts the data found on the volume albyhub-data", () => {
+        renameSync(join(aside, "ldk"), join(data, "ldk"));
+        rmSync(`${marker()}.lightning`);
+        rmSync(marker());
+      });
       await homelab.well();
       expect(existsSync(`${marker()}.lightning`)).toBe(true);
     });

@@ -20,6 +20,11 @@ export const NAMESPACE = "bitcoin";
 export const VOLUMES = ["bitcoin-data", "electrs-data", "albyhub-data"] as const;
 export type Volume = (typeof VOLUMES)[number];
 
+/** The task of each service that is its program; others are beside it. */
+export const MAIN_TASK = { bitcoin: "bitcoind", electrs: "electrs", albyhub: "albyhub" } as const;
+export type Service = keyof typeof MAIN_TASK;
+export const SERVICES = Object.keys(MAIN_TASK) as Service[];
+
 /** An event of a volume's journal; see stand-ins/journal.go. */
 export interface JournalEntry {
   readonly at: number;
@@ -107,6 +112,7 @@ export class Homelab {
     const cluster = Cluster.fromInventory(join(project.folder, "inventory.yml"));
     makeNas(run, cluster);
     const nomad = await NomadAgents.start(run, cluster, hosts, images.pause);
+    project.token = nomad.api.token;
     return new Homelab(run, lan, hosts, cluster, database, project, nomad, secrets, images);
   }
 
@@ -125,11 +131,11 @@ export class Homelab {
   /** The repository as its owner has it, for this homelab. */
   checkout(): Checkout {
     const inventory = readFileSync(join(this.project.folder, "inventory.yml"), "utf8");
-    return new Checkout(this.run.path("checkout"), inventory, this.images);
+    return new Checkout(this.run.path("checkout"), inventory, this.images, this.nomad.api.token);
   }
 
   /** Writes the Nomad variables that the jobs read, or those of some jobs. */
-  async writeSecrets(jobs: readonly ("bitcoin" | "electrs" | "albyhub")[]): Promise<void> {
+  async writeSecrets(jobs: readonly Service[]): Promise<void> {
     const { rpcPassword, databasePassword, unlockPassword } = this.secrets;
     const salt = randomBytes(16).toString("hex");
     const hash = createHmac("sha256", salt).update(rpcPassword).digest("hex");
@@ -166,7 +172,9 @@ export class Homelab {
     const checks = { bitcoin: "bitcoin-indexer", electrs: "electrs", albyhub: "albyhub" };
     await until("every service is well", seconds, async () => {
       for (const [job, service] of Object.entries(checks)) {
-        const { ID } = await this.nomad.api.running(job, NAMESPACE, 1);
+        const { ID, TaskStates } = await this.nomad.api.running(job, NAMESPACE, 1);
+        const { State } = TaskStates?.[MAIN_TASK[job as Service]] ?? {};
+        if (State !== "running") throw new Error(`${job} is ${State}`);
         const { Status, Output } = (await this.nomad.api.checks(ID, NAMESPACE))[service] ?? {};
         if (Status !== "success") throw new Error(`${service}: ${Status} ${Output}`);
       }
@@ -176,9 +184,15 @@ export class Homelab {
     });
   }
 
-  /** Restarts every task of a job's allocation in place. */
-  async restart(job: string): Promise<void> {
-    await this.nomad.api.restart((await this.nomad.api.running(job, NAMESPACE)).ID, NAMESPACE);
+  /** Restarts every task of a service's allocation in place, and waits until that has begun. */
+  async restart(job: Service): Promise<void> {
+    const restarts = async () => {
+      const { ID, TaskStates } = await this.nomad.api.running(job, NAMESPACE);
+      return { id: ID, count: TaskStates?.[MAIN_TASK[job]]?.Restarts ?? 0 };
+    };
+    const { id, count } = await restarts();
+    await this.nomad.api.restart(id, NAMESPACE);
+    await until(`${job} is restarted`, 60, async () => (await restarts()).count > count || undefined);
   }
 
   /** What the job's main task, and the script it starts with, have said in its running allocation. */

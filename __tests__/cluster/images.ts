@@ -1,8 +1,14 @@
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { PinnedImage } from "../../nomad/image";
-import { command } from "./command";
+import { attempt, command } from "./command";
 import type { Run } from "./run";
+
+/**
+ * Whether bitcoind and electrs are the real ones, on regtest: where both are on PATH, since a real one wants no stand-in
+ * for its partner. The stand-in in their image starts them and keeps the journal.
+ */
+export const REAL = ["bitcoind", "electrs"].every((program) => attempt("which", [program]));
 
 /** The images of the homelab, each under its real name and tag, in a registry of the run. */
 export interface Images {
@@ -17,8 +23,7 @@ export interface Images {
 /**
  * Builds the images from nothing but local programs: stand-ins for bitcoind, electrs and Alby Hub, this machine's
  * busybox and NFS plugin. A registry of their own keeps them apart from real images of the same name, which a Nomad
- * client on this machine may be running. (Where real binaries of bitcoind and electrs are on PATH, their images are
- * to be made of them here.)
+ * client on this machine may be running.
  */
 export function buildImages(run: Run): Images {
   const standIn = run.path("stand-in");
@@ -28,8 +33,8 @@ export function buildImages(run: Run): Images {
   });
   const busybox = which("busybox");
   return {
-    bitcoin: image(run, "bitcoin/bitcoin:31.1", { "usr/local/bin/bitcoind": standIn }),
-    electrs: image(run, "getumbrel/electrs:v0.11.1", { "usr/local/bin/electrs": standIn }),
+    bitcoin: image(run, "bitcoin/bitcoin:31.1", { "usr/local/bin/bitcoind": standIn, ...real("bitcoind") }),
+    electrs: image(run, "getumbrel/electrs:v0.11.1", { "usr/local/bin/electrs": standIn, ...real("electrs") }),
     hub: image(run, "getalby/hub:v1.24.0", { "bin/main": standIn }),
     nfs: image(
       run,
@@ -72,6 +77,14 @@ export function image(
     reference,
   ]);
   return reference;
+}
+
+/** A real program with the libraries that it is linked with, as files of an image. */
+function real(program: string): Record<string, string> {
+  if (!REAL) return {};
+  const file = which(program);
+  const libraries = [...command("ldd", [file]).matchAll(/(?:^|\s)(\/\S+) \(0x/g)].map(([, library = ""]) => library);
+  return { [`real/${program}`]: file, ...Object.fromEntries(libraries.map((library) => [library.slice(1), library])) };
 }
 
 export function which(program: string): string {

@@ -22,6 +22,10 @@ export class NomadAgents {
   ): Promise<NomadAgents> {
     const agents = new NomadAgents(run, cluster, hosts, pause);
     for (const { name } of [...cluster.servers, ...cluster.clients]) agents.startOne(name);
+    await until("ACLs", 60, async () => {
+      agents.api.token = (await agents.api.put<{ SecretID: string }>("acl/bootstrap", {})).SecretID;
+      return true;
+    });
     await agents.ready();
     return agents;
   }
@@ -133,6 +137,7 @@ data_dir = "${this.run.path(name, "data")}"
 bind_addr = "${address}"
 disable_update_check = true
 leave_on_interrupt = false
+acl { enabled = true }
 consul {
   auto_advertise = false
   server_auto_join = false

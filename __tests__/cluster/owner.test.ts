@@ -1,13 +1,13 @@
+import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { rpcauth } from "../../cli/rpcauth";
 import type { Checkout } from "./checkout";
-import { describeOnHomelab, Homelab, NAMESPACE, testOn } from "./homelab";
+import { describeOnHomelab, Homelab, NAMESPACE, SERVICES, testOn } from "./homelab";
 
 const BITCOIND = "nomad/jobs/bitcoin/bitcoin/bitcoind";
 const ELECTRS = "nomad/jobs/electrs/electrs/electrs";
 const HUB = "nomad/jobs/albyhub/albyhub/albyhub";
-const SERVICES = ["bitcoin", "electrs", "albyhub"];
 const DEPLOY = "npm run deploy -- --auto-approve";
 
 /** A deployment that gives up soon, of an image that is nowhere. */
@@ -49,7 +49,8 @@ describeOnHomelab("the commands of the README, from an empty Nomad", () => {
 
   // As the owner has them: the password of the database, and in the environment, where it does not belong, a pair that
   // electrs and bitcoind are given.
-  const planted = { password: "planted-rpc-password-0123456789", hash: rpcauth("planted-rpc-password-0123456789") };
+  const password = randomBytes(16).toString("hex");
+  const planted = { password, hash: rpcauth(password) };
   const environment = { OWNERS_PASSWORD: planted.password, OWNERS_HASH: planted.hash };
 
   step("make the secrets before anything else is there", async () => {
@@ -84,7 +85,7 @@ describeOnHomelab("the commands of the README, from an empty Nomad", () => {
     await owner.done("terraform -chdir=cdktf.out/stacks/homelab untaint nomad_job.electrs");
     const watch = new ProcessWatch([planted.password, planted.hash, homelab.secrets.databasePassword]);
     const { code, text } = await owner.run(DEPLOY, "", environment).finally(() => watch.stop());
-    expect([code, text]).toEqual([0, expect.stringMatching(/Apply complete!/)]);
+    expect([code, text]).toEqual([0, expect.stringMatching(/Plan: \d+ to add/)]);
     expect(watch.seen).toEqual([]);
     allocations = await running();
     expect(starts()).toEqual([1, 1, 1]);
@@ -113,7 +114,10 @@ describeOnHomelab("the commands of the README, from an empty Nomad", () => {
   step("do not destroy", async () => {
     const { code, text } = await owner.run("npx cdktf destroy --auto-approve --skip-provider-lock");
     expect(code).not.toBe(0);
-    expect(text).toMatch(/Instance cannot be destroyed/);
+    // What cdktf prints without a terminal may end early; Terraform says it always.
+    expect(text).toMatch(/Invoking Terraform CLI failed/);
+    const plan = await owner.run("terraform -chdir=cdktf.out/stacks/homelab plan -destroy -no-color");
+    expect([plan.code, plan.text]).toEqual([1, expect.stringMatching(/Instance cannot be destroyed/)]);
     expect(await running()).toEqual(allocations);
   });
 
@@ -121,22 +125,22 @@ describeOnHomelab("the commands of the README, from an empty Nomad", () => {
     const text = readFileSync(join(owner.folder, "main.ts"), "utf8");
     const [construct = ""] = /new AlbyHub\([\s\S]*?\n}\);\n/.exec(text) ?? [];
     owner.edit(construct, "// no hub\n");
-    expect(await owner.done(DEPLOY)).toMatch(/Apply complete! Resources: 0 added, 0 changed, 2 destroyed/);
+    expect(await owner.done(DEPLOY)).toMatch(/Plan: 0 to add, 0 to change, 2 to destroy/);
     expect(await running()).toEqual(allocations);
     owner.edit("// no hub\n", construct);
-    expect(await owner.done(DEPLOY)).toMatch(/Apply complete! Resources: 2 added, 0 changed, 0 destroyed/);
+    expect(await owner.done(DEPLOY)).toMatch(/Plan: 2 to add, 0 to change, 0 to destroy/);
     expect(await running()).toEqual(allocations);
   });
 
   step("let a service run on whose construct is renamed", async () => {
     owner.edit('new Electrs(homelab, "electrs"', 'new Electrs(homelab, "indexer"');
-    expect(await owner.done(DEPLOY)).toMatch(/Apply complete! Resources: 1 added, 0 changed, 1 destroyed/);
+    expect(await owner.done(DEPLOY)).toMatch(/Plan: 1 to add, 0 to change, 1 to destroy/);
     expect(await running()).toEqual(allocations);
   });
 
   step("let everything run on when the stack is renamed", async () => {
     owner.edit('new HomelabStack(app, "homelab"', 'new HomelabStack(app, "lab"');
-    expect(await owner.done(DEPLOY)).toMatch(/Apply complete! Resources: 10 added, 0 changed, 0 destroyed/);
+    expect(await owner.done(DEPLOY)).toMatch(/Plan: 10 to add, 0 to change, 0 to destroy/);
     expect(await running()).toEqual(allocations);
     expect(starts()).toEqual([1, 1, 1]);
   });

@@ -3,11 +3,12 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Job } from "../../.gen/nomad/job";
 import { fromJobspec } from "../../nomad/jobspec";
-import type { Images } from "./images";
+import { type Images, REAL } from "./images";
 
 /** What the tests change of the program that is deployed. */
 export interface Settings {
   readonly images: Images;
+  readonly chain: "main" | "regtest";
   readonly metaVersion: Readonly<Record<"plugin" | "bitcoin" | "electrs" | "albyhub", number>>;
   readonly firstStart: boolean;
   /** How long the hub's node may take to run, in seconds; left out, the construct's own default. */
@@ -21,6 +22,8 @@ export class Project {
   /** The program that cdktf applies with: Terraform, or OpenTofu. */
   terraform: "terraform" | "tofu" = "terraform";
   private settings: Settings;
+  /** Nomad's, with which it is deployed. */
+  token = "";
   private child?: ChildProcess;
 
   constructor(
@@ -36,7 +39,7 @@ export class Project {
     );
     writeFileSync(join(folder, "inventory.yml"), inventory);
     const metaVersion = { plugin: 1, bitcoin: 1, electrs: 1, albyhub: 1 };
-    this.settings = { images, metaVersion, firstStart: true };
+    this.settings = { images, chain: REAL ? "regtest" : "main", metaVersion, firstStart: true };
     this.change({});
   }
 
@@ -78,7 +81,7 @@ export class Project {
   private async cdktf(...args: string[]): Promise<string> {
     const child = spawn(join(REPOSITORY, "node_modules/.bin/cdktf"), args, {
       cwd: this.folder,
-      env: { ...environment(), TERRAFORM_BINARY_NAME: this.terraform },
+      env: { ...environment(), NOMAD_TOKEN: this.token, TERRAFORM_BINARY_NAME: this.terraform },
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });

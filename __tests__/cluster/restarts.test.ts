@@ -1,19 +1,10 @@
 import { sleep, until } from "./command";
-import { describeOnHomelab, Homelab, NAMESPACE, testOn, type Volume } from "./homelab";
+import { describeOnHomelab, Homelab, MAIN_TASK, NAMESPACE, SERVICES, type Service, testOn } from "./homelab";
 
-/** Each service with its main task and the volume whose journal tells of the program's starts. */
-const SERVICES = {
-  bitcoin: { task: "bitcoind", volume: "bitcoin-data" },
-  electrs: { task: "electrs", volume: "electrs-data" },
-  albyhub: { task: "albyhub", volume: "albyhub-data" },
-} as const satisfies Record<string, { task: string; volume: Volume }>;
-
-type Service = keyof typeof SERVICES;
 type Counts = Record<Service, number>;
-const NAMES = Object.keys(SERVICES) as Service[];
 
 /** How long an action may have late effects: the hub's check fails three times, 30 s apart, before it restarts it. */
-const LATE = 150;
+const LATE = 120;
 
 describeOnHomelab("who restarts when", () => {
   let homelab: Homelab;
@@ -22,7 +13,7 @@ describeOnHomelab("who restarts when", () => {
 
   beforeAll(async () => {
     homelab = await Homelab.start();
-    await homelab.writeSecrets(NAMES);
+    await homelab.writeSecrets(SERVICES);
     await homelab.project.deploy();
     homelab.project.change({ firstStart: false });
     await homelab.project.deploy();
@@ -31,7 +22,7 @@ describeOnHomelab("who restarts when", () => {
   });
 
   afterAll(async () => {
-    process.stdout.write(`\n${[`${"action".padEnd(44)} ${NAMES.join("  ")}`, ...rows].join("\n")}\n\n`);
+    process.stdout.write(`\n${[`${"action".padEnd(44)} ${SERVICES.join("  ")}`, ...rows].join("\n")}\n\n`);
     await homelab?.end();
   });
 
@@ -44,7 +35,7 @@ describeOnHomelab("who restarts when", () => {
     const count = (service: Service) => {
       const tasks = allocations
         .filter(({ JobID }) => JobID === service)
-        .map(({ TaskStates }) => TaskStates?.[SERVICES[service].task]);
+        .map(({ TaskStates }) => TaskStates?.[MAIN_TASK[service]]);
       const started = tasks.filter((task) => Date.parse(task?.StartedAt ?? "") > 0);
       return started.reduce((sum, task) => sum + 1 + (task?.Restarts ?? 0), -1);
     };
@@ -52,7 +43,7 @@ describeOnHomelab("who restarts when", () => {
   }
 
   /** What an action costs each service, its late effects included. */
-  async function cost(action: string, act: () => Promise<unknown>, seconds = 45): Promise<Counts> {
+  async function cost(action: string, act: () => Promise<unknown>, seconds = 30): Promise<Counts> {
     const before = await restarts();
     await act();
     await sleep(5_000);
@@ -61,8 +52,8 @@ describeOnHomelab("who restarts when", () => {
     while (Date.now() < end) await sleep(1_000);
     await homelab.well();
     const after = await restarts();
-    const counts = Object.fromEntries(NAMES.map((name) => [name, after[name] - before[name]])) as Counts;
-    rows.push(`${action.padEnd(44)} ${NAMES.map((name) => String(counts[name]).padStart(name.length)).join("  ")}`);
+    const counts = Object.fromEntries(SERVICES.map((name) => [name, after[name] - before[name]])) as Counts;
+    rows.push(`${action.padEnd(44)} ${SERVICES.map((name) => String(counts[name]).padStart(name.length)).join("  ")}`);
     return counts;
   }
 
@@ -87,7 +78,7 @@ describeOnHomelab("who restarts when", () => {
   };
 
   testOn(lab, "a secret that is written restarts nobody", async () => {
-    expect(await cost("secrets of all three written", () => homelab.writeSecrets(NAMES), 60)).toEqual({
+    expect(await cost("secrets of all three written", () => homelab.writeSecrets(SERVICES), 60)).toEqual({
       bitcoin: 0,
       electrs: 0,
       albyhub: 0,
@@ -148,11 +139,11 @@ describeOnHomelab("who restarts when", () => {
 
   testOn(lab, "the programs themselves saw the same, and every stop was clean", async () => {
     const counted = await restarts();
-    for (const name of NAMES) {
-      const journal = homelab.journal(SERVICES[name].volume).map(({ event }) => event);
+    for (const name of SERVICES) {
+      const journal = homelab.journal(`${name}-data`).map(({ event }) => event);
       expect([name, journal.filter((event) => event === "start").length - 1]).toEqual([name, counted[name]]);
       expect([name, journal.filter((event) => /unclean|second|locked/.test(event))]).toEqual([name, []]);
     }
-    for (const name of NAMES) expect(homelab.containers(SERVICES[name].task)).toHaveLength(1);
+    for (const name of SERVICES) expect(homelab.containers(MAIN_TASK[name])).toHaveLength(1);
   });
 });

@@ -68,7 +68,12 @@ export class Run {
 
   /** Every allocation that a client of this run has placed. */
   allocations(): string[] {
-    return list(this.folder).flatMap((machine) => list(this.path(machine, "data", "alloc")));
+    return list(this.folder).flatMap((machine) => this.allocationsOn(machine));
+  }
+
+  /** Those of one machine. */
+  allocationsOn(machine: string): string[] {
+    return list(this.path(machine, "data", "alloc"));
   }
 
   /** Mount points below the folder, the deepest first. */

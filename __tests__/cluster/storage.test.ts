@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Job, VolumeRequest } from "../../.gen/nomad/job";
 import type { Allocation } from "./api";
 import { sleep, until } from "./command";
-import { describeOnHomelab, Homelab, NAMESPACE, testOn } from "./homelab";
+import { describeOnHomelab, Homelab, NAMESPACE, SERVICES, testOn } from "./homelab";
 
 interface Evaluation {
   readonly Status: string;
@@ -16,7 +16,7 @@ describeOnHomelab("one writer, whatever happens", () => {
 
   beforeAll(async () => {
     homelab = await Homelab.start();
-    await homelab.writeSecrets(["bitcoin", "electrs", "albyhub"]);
+    await homelab.writeSecrets(SERVICES);
     await homelab.project.deploy();
     await homelab.setUpHub();
     await homelab.well();
@@ -62,7 +62,7 @@ describeOnHomelab("one writer, whatever happens", () => {
         },
       ],
     };
-    await homelab.nomad.api.put("jobs", { Job: job });
+    await homelab.nomad.api.put("jobs", { Job: job }, NAMESPACE);
   }
 
   const forget = (id: string) => homelab.nomad.api.delete(`job/${id}?purge=true`, NAMESPACE);
@@ -196,6 +196,7 @@ describeOnHomelab("one writer, whatever happens", () => {
         if (!mine) throw new Error("bitcoin has no allocation");
         return mine;
       };
+      expect(homelab.containers("bitcoind")).toEqual([`bitcoind-${writer.ID}`]);
       await homelab.nomad.kill(writer.NodeName);
       await until("the allocation is unknown", 90, async () => (await state()).ClientStatus === "unknown" || undefined);
       for (let turn = 0; turn < 120; turn++) {

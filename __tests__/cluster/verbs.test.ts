@@ -1,3 +1,5 @@
+import { rmSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { AllocationStub } from "../../nomad/live";
 import { PAUSE } from "../../nomad/pause";
 import { describeWith } from "../tools";
@@ -42,6 +44,16 @@ describeWith(["nomad"], "the verbs of homelab on a real Nomad", () => {
       ),
     );
 
+  /** Presses Ctrl-C, once, when this was said: twice would end it at once. */
+  const interruptAfter = (words: string) => {
+    let pressed = false;
+    return (printed: string, child: { kill(signal: NodeJS.Signals): void }) => {
+      if (pressed || !printed.includes(words)) return;
+      pressed = true;
+      child.kill("SIGINT");
+    };
+  };
+
   beforeAll(async () => {
     agents = await Agents.start(["one", "two"]);
     await agents.send("PUT", "namespace/lab", { Name: "lab" });
@@ -61,6 +73,18 @@ describeWith(["nomad"], "the verbs of homelab on a real Nomad", () => {
       expect(out).toMatch(/ {2}one +ready +eligible +\d+ +\d+\n {2}two +ready/);
       expect(out).toMatch(/ {2}base +v1, job 0 .*running\n {2}middle .*running\n {2}top .*running\n/);
       for (const line of out.split("\n")) expect(line.length).toBeLessThan(150);
+    });
+
+    test("warns when the program was edited after the synthesis", async () => {
+      writeFileSync(join(folder, "main.ts"), "");
+      const later = Date.now() / 1000 + 60;
+      utimesSync(join(folder, "main.ts"), later, later);
+      const { code, err } = await run(["status"], "reader");
+      expect([code, err]).toEqual([
+        0,
+        "warning: main.ts is newer than what was synthesized from it: run npm run synth\n",
+      ]);
+      rmSync(join(folder, "main.ts"));
     });
 
     test("is red, and ends with 2, when a service was stopped or is not there", async () => {
@@ -114,9 +138,11 @@ describeWith(["nomad"], "the verbs of homelab on a real Nomad", () => {
 
     test("ends between two steps on Ctrl-C, and says where", async () => {
       const before = await times("Started");
-      const { code, err } = await run(["restart", "base", "middle", "top", "--yes"], "deployer", (printed, child) => {
-        if (/base is healthy again after \d+ s\n$/.test(printed)) child.kill("SIGINT");
-      });
+      const { code, err } = await run(
+        ["restart", "base", "middle", "top", "--yes"],
+        "deployer",
+        interruptAfter("base is healthy again"),
+      );
       expect(code).toBe(1);
       expect(err).toMatch(/error: interrupted; healthy again: base(, middle)?; not, or not yet: (middle, )?top\n$/);
       expect((await times("Started")).top).toBe(before.top);
@@ -228,9 +254,7 @@ the pause is on; homelab resume ends it
     });
 
     test("goes on where Ctrl-C ended it", async () => {
-      const cut = await run(["pause", "--reason", "cut", "--yes"], "deployer", (printed, child) => {
-        if (printed.endsWith("top is stopped\n")) child.kill("SIGINT");
-      });
+      const cut = await run(["pause", "--reason", "cut", "--yes"], "deployer", interruptAfter("top is stopped"));
       expect(cut.code).toBe(1);
       expect(cut.err).toMatch(
         /error: interrupted; stopped: top(, middle)?; not, or not yet: (middle, )?base; homelab pause goes on, homelab resume goes back\n$/,
@@ -244,7 +268,19 @@ the pause is on; homelab resume ends it
     });
   });
 
-  describe("a token that may too little is told what it lacks", () => {
+  describe("a token of the server role", () => {
+    test.each([
+      ["guard", ["guard"]],
+      ["drift", ["drift"]],
+      ["status", ["status"]],
+      ["logs", ["logs", "base"]],
+      ["resume, when there is no pause", ["resume"]],
+      ["rebalance --dry-run", ["rebalance", "--dry-run"]],
+    ])("reader is enough for %s", async (_, args) => {
+      const { code, err } = await run(args, "reader");
+      expect([code, err]).toEqual([0, ""]);
+    });
+
     test.each([
       ["restart", ["restart", "base", "--yes"], 'this takes the capability "alloc-lifecycle" in namespace "lab"'],
       [
@@ -252,9 +288,37 @@ the pause is on; homelab resume ends it
         ["pause", "--reason", "x", "--yes"],
         'this takes the capabilities "write" and "destroy" for variables at homelab/pause',
       ],
-    ])("by %s, with the token of a reader", async (_, args, words) => {
+    ])("reader is not enough for %s, which names what it lacks", async (_, args, words) => {
       const { code, err } = await run(args, "reader");
       expect([code, err]).toEqual([1, expect.stringContaining(words)]);
+    });
+  });
+
+  describe("node-lost", () => {
+    test("gives up no machine that is well, and none that is not there", async () => {
+      expect((await run(["node-lost", "two", "--confirm-powered-off"], "patcher")).err).toBe(
+        "error: two is ready, not lost; to take it out of service, drain it\n",
+      );
+      expect((await run(["node-lost", "twoo"], "patcher")).err).toBe(
+        "error: there is no node twoo; there are one, two\n",
+      );
+    });
+
+    test("shows what hangs on it, wants the confirmation and the policy, and then purges it", async () => {
+      await agents.kill("two");
+      const shown = await until("two is away", 60, async () => {
+        const ran = await run(["node-lost", "two"], "patcher");
+        return ran.code === 2 ? ran : undefined;
+      });
+      expect(shown.out).toMatch(/^two is (down|disconnected)\n {2}may still run there: /);
+      expect(shown.out).toContain("--confirm-powered-off");
+      expect((await run(["node-lost", "two", "--confirm-powered-off"], "reader")).err).toContain(
+        'this takes the policy "write" for nodes',
+      );
+      const { code, out } = await run(["node-lost", "two", "--confirm-powered-off"], "patcher");
+      expect([code, out]).toEqual([0, expect.stringContaining("two is purged")]);
+      const nodes = await agents.send<{ Name: string }[]>("GET", "nodes");
+      expect(nodes.map(({ Name }) => Name)).toEqual(["one"]);
     });
   });
 });

@@ -44,6 +44,13 @@ function kill(script: ChildProcess | undefined): void {
   }
 }
 
+async function untilTrue(condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + 15_000; !condition(); ) {
+    if (Date.now() > end) throw new Error("it never came true");
+    await new Promise((done) => setTimeout(done, 100));
+  }
+}
+
 /** A container has no proxy settings. */
 const ENVIRONMENT = { PATH: process.env.PATH };
 
@@ -109,6 +116,17 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     expect(box.read("data/.homelab-volume")).toBe("albyhub-data\n");
   });
 
+  test.each([
+    ["no state at all", "data/ldk/log"],
+    ["an empty state", "data/ldk/storage/ldk_node_data.sqlite"],
+  ])("does not adopt a folder of a hub with %s", async (_, path) => {
+    box.put(path, "");
+    const { printed, status } = await start();
+    expect(status).toBe(1);
+    expect(printed).toContain("has the folder ldk of a hub, but not its channels");
+    expect(box.has("data/.homelab-volume")).toBe(false);
+  });
+
   test.each([true, false])("refuses another hub's volume, first start or not (%p)", async (firstStart) => {
     box.put("data/.homelab-volume", "other-data\n");
     const { printed, status } = await start({ firstStart });
@@ -134,15 +152,16 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     expect(printed).toContain("is that of a hub with a SQLite database, nwc.db");
   });
 
-  test("refuses when the Lightning state has gone from a volume that had it", async () => {
+  test("refuses when the Lightning state has gone that the hub made after its first start", async () => {
+    await start({ firstStart: true });
     box.put("data/ldk/storage/ldk_node_data.sqlite", "x");
-    await start();
+    await untilTrue(() => box.has("data/.homelab-volume.lightning"));
     kill(running);
     rmSync(join(box.root, "data/ldk"), { recursive: true });
     const { printed, status } = await start({ firstStart: true });
     expect(status).toBe(1);
     expect(printed).toContain("the Lightning state has gone from the volume albyhub-data");
-  });
+  }, 30_000);
 
   test.each([
     [
@@ -297,5 +316,14 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
     expect(await probe({ running: true })).toBe("503 electrs moved from 127.0.0.1:50001 to 127.0.0.2:50001");
     box.put("local/electrs", "");
     expect(await probe({ running: true })).toBe("200 the Lightning node runs");
+  });
+
+  test.each([
+    ["set up", { setupCompleted: false }, true],
+    ["unlocked by hand", { setupCompleted: true, running: false }, false],
+  ])("calls for no restart while the hub waits to be %s, wherever electrs is", async (_, info, autoUnlock) => {
+    state(`started ${ago(5000)} 127.0.0.1:50001`);
+    box.put("local/electrs", "127.0.0.2:50001");
+    expect(await probe(info, autoUnlock)).toMatch(/^200/);
   });
 });

@@ -123,7 +123,9 @@ describe("AlbyHub with custom props", () => {
 
 describe("AlbyHub", () => {
   test("refuses a volume that does not say it holds funds", () => {
-    expect(() => buildHomelab({ albyHubData: { holds: "index" } })).toThrow('must say holds: "funds"');
+    expect(() => buildHomelab({ albyHubData: { holds: "index" } })).toThrow(
+      'holds "index", and this service needs one that holds "funds"',
+    );
   });
 
   test("refuses the database of another hub, since two hubs with one seed can lose their channels", () => {
@@ -138,6 +140,11 @@ describe("AlbyHub", () => {
       jobId: "second",
     } as const;
     expect(() => new AlbyHub(stack, "second", props)).toThrow("is the database of homelab/albyhub already");
+    for (const other of [{ databaseUser: "second" }, { databaseTls: "require" }] as const) {
+      expect(() => new AlbyHub(stack, `as ${Object.keys(other)}`, { ...props, ...other })).toThrow(
+        "is the database of",
+      );
+    }
     expect(() => new AlbyHub(stack, "third", { ...props, databaseName: "nwc2" })).not.toThrow();
   });
 

@@ -105,7 +105,11 @@ describe("BitcoinNode with default props", () => {
       deregister_on_id_change: false,
       lifecycle: { prevent_destroy: true },
     });
-    expect(output.jobs["nomad_job.bitcoin"]).toEqual({ path: "homelab/bitcoin", retained: true });
+    expect(output.jobs["nomad_job.bitcoin"]).toEqual({
+      path: "homelab/bitcoin",
+      retained: true,
+      program: "Bitcoin Core",
+    });
   });
 
   test("comes after its volume, the namespace and the scheduler's settings", () => {
@@ -207,7 +211,12 @@ describe("BitcoinNode", () => {
     [{ rpcauth: "x" }, "is set by `rpcUser(name, methods)`"],
     [{ nolisten: 1 }, "is set by the construct"],
     [{ "-rpcallowip": "0.0.0.0/0" }, "is set by the inventory's networks"],
-    [{ maxmempool: 300, nomaxmempool: 1 }, 'repeats "maxmempool"'],
+    [{ noreindex: 0 }, "would start from block 0"],
+    [{ daemonwait: 1 }, "is set by the construct"],
+    [{ includeconf: "more.conf" }, "is set by the construct"],
+    [{ noblocksonly: 0 }, "negates blocksonly; write blocksonly = 0"],
+    [{ maxmempool: 300, nomaxmempool: 1 }, "negates maxmempool"],
+    [{ asmap: ["a", "b"] }, "is given several times"],
     [{ "-maxmempool": 300 }, "write its plain name in small letters"],
     [{ MaxMempool: 300 }, "write its plain name in small letters"],
     [{ maxmempool: [300, 400] }, "is given several times"],
@@ -217,6 +226,44 @@ describe("BitcoinNode", () => {
     [{ "max mempool": 1 }, "is no option of bitcoin.conf"],
   ])("refuses the extra option %j", (extraConfig, message) => {
     expect(() => buildHomelab({ bitcoin: { extraConfig: extraConfig as never } })).toThrow(message);
+  });
+
+  test.each([
+    "addnode",
+    "connect",
+    "debug",
+    "debugexclude",
+    "deprecatedrpc",
+    "externalip",
+    "loglevel",
+    "onlynet",
+    "seednode",
+  ])("takes the option %s several times, as bitcoind does", (option) => {
+    expect(confOf({ bitcoin: { extraConfig: { [option]: ["one", "two"] } } })).toContain(
+      `${option}=one\n${option}=two\n`,
+    );
+  });
+
+  test("needs a volume for a chain, lest it begin a new one beside other data", () => {
+    const { stack, electrsData } = buildHomelab();
+    const props = { image: "bitcoin/bitcoin:31.1", metaVersion: 1, data: electrsData } as const;
+    expect(() => new BitcoinNode(stack, "second", props)).toThrow(
+      'data = volume "electrs-data" holds "index", and this service needs one that holds "chain"',
+    );
+  });
+
+  test("does not undo an edit of its configuration when a consumer comes later", () => {
+    for (const edit of [
+      (template: { EmbeddedTmpl?: string }) => ({ ...template, Perms: "0440" }),
+      (template: { EmbeddedTmpl?: string }) => Object.assign(template, { EmbeddedTmpl: `${template.EmbeddedTmpl}#` }),
+    ]) {
+      const { bitcoin } = buildHomelab();
+      const [task] = bitcoin.job.TaskGroups[0]?.Tasks ?? [];
+      if (task) task.Templates = task.Templates?.map((template) => edit(template) as typeof template) ?? [];
+      expect(() => bitcoin.rpcUser("laptop", ["uptime"])).toThrow(
+        'rpcUser("laptop", …) comes after bitcoin.conf was edited through `job`',
+      );
+    }
   });
 
   test("does not print the value of a secret it refuses", () => {

@@ -36,6 +36,19 @@ describe("Duration", () => {
     expect(() => Duration.minutes(-1)).toThrow("received -60 s");
   });
 
+  test.each([
+    [900_000_000_001, "15m0.000000001s"],
+    [899_999_999_999, "14m59.999999999s"],
+    [3_600_000_000_001, "1h0.000000001s"],
+    [7_776_000_000_000_001, "2160h0.000000001s"],
+    [1_500_000_000, "1.5s"],
+    [1, "0.000000001s"],
+    [90_000_000_000, "1m30s"],
+    [0, "0s"],
+  ])("of %d ns is written to the nanosecond", (nanoseconds, text) => {
+    expect(String(Duration.fromNanoseconds(nanoseconds))).toBe(text);
+  });
+
   test("adds up", () => {
     expect(Duration.minutes(15).plus(Duration.minutes(10)).toString()).toBe("25m");
   });

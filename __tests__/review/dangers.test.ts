@@ -73,7 +73,12 @@ const CHANGES: readonly [what: string, findings: readonly string[], edit: JobEdi
   ["a patch of the hub", [], image("ghcr.io/getalby/hub:v1.24.1"), "albyhub"],
   ["a minor of the hub", ["one-way-upgrade"], image("ghcr.io/getalby/hub:v1.25.0"), "albyhub"],
   ["an older hub", ["one-way-downgrade"], image("ghcr.io/getalby/hub:v1.23.0"), "albyhub"],
-  ["an electrs of no return", ["one-way-upgrade"], image("getumbrel/electrs:v0.12.0"), "electrs"],
+  [
+    "an electrs of no return",
+    ["one-way-upgrade", "version-requirement"],
+    image("getumbrel/electrs:v0.12.0"),
+    "electrs",
+  ],
   ["privileges", ["privilege-gained"], config({ privileged: true })],
   ["a capability", ["privilege-gained"], config({ cap_add: ["net_admin"] })],
   ["a path of the machine", ["privilege-gained"], config({ volumes: ["/etc:/host"] })],

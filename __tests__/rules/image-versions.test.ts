@@ -1,11 +1,25 @@
 import { imageVersions } from "../../rules/image-versions";
 import { VERSIONS } from "../../rules/versions";
-import { DIGEST, findings } from "./homelab";
+import { DIGEST, type Draft, findings } from "./homelab";
 
 const withCore = (image: string) =>
   findings(imageVersions, ({ bitcoin }) => {
     bitcoin.task.Config.image = image;
   });
+
+/** As the constructs do, whatever the images are called. */
+const sayWhatRuns = ({ bitcoin, electrs, albyhub }: Draft) => {
+  bitcoin.record.program = "Bitcoin Core";
+  electrs.record.program = "electrs";
+  albyhub.record.program = "Alby Hub";
+};
+
+const setRest = ({ bitcoin }: Draft) => {
+  for (const template of bitcoin.task.Templates ?? []) template.EmbeddedTmpl += "\nrest=1\n";
+};
+
+const violations = (change: (draft: Draft) => void) =>
+  findings(imageVersions, change).filter(({ severity }) => severity === undefined);
 
 describe(imageVersions.statement, () => {
   test.each([
@@ -61,9 +75,55 @@ describe(imageVersions.statement, () => {
     },
   );
 
+  describe("an image of whatever name, in a job that says what it runs,", () => {
+    const withNames = (core: string, electrs: string) =>
+      violations((draft) => {
+        sayWhatRuns(draft);
+        setRest(draft);
+        draft.bitcoin.task.Config.image = core;
+        draft.electrs.task.Config.image = electrs;
+      }).map(({ path, value }) => `${path} ${value}`);
+
+    test.each(["getumbrel/bitcoind:v30.0", "registry.lan:5000/bitcoind:30.0", "node:30.1-slim"])(
+      "%s is known to be bad",
+      (image) => {
+        expect(withNames(image, "electrs:v0.11.1")).toEqual([`homelab/bitcoin ${image}`]);
+      },
+    );
+
+    test.each(["registry.lan:5000/electrs:v0.12.0", "indexer:0.12.1"])("%s needs Core 31", (image) => {
+      expect(withNames("registry.lan:5000/bitcoind:30.2", image)).toEqual([`homelab/electrs ${image}`]);
+      expect(withNames("registry.lan:5000/bitcoind:31.0", image)).toEqual([]);
+    });
+
+    test("is that of its main task alone, and not one that the job does not say", () => {
+      expect(withNames("node:30.2", "node:0.11.1")).toEqual([]);
+      const beside = violations((draft) => {
+        sayWhatRuns(draft);
+        const { group, task } = draft.bitcoin;
+        const probe = { ...task, Name: "probe", Config: { image: "probe:30.0" } };
+        group.Tasks.unshift({ ...probe, Lifecycle: { Hook: "prestart", Sidecar: true } });
+        group.Tasks.push(probe);
+      });
+      expect(beside).toEqual([]);
+      expect(withCore("registry.lan:5000/bitcoind:30.0")).toEqual([]);
+    });
+
+    test("of a repository that is known is still found beside it", () => {
+      const found = violations((draft) => {
+        sayWhatRuns(draft);
+        const { group, task } = draft.electrs;
+        group.Tasks.push({ ...task, Name: "second", Config: { image: "bitcoin/bitcoin:30.0" } });
+      });
+      expect(found).toHaveLength(1);
+    });
+  });
+
   describe("electrs from 0.12 on", () => {
     const withPair = (electrsTag: string, coreTag: string) =>
-      findings(imageVersions, ({ bitcoin, electrs }) => {
+      findings(imageVersions, (draft) => {
+        setRest(draft);
+        const { bitcoin, electrs } = draft;
         electrs.task.Config.image = `docker.io/getumbrel/electrs:${electrsTag}`;
         bitcoin.task.Config.image = `bitcoin/bitcoin:${coreTag}`;
       });
@@ -93,10 +153,53 @@ describe(imageVersions.statement, () => {
       expect(withPair("v0.11.1", coreTag)).toEqual([]);
     });
 
+    describe("with the configuration of 0.11", () => {
+      const edited = (electrsImage: string, change: (draft: Draft) => void) =>
+        violations((draft) => {
+          draft.electrs.task.Config.image = electrsImage;
+          change(draft);
+        }).map(({ path, problem }) => `${path}: ${problem}`);
+      const p2pInConfig: (line: string) => (draft: Draft) => void = (line) => (draft) => {
+        setRest(draft);
+        const [template] = draft.electrs.task.Templates ?? [];
+        if (template) template.EmbeddedTmpl += `\n${line}`;
+      };
+
+      test("is refused when bitcoind has no rest=1", () => {
+        expect(edited("getumbrel/electrs:v0.12.0", () => {})).toEqual([
+          expect.stringMatching(/^homelab\/electrs: .*homelab\/bitcoin is configured without rest=1$/),
+        ]);
+        expect(
+          edited("getumbrel/electrs:v0.12.0", (draft) => {
+            const [template] = draft.bitcoin.task.Templates ?? [];
+            if (template) template.EmbeddedTmpl += "\nrest=0\n#rest=1\nforest=1";
+          }),
+        ).toHaveLength(1);
+      });
+
+      test("passes when it has, in its file or as an argument", () => {
+        expect(edited("getumbrel/electrs:v0.12.0", setRest)).toEqual([]);
+        expect(
+          edited("getumbrel/electrs:v0.12.0", ({ bitcoin }) => void bitcoin.task.Config.args?.push("-rest")),
+        ).toEqual([]);
+      });
+
+      test.each([
+        'daemon_p2p_addr = "192.168.68.11:8335"',
+        '{{ range nomadService "bitcoin" }}daemon_p2p_addr = "{{ .Address }}:{{ .Port }}"{{ end }}',
+      ])("is refused when it still says %s", (line) => {
+        expect(edited("getumbrel/electrs:v0.12.0", p2pInConfig(line))).toEqual([
+          expect.stringContaining("electrs 0.12.0 knows daemon_p2p_addr no more"),
+        ]);
+        expect(edited("getumbrel/electrs:v0.11.1", p2pInConfig(line))).toEqual([]);
+      });
+    });
+
     test("is compared with the node it depends on, not with another one", () => {
       const found = (on: string) =>
         findings(imageVersions, (draft) => {
           draft.electrs.task.Config.image = "getumbrel/electrs:v0.12.0";
+          setRest(draft);
           const { record, job } = draft.bitcoin;
           const old = structuredClone({ ...record, path: "homelab/old", job: { ...job, ID: "old" } });
           for (const task of old.job.TaskGroups[0]?.Tasks ?? []) task.Config.image = "bitcoin/bitcoin:30.2";

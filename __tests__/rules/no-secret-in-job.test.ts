@@ -4,6 +4,7 @@ import { DIGEST, findings } from "./homelab";
 
 const PASSWORD = "hunter2-correct";
 const HEX = "9e3634e81c11659e3de036d0bf88f89cd169c1039e6e09607562d54765c649cc";
+const JWT = `eyJ${"hbGciOiJIUzI1NiJ9"}.eyJ${"zdWIiOiJtZSJ9"}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk`;
 const XPRV = `xprv${"9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33y"}`;
 
 const withTask = (change: (task: Task) => void) => findings(noSecretInJob, ({ electrs }) => change(electrs.task));
@@ -27,6 +28,12 @@ describe(noSecretInJob.statement, () => {
     "WALLET_SEED",
     "Private-Key",
     "pass",
+    "RPC_PW",
+    "rpcPw",
+    "BITCOIN_RPC_CREDS",
+    "rpc-cred",
+    "AUTO_UNLOCK",
+    "unlock",
   ])("the variable %s with a value is refused, and the value is not told", (name) => {
     const found = withTask((task) => {
       task.Env = { [name]: PASSWORD };
@@ -43,6 +50,10 @@ describe(noSecretInJob.statement, () => {
 
   test.each([
     ["BIP39_PASSWORD_FILE", "/run/x"],
+    ["AUTO_UNLOCK", "true"],
+    ["UNLOCK_MODE", "by-hand"],
+    ["CREDIT", "somebody"],
+    ["PWA_NAME", "somebody"],
     ["TOKEN_TTL", "3600"],
     ["AUTH", "true"],
     ["PASSWORD", ""],
@@ -156,6 +167,8 @@ describe(noSecretInJob.statement, () => {
     [XPRV, "an extended private key (hidden)"],
     [XPRV.replace("xprv", "zprv"), "an extended private key (hidden)"],
     ["5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ", "a private key of a wallet (hidden)"],
+    [JWT, "a signed token (JWT) (hidden)"],
+    [`Bearer ${JWT}`, "a signed token (JWT) (hidden)"],
     [HEX, "a key in hex (hidden)"],
     [HEX.toUpperCase(), "a key in hex (hidden)"],
   ])("%s is known by its form, wherever it stands", (secret, value) => {
@@ -187,6 +200,8 @@ describe(noSecretInJob.statement, () => {
     `assumevalid=00000000${HEX.slice(8)}`,
     `02${HEX}@192.0.2.1:9735`,
     HEX.slice(1),
+    JWT.slice(0, JWT.lastIndexOf(".")),
+    JWT.replace(/\./g, " "),
   ])("%s is no secret", (text) => {
     expect(
       withTask((task) => {
@@ -194,6 +209,60 @@ describe(noSecretInJob.statement, () => {
       }),
     ).toEqual([]);
     expect(withText(text)).toEqual([]);
+  });
+
+  describe("a number that everybody may know", () => {
+    const PUBLIC = [
+      "signetchallenge",
+      "TXID",
+      "TLS_CERT_SHA256",
+      "blockHash",
+      "image-checksum",
+      "LSP_PUBKEY",
+      "peerPublicKey",
+      "assumevalid",
+      "minimumchainwork",
+    ];
+
+    test.each(PUBLIC)("passes under the name %s, wherever that stands", (name) => {
+      for (const text of [
+        `${name}=${HEX}`,
+        `${name} = "${HEX}${HEX}"`,
+        `{"${name}": "${HEX}"}`,
+        `run --${name} ${HEX}`,
+      ]) {
+        expect(withText(`server=1\n${text}\n`)).toEqual([]);
+      }
+      const found = withTask((task) => {
+        task.Env = { [name]: HEX };
+        task.Config.args = [`-${name}=${HEX}`, `--${name}`, HEX];
+      });
+      expect(found).toEqual([]);
+    });
+
+    test.each(["HASHKEY", "TXID_KEY", "rpcauth", "PASSWORD_HASH", "signetchallenger"])(
+      "is not one under the name %s",
+      (name) => {
+        expect(values(withText(`${name}=${HEX}`))).not.toEqual([]);
+        expect(
+          withTask((task) => {
+            task.Env = { [name]: HEX };
+          }),
+        ).not.toEqual([]);
+      },
+    );
+
+    test("hides no other beside it", () => {
+      expect(values(withText(`txid=${HEX}\nseckey=${HEX}`))).toContain("a key in hex (hidden)");
+      expect(values(withText(`txid=${HEX} ${HEX}`))).toEqual(["a key in hex (hidden)"]);
+      expect(
+        values(
+          withTask((task) => {
+            task.Env = { TXID: XPRV };
+          }),
+        ),
+      ).toEqual(["an extended private key (hidden)"]);
+    });
   });
 
   test("credentials of a registry, metadata and artifacts are read too", () => {

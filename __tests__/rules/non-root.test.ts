@@ -27,4 +27,15 @@ describe(nonRoot.statement, () => {
     ).toEqual([]);
     expect(places(nonRoot, ({ node }) => void delete node.task.CSIPluginConfig)).toHaveLength(1);
   });
+
+  test("a service that calls itself a plugin is none, with its volume or with its name", () => {
+    const pretending = (has: "Volumes" | "Services") =>
+      places(nonRoot, ({ electrs: { group, task } }) => {
+        Object.assign(task, { User: "root", CSIPluginConfig: { ID: "nfs", Type: "node" } });
+        delete group[has === "Volumes" ? "Services" : "Volumes"];
+      });
+    const told = ["homelab/electrs TaskGroups[electrs].Tasks[electrs].User = root"];
+    expect(pretending("Volumes")).toEqual(told);
+    expect(pretending("Services")).toEqual(told);
+  });
 });

@@ -1,6 +1,6 @@
 import type { DockerConfig } from "../../.gen/nomad/docker-config";
 import { privileged } from "../../rules/privileged";
-import { places } from "./homelab";
+import { type Draft, findings, places } from "./homelab";
 
 const withConfig = (config: Partial<DockerConfig>) =>
   places(privileged, ({ electrs }) => void Object.assign(electrs.task.Config, config));
@@ -45,6 +45,49 @@ describe(privileged.statement, () => {
     ["hardening", { security_opt: ["no-new-privileges", "seccomp=profile.json"] }],
   ])("%s passes", (_, config) => {
     expect(withConfig(config)).toEqual([]);
+  });
+
+  describe("a service that calls itself a plugin is none", () => {
+    const pretending = (change: (draft: Draft) => void) =>
+      places(privileged, (draft) => {
+        draft.electrs.task.CSIPluginConfig = { ID: "nfs", Type: "node" };
+        draft.electrs.task.Config.privileged = true;
+        change(draft);
+      });
+    const told = ["homelab/electrs TaskGroups[electrs].Tasks[electrs].Config.privileged = true"];
+
+    test("as it has a volume", () => {
+      expect(pretending(({ electrs }) => void delete electrs.group.Services)).toEqual(told);
+    });
+
+    test("as it is a service, of its group or of its task", () => {
+      expect(pretending(({ electrs }) => void delete electrs.group.Volumes)).toEqual(told);
+      expect(
+        pretending(({ electrs: { group, task } }) => {
+          delete group.Volumes;
+          task.Services = group.Services;
+          delete group.Services;
+        }),
+      ).toEqual(told);
+    });
+
+    test("and without either it is one", () => {
+      expect(
+        pretending(({ electrs: { group } }) => {
+          group.Volumes = {};
+          group.Services = [];
+        }),
+      ).toEqual([]);
+    });
+  });
+
+  test.each(["raw_exec", "exec", "podman", ""])("the driver %j is refused, in a service and in a plugin", (driver) => {
+    for (const path of ["electrs", "node"] as const) {
+      const found = findings(privileged, (draft) => {
+        draft[path].task.Driver = driver as "docker";
+      });
+      expect(found).toEqual([expect.objectContaining({ place: expect.stringMatching(/\.Driver$/) })]);
+    }
   });
 
   test("a task beside a plugin is no plugin", () => {

@@ -31,6 +31,30 @@ describe(serviceProvided.statement, () => {
     expect(asking(call)).toEqual([`${at} = ${value}`]);
   });
 
+  test.each([
+    ['service "bitcoin-zmq"', 'service "bitcoin-zmq"', "Consul"],
+    ['service "electrs" | toJSON', 'service "electrs"', "Consul"],
+    ["services", "services", "Consul"],
+    ['key "a/b"', 'key "a/b"', "Consul"],
+    ['(keyOrDefault "a/b" "c")', 'keyOrDefault "c"', "Consul"],
+    ['"a/b" | tree', "tree", "Consul"],
+    ['(secret "kv/a").Data', 'secret "kv/a"', "Vault"],
+    ['pkiCert "pki/issue/a" "common_name=a"', 'pkiCert "common_name=a"', "Vault"],
+  ])("%s is refused, since nobody would answer", (call, value, store) => {
+    expect(asking(call)).toEqual([`${at} = ${value}`]);
+    const [found] = findings(serviceProvided, ({ albyhub }) => {
+      albyhub.task.Templates = [{ DestPath: "local/x", EmbeddedTmpl: `{{- ${call} -}}` }];
+    });
+    expect(found?.problem).toContain(`asks ${store}`);
+  });
+
+  test.each([".service", "$key", '"key"', '(nomadVar "a/b").key', 'index (nomadVar "a/b") "secret"'])(
+    "%s is no function of Consul or Vault",
+    (text) => {
+      expect(asking(text)).toEqual([]);
+    },
+  );
+
   test("a service of a task counts", () => {
     const found = places(serviceProvided, ({ electrs: { group, task } }) => {
       task.Services = group.Services;

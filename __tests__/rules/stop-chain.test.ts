@@ -1,3 +1,4 @@
+import type { Nanoseconds } from "../../.gen/nomad/job";
 import { stopChain } from "../../rules/stop-chain";
 import { addReader, findings, minutes, places, seconds } from "./homelab";
 
@@ -29,6 +30,11 @@ describe(stopChain.statement, () => {
         bitcoin.task.KillTimeout = seconds(901);
       }),
     ).toEqual([`${kill} = 15m1s`]);
+    expect(
+      places(stopChain, ({ bitcoin }) => {
+        bitcoin.task.KillTimeout = (minutes(15) + 1) as Nanoseconds;
+      }),
+    ).toEqual([`${kill} = 15m0.000000001s`]);
   });
 
   test("a sidecar's kill timeout counts as well", () => {
@@ -74,6 +80,57 @@ describe(stopChain.statement, () => {
         for (const task of group.Tasks) delete task.KillTimeout;
       }),
     );
+    expect(found).toEqual([]);
+  });
+
+  describe("the writer of a chain", () => {
+    test.each([minutes(10) - 1, seconds(30), seconds(5)])("needs more than %d ns to flush", (amount) => {
+      const found = findings(stopChain, ({ bitcoin }) => {
+        bitcoin.task.KillTimeout = amount as Nanoseconds;
+      });
+      expect(found).toEqual([
+        expect.objectContaining({
+          place: "TaskGroups[bitcoin].Tasks[bitcoin].KillTimeout",
+          problem: expect.stringContaining("is below 10m: bitcoind is killed in the middle of its flush"),
+        }),
+      ]);
+    });
+
+    test("is content with 10 min, or what it is told beside the chain with less", () => {
+      const found = places(stopChain, ({ bitcoin: { group, task } }) => {
+        task.KillTimeout = minutes(10);
+        const beside = { ...task, KillTimeout: seconds(30) };
+        group.Tasks.push({ ...beside, Name: "probe", VolumeMounts: [] });
+        group.Tasks.push({ ...beside, Name: "chown", Lifecycle: { Hook: "prestart", Sidecar: false } });
+      });
+      expect(found).toEqual([]);
+    });
+  });
+
+  describe.each(["bitcoin", "electrs"] as const)("the writer %s", (service) => {
+    const withSignal = (signal: string | undefined) =>
+      places(stopChain, (draft) => {
+        draft[service].task.KillSignal = signal;
+      });
+
+    test.each(["SIGKILL", "SIGQUIT", "SIGHUP", "sigterm"])("must not be stopped with %s", (signal) => {
+      expect(withSignal(signal)).toEqual([
+        `homelab/${service} TaskGroups[${service}].Tasks[${service}].KillSignal = ${signal}`,
+      ]);
+    });
+
+    test.each([undefined, "", "SIGTERM", "SIGINT"])("may be stopped with %j", (signal) => {
+      expect(withSignal(signal)).toEqual([]);
+    });
+  });
+
+  test("a volume of funds is the business of the rule funds, and a reader's signal its own", () => {
+    const found = places(stopChain, (draft) => {
+      draft.albyhub.task.KillSignal = "SIGQUIT";
+      addReader(draft, "bitcoin-data", (group) => {
+        for (const task of group.Tasks) task.KillSignal = "SIGKILL";
+      });
+    });
     expect(found).toEqual([]);
   });
 

@@ -26,7 +26,7 @@ export function images(context: Context): Finding[] {
       const was = old.find((other) => other.group.Name === place.group.Name && other.task.Name === place.task.Name);
       const needs = open.filter(({ at }) => at.task === place.task);
       const findings = [
-        ...(was?.image === place.image ? [] : compared(was?.image, place.image)),
+        ...(was?.image === place.image ? [] : compared(was, place)),
         ...needs.map(({ problem, remedy }) => ({
           finding: "version-requirement" as const,
           problem: `lacks what it needs: ${problem}`,
@@ -47,7 +47,7 @@ function placesOf(job: Job | undefined, side: Side): ImagePlace[] {
 
 function unmet(homelab: Homelab) {
   return imagesOf(homelab).flatMap((at) => {
-    const known = identify(at.image);
+    const known = identify(at, at.image);
     const broken = known ? requirements(homelab, at, known).filter(({ severity }) => severity !== "warning") : [];
     return broken.map(({ problem, remedy }) => ({ at, problem, remedy, key: `${at.job.ID} ${problem}` }));
   });
@@ -56,8 +56,9 @@ function unmet(homelab: Homelab) {
 type Found = Pick<Finding, "finding" | "problem" | "remedy">;
 
 /** Judges an image that is new, by itself and by the one it replaces. */
-function compared(old: string | undefined, now: string): Found[] {
-  const known = identify(now);
+function compared(old: ImagePlace | undefined, place: ImagePlace): Found[] {
+  const { image: now } = place;
+  const known = identify(place, now);
   const bad = [...wrongArchitecture(now), ...(known ? knownBad(known) : [])].map(
     ({ problem, remedy }): Found => ({ finding: "image-known-bad", problem: `gets ${now}: ${problem}`, remedy }),
   );
@@ -72,12 +73,12 @@ function compared(old: string | undefined, now: string): Found[] {
         },
       ]
     : [];
-  return [...bad, ...unpinned, ...(old === undefined ? [] : versions(old, now, unpinned.length > 0))];
+  return [...bad, ...unpinned, ...(old === undefined ? [] : versions(old, place, unpinned.length > 0))];
 }
 
-function versions(old: string, now: string, isTold: boolean): Found[] {
-  const [from, to] = [parseImage(old), parseImage(now)];
-  const [was, is] = [identify(old), identify(now)];
+function versions(old: ImagePlace, now: ImagePlace, isTold: boolean): Found[] {
+  const [from, to] = [parseImage(old.image), parseImage(now.image)];
+  const [was, is] = [identify(old, old.image), identify(now, now.image)];
   const program = was && was.program === is?.program ? was.program : undefined;
   // Another program altogether: its versions say nothing about those of the old one.
   if (!program && from.repository !== to.repository) return [];

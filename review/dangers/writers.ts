@@ -1,7 +1,6 @@
-import { runsEverywhere, updateOf, type Writer, writersOf } from "../../rules/anatomy";
+import { isBesideTheMainTask, runsEverywhere, updateOf, type Writer, writersOf } from "../../rules/anatomy";
 import { fenceGaps } from "../../rules/fence";
 import type { Homelab, JobRecord } from "../../rules/homelab";
-import { isBesideTheMainTask } from "../../rules/single-writer";
 import { type Context, keyOf } from "../context";
 import type { Finding } from "../findings";
 import type { Side } from "../stack";

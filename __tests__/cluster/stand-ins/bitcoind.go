@@ -33,7 +33,6 @@ func bitcoind(arguments []string) {
 	if err != nil {
 		fail("Error: Error reading configuration file: %v", err)
 	}
-	say("Bitcoin Core version v31.1.0 (stand-in), chain %s", file.chain)
 	if file.flag("txindex", false) && file.number("prune", 0) > 0 {
 		fail("Error: Prune mode is incompatible with -txindex.")
 	}
@@ -41,6 +40,23 @@ func bitcoind(arguments []string) {
 	if err != nil {
 		fail("Error: %v", err)
 	}
+	if isReal("bitcoind") {
+		_, indexer, _ := net.SplitHostPort(addresses[len(addresses)-1])
+		it := real{program: "bitcoind", arguments: arguments, data: options["datadir"], event: "loaded"}
+		it.ready = func() bool {
+			connection, err := net.DialTimeout("tcp", "127.0.0.1:"+indexer, time.Second)
+			if err == nil {
+				connection.Close()
+			}
+			return err == nil
+		}
+		if file.chain == "regtest" {
+			it.then = func() error { return mine(it.data, file.number("rpcport", networks[file.chain].rpc)) }
+		}
+		it.run(stop)
+		return
+	}
+	say("Bitcoin Core version v31.1.0 (stand-in), chain %s", file.chain)
 	data := dataDirectory(options["datadir"], file.chain)
 
 	cookie := makeCookie(data)

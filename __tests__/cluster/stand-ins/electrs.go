@@ -37,6 +37,12 @@ func electrs(arguments []string) {
 	if err != nil {
 		fail("Error: failed to parse configuration file %s: %v", path, err)
 	}
+	if isReal("electrs") {
+		_, port, _ := net.SplitHostPort(conf.electrum)
+		ready := func() bool { return pingElectrum("127.0.0.1:"+port) == nil }
+		real{program: "electrs", arguments: arguments, data: conf.db, event: "indexed", ready: ready}.run(stop)
+		return
+	}
 	if conf.auth == "" {
 		fail("Error: failed to read cookie from ~/.bitcoin/.cookie: No such file or directory")
 	}
