@@ -64,7 +64,6 @@ export function judgeFindings(
 }
 
 function concerns({ resource }: Allowance, finding: Finding): boolean {
-  return (
-    resource === finding.resource || resource === finding.subject.replace(/^\w+ /, "") || resource === finding.subject
-  );
+  const [, name] = /^(?:job|volume|namespace) (.*)$/.exec(finding.subject) ?? [];
+  return resource === finding.resource || resource === name;
 }

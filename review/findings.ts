@@ -59,7 +59,10 @@ export type FindingName = keyof typeof FINDINGS;
 /** One thing a review found. */
 export interface Finding {
   readonly finding: FindingName;
-  /** The address of the Terraform resource, such as `nomad_job.bitcoin`, or `stack`. */
+  /**
+   * What an acknowledgement names: the address of the Terraform resource, such as `nomad_job.bitcoin`, or `stack`; for a
+   * rule with its name, `homelab/electrs:pinned-image`.
+   */
   readonly resource: string;
   /** Job or volume as Nomad names it, for the sentence. */
   readonly subject: string;

@@ -177,7 +177,7 @@ function changeOf({ address, type, provider_name, deposed, action_reason, change
   const known = fillUnknown(change.after, change.after_unknown);
   const after = mask(known, change.after_sensitive) as Values | null | undefined;
   return {
-    address: deposed ? `${address} (deposed ${deposed})` : address,
+    address: deposed ? `${address}:deposed-${deposed}` : address,
     type,
     provider: provider_name,
     action,

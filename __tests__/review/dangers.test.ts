@@ -257,6 +257,17 @@ describe("dangers of the stack and its resources", () => {
     ).toEqual(["leaves-terraform nomad_csi_volume_registration.albyhub-data", "leaves-terraform nomad_job.albyhub"]);
   });
 
+  test("an old object that Terraform still has to destroy would stop the job that runs", () => {
+    expect(
+      foundIn("no-op", (plan) => {
+        const { change, ...rest } = resource(plan, "nomad_job.albyhub");
+        const before = { ...change.before, deregister_on_destroy: true };
+        const old = { ...rest, deposed: "0badcafe", change: { ...change, actions: ["delete"], before, after: null } };
+        plan.resource_changes.push(old);
+      }),
+    ).toEqual(["job-replaced nomad_job.albyhub:deposed-0badcafe"]);
+  });
+
   test("two volumes of one folder have two writers", () => {
     expect(
       foundIn("no-op", (plan) => {
@@ -283,6 +294,20 @@ describe("an acknowledgement", () => {
       expect([review.exit, review.verdict]).toEqual([0, "safe"]);
       expect(printed(review)).toContain("accepted: «measured for a month»");
     }
+  });
+
+  test("of one accepted breach accepts no other", () => {
+    const text = changed("acknowledged", (plan) => {
+      const output = plan.output_changes as { homelab: { after: { acknowledgements: object[] } } };
+      output.homelab.after.acknowledgements.push({ path: "homelab/electrs", rule: "non-root", reason: "I must" });
+    });
+    const accept = (resource: string) =>
+      reviewPlan(readPlan(text), { allowances: allow("rule-acknowledged", resource) }).findings.map(({ allowed }) =>
+        Boolean(allowed),
+      );
+    expect(accept("homelab/electrs:non-root")).toEqual([true, false]);
+    expect(accept("homelab/electrs")).toEqual([false, false]);
+    expect(accept("stack")).toEqual([false, false]);
   });
 
   test("of another finding or another resource accepts nothing, and that is said", () => {

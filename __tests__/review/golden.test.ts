@@ -76,7 +76,7 @@ const PLANS: Readonly<
     ],
     [],
   ],
-  acknowledged: [2, ["rule-acknowledged stack"], []],
+  acknowledged: [2, ["rule-acknowledged homelab/electrs:pinned-image"], []],
   backend: [2, ["backend-changed stack"], []],
   sensitive: [
     2,

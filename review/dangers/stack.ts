@@ -41,7 +41,8 @@ function accepted({ before, after }: Context): Finding[] {
     .filter((one) => !had.includes(id(one)))
     .map(({ path, rule, reason }) => ({
       finding: "rule-acknowledged",
-      ...WHOLE,
+      // Each by itself: whoever accepts one has not accepted the others.
+      resource: `${path}:${rule}`,
       subject: path,
       problem: `accepts breaches of the rule ${rule}: «${reason}»`,
     }));
@@ -65,7 +66,7 @@ function broken({ before, after, jobs }: Context): Finding[] {
     .filter((verdict) => !had.includes(id(verdict)) && (isWhole || verdict.rule !== "service-provided"))
     .map(({ rule, path, place, value, problem, remedy }) => ({
       finding: "rule-broken",
-      resource: addressOf(path)?.change.address ?? "stack",
+      resource: `${addressOf(path)?.change.address ?? path}:${rule}`,
       subject: path,
       problem: `breaks the rule ${rule}: ${place} = ${value}: ${problem}`,
       remedy,
