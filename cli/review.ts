@@ -20,7 +20,7 @@ interface Options {
   readonly plan?: string;
   readonly state?: true | string;
   readonly nomad?: true;
-  readonly allow: readonly Allowance[];
+  readonly allow?: readonly Allowance[];
   readonly commits?: string;
   readonly format: "markdown" | "json" | "text";
   readonly stack?: string;
@@ -32,8 +32,8 @@ acknowledgement, 3 refused. README lists all findings.
 
 Without --plan it makes the plan itself, of what was synthesized, and keeps it as review.tfplan beside cdk.tf.json: apply
 that file, and what was reviewed is what happens. A plan made elsewhere is given as terraform show -json prints it.
-With --nomad what restarts is no expectation but the plan of Nomad's own scheduler, and it is an error when a deploy must
-not go on now.
+With --nomad what restarts is no expectation but the plan of Nomad's own scheduler, and a plan is refused while a deploy
+must not go on.
 ${ENVIRONMENT}`;
 
 export const review: Verb = {
@@ -60,7 +60,7 @@ export const review: Verb = {
       .option("--plan <file>", "review this plan, as terraform show -json prints it; - for standard input")
       .option("--state [file]", "review the state alone: the stack's own, or one as terraform show -json prints it")
       .option("--nomad", "ask the cluster what it would do, and whether a deploy may go on")
-      .option("--allow <finding:resource=reason>", "accept a finding; may be given again", collect, [])
+      .option("--allow <finding:resource=reason>", "accept a finding; may be given again", collect)
       .option("--commits <range>", "accept what the trailers Homelab-Allow of these commits say, such as main..HEAD")
       .addOption(
         new Option("--format <format>", "how to print it").choices(["markdown", "json", "text"]).default("text"),
@@ -81,7 +81,7 @@ async function run(options: Options, command: Command): Promise<void> {
     writeOut?.(await stateReport(options, style));
     return;
   }
-  const allowances = [...options.allow, ...(options.commits ? readTrailers(messagesOf(options.commits)) : [])];
+  const allowances = [...(options.allow ?? []), ...(options.commits ? readTrailers(messagesOf(options.commits)) : [])];
   const reviews: { readonly stack: string; readonly review: Review }[] = [];
   for (const { stack, json, target, failure } of await plansOf(options)) {
     if (failure) writeErr?.(`${failure}\n`);
@@ -94,7 +94,7 @@ async function run(options: Options, command: Command): Promise<void> {
   if (exit > 0) throw new CommanderError(exit, "homelab.review", "the plan is not safe as it is");
 }
 
-function collect(text: string, before: readonly Allowance[]): readonly Allowance[] {
+function collect(text: string, before: readonly Allowance[] = []): readonly Allowance[] {
   return [...before, readAllowance(text)];
 }
 

@@ -262,6 +262,10 @@ describeWith(["nomad", "provider", "docker"], "homelab review on a real Nomad", 
         problem: "would find no place: group main: a lack of memory rules out 1 of 1 machines",
       }),
     );
+    // The same of the plan that was kept, as a deploy asks once more before it applies it.
+    const stdin = command("terraform", [`-chdir=${stack()}`, "show", "-json", "review.tfplan"]);
+    const piped = await homelab(folder, ["review", "--plan", "-", "--nomad", "--format", "json"], { token: "", stdin });
+    expect([piped.code, JSON.parse(piped.out).stacks[0].findings]).toEqual([2, told.findings]);
   });
 });
 

@@ -22,7 +22,7 @@ export function exposure({ jobs }: Context): Finding[] {
           return { finding: "privilege-gained", ...at, problem, remedy: "take it out; only a CSI plugin needs it" };
         }),
       ...opened.map((port): Finding => {
-        const remedy = "accept it when everybody on the network may reach this port";
+        const remedy = "close it, unless everybody on the network may reach it";
         return { finding: "port-exposed", ...at, problem: `opens ${port}`, remedy };
       }),
       ...secrets.map((one): Finding => {

@@ -95,13 +95,13 @@ function versions(old: ImagePlace, now: ImagePlace, isTold: boolean): Found[] {
   const reasons = rows.map(({ since, because, source }) => `${program} ${since} ${because} (${source})`).join("; ");
   if (order > 0) {
     const problem = `${change}, and there is no way back: ${reasons}`;
-    return rows.length > 0 ? [{ finding: "one-way-upgrade", problem, remedy: "back up first; then accept it" }] : [];
+    return rows.length > 0 ? [{ finding: "one-way-upgrade", problem, remedy: "back up first" }] : [];
   }
   if (rows.length > 0) {
     const problem = `${change}, whose data it cannot read: ${reasons}`;
     return [{ finding: "one-way-downgrade", problem, remedy: "stay with the newer version, and go forward" }];
   }
-  const remedy = "accept it when the release notes say that the older one reads what the newer has written";
+  const remedy = "stay with the newer one, unless the release notes say that the older one reads what it has written";
   return [{ finding: "image-downgrade", problem: `${change}, an older version`, remedy }];
 }
 

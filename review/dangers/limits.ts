@@ -13,7 +13,7 @@ interface Limit {
   readonly remedy: string;
 }
 
-const MEASURE = "accept it when it was measured that this is enough";
+const MEASURE = "keep it, unless it was measured that this is enough";
 
 const LIMITS: readonly Limit[] = [
   {
