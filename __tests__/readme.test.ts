@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { FINDINGS } from "../review/findings";
 import { RULES } from "../rules";
 import { TOOL_NAMES } from "./tools";
 import { typeErrors } from "./type-errors";
@@ -9,6 +10,15 @@ describe("README", () => {
   test("lists every rule with its statement, and no other", () => {
     const rows = RULES.map(({ name, statement }) => `| \`${name}\` | ${statement} |`);
     const [, table = ""] = /## Rules\n[\s\S]*?\| --- \| --- \|\n([\s\S]*?)\n\n/.exec(README) ?? [];
+    expect(table.split("\n")).toEqual(rows);
+  });
+
+  test("lists every finding of a review as the table in the code has it", () => {
+    const rows = Object.entries(FINDINGS).map(
+      ([name, { statement, exit, allowable, since }]) =>
+        `| \`${name}\` | ${statement} | ${exit} | ${allowable ? "yes" : "never"} | ${since} |`,
+    );
+    const [, table = ""] = /\| finding \|.*\n\| --- .*\n([\s\S]*?)\n\n/.exec(README) ?? [];
     expect(table.split("\n")).toEqual(rows);
   });
 

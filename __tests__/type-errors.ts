@@ -8,7 +8,7 @@ export function typeErrors(main: string): string {
   const folder = mkdtempSync(join("dist", "main-"));
   try {
     writeFileSync(join(folder, "main.ts"), main.replaceAll('from "./', 'from "../../'));
-    const compilerOptions = { rootDir: "../..", noEmit: true };
+    const compilerOptions = { rootDir: "../..", noEmit: true, incremental: false, tsBuildInfoFile: null };
     const config = { extends: "../../tsconfig.json", compilerOptions, include: ["main.ts"], exclude: [] };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
     const compiler = join("node_modules", "typescript", "bin", "tsc");

@@ -11,12 +11,14 @@ import { overview } from "./overview";
 import { pause, resume } from "./pause";
 import { rebalance } from "./rebalance";
 import { restart } from "./restart";
+import { review } from "./review";
 import { secrets } from "./secrets";
 import { status } from "./status";
 import type { Example, Verb } from "./verb";
 
 const VERBS: readonly Verb[] = [
   overview,
+  review,
   status,
   logs,
   drift,
@@ -47,14 +49,17 @@ export function homelab(): Command {
  * Runs a command line, the words after `homelab`.
  *
  * @returns the exit code: 0 well, 1 for an error, told in one line on stderr, 2 for a command line that is not
- *   understood.
+ *   understood, or what a verb says otherwise.
  */
 export async function run(args: readonly string[], program = homelab()): Promise<number> {
   try {
     await program.parseAsync(args, { from: "user" });
     return 0;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) {
+      const isVerbs = error.exitCode === 0 || !error.code.startsWith("commander.");
+      return isVerbs ? error.exitCode : 2;
+    }
     const text = error instanceof Error ? error.message : String(error);
     program.configureOutput().writeErr?.(`error: ${oneLine(text)}\n`);
     return 1;

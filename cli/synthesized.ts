@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { isAbsolute, join, relative } from "node:path";
 import type { Job } from "../.gen/nomad/job";
-import { fromJobspec, unescapeTerraform } from "../nomad/jobspec";
+import { fromJobspec, unescapeTerraform } from "../nomad/terraform-text";
 import type { AccessMode, ClusterFigures, Homelab, HomelabOutput, JobRecord, VolumeRecord } from "../rules/homelab";
 
 /** Where a volume's data is, as far as its resource tells. */

@@ -60,6 +60,7 @@ export class HomelabStack extends TerraformStack {
   }
 
   readonly cluster: Cluster;
+  readonly state: State;
   readonly removalPolicy: RemovalPolicy;
   /** Nomad namespace of all services, by its plain name: a job takes no references. */
   readonly namespaceName: string;
@@ -77,7 +78,8 @@ export class HomelabStack extends TerraformStack {
     super(scope, id);
     this.cluster = props.cluster;
     this.removalPolicy = props.removalPolicy ?? "retain";
-    keepState(this, props.state ?? "local");
+    this.state = props.state ?? "local";
+    keepState(this, this.state);
 
     new NomadProvider(this, "nomad", { address: this.cluster.nomadAddress });
     this.addOverride("terraform.required_providers.nomad.version", PROVIDER_VERSION);
@@ -149,7 +151,12 @@ export class HomelabStack extends TerraformStack {
       const { job, ...rest } = this.record(nomadJob);
       return [`nomad_job.${nomadJob.resource.friendlyUniqueId}`, rest] as const;
     });
-    return { ...this.homelab(), jobs: Object.fromEntries(jobs) };
+    const terraform = {
+      provider: `hashicorp/nomad ${PROVIDER_VERSION}`,
+      nomadAddress: this.cluster.nomadAddress,
+      state: this.state,
+    };
+    return { ...this.homelab(), jobs: Object.fromEntries(jobs), terraform };
   }
 
   private judge(): string[] {

@@ -14,6 +14,8 @@ export interface ImageReference {
   readonly digest?: string;
   /** The numbers at the start of the tag, `v0.11.1-foo` gives [0, 11, 1]; empty when the tag has none. */
   readonly version: readonly number[];
+  /** What marks a version before its release: `31.1rc2` gives `rc2`; absent for a release. */
+  readonly prerelease?: string;
 }
 
 /** Splits an image reference. A colon counts as a tag only after the last slash, since a registry may have a port. */
@@ -21,12 +23,13 @@ export function parseImage(image: string): ImageReference {
   const [name = "", digest] = image.split("@", 2);
   const colon = name.indexOf(":", name.lastIndexOf("/") + 1);
   const tag = colon < 0 ? undefined : name.slice(colon + 1);
-  const version = /^v?(\d+(?:\.\d+)*)/.exec(tag ?? "")?.[1];
+  const [, version, prerelease] = /^v?(\d+(?:\.\d+)*)[-._]?((?:alpha|beta|pre|rc)[-.]?\d*)?/i.exec(tag ?? "") ?? [];
   return {
     repository: colon < 0 ? name : name.slice(0, colon),
     ...(tag && { tag }),
     ...(digest && { digest }),
     version: version ? version.split(".").map(Number) : [],
+    ...(prerelease && { prerelease: prerelease.toLowerCase().replace(/[-.]/, "") }),
   };
 }
 
@@ -38,3 +41,24 @@ export function compareVersions(a: readonly number[], b: readonly number[]): num
   }
   return 0;
 }
+
+/**
+ * Orders two images by their versions; a version comes before its release: `31.1rc2` < `31.1`. Words that name a
+ * variant, such as `-alpine`, do not count.
+ *
+ * @returns undefined when one of them has no version that can be read.
+ */
+export function compareImages(
+  a: Pick<ImageReference, "version" | "prerelease">,
+  b: Pick<ImageReference, "version" | "prerelease">,
+): number | undefined {
+  if (a.version.length === 0 || b.version.length === 0) return undefined;
+  const numbers = compareVersions(a.version, b.version);
+  if (numbers !== 0 || a.prerelease === b.prerelease) return numbers;
+  if (!a.prerelease || !b.prerelease) return a.prerelease ? -1 : 1;
+  const [stageA, stageB] = [a, b].map(({ prerelease = "" }) => STAGES.indexOf(prerelease.replace(/\d+$/, "")));
+  const [numberA, numberB] = [a, b].map(({ prerelease = "" }) => Number(/\d*$/.exec(prerelease)?.[0]));
+  return (stageA ?? 0) - (stageB ?? 0) || (numberA ?? 0) - (numberB ?? 0);
+}
+
+const STAGES = ["pre", "alpha", "beta", "rc"];

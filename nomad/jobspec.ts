@@ -1,18 +1,9 @@
 import { Token } from "cdktf";
 import type { Job } from "../.gen/nomad/job";
+import { escapeTerraform } from "./terraform-text";
 
-/**
- * Doubles the `$` of `${` and the `%` of `%{`, so that Terraform hands the text on as it stands. A function replaces,
- * because a replacement string would itself collapse `$$`.
- */
-export function escapeTerraform(text: string): string {
-  return text.replace(/[$%]\{/g, (opening) => opening.charAt(0) + opening);
-}
-
-/** The inverse of {@link escapeTerraform}: the text as Terraform evaluates it. */
-export function unescapeTerraform(text: string): string {
-  return text.replace(/([$%])\1\{/g, (_, sign: string) => `${sign}{`);
-}
+// Kept apart, so that a command that only reads does not load CDKTF.
+export { escapeTerraform, fromJobspec, unescapeTerraform } from "./terraform-text";
 
 /**
  * The one place where a typed job becomes text. Two-space indent, because a long string without a newline breaks
@@ -29,11 +20,6 @@ export function toJobspec(job: Job): string {
     );
   }
   return escapeTerraform(JSON.stringify(job, null, 2));
-}
-
-/** Reads a synthesized jobspec back. */
-export function fromJobspec(jobspec: string): Job {
-  return JSON.parse(unescapeTerraform(jobspec)) as Job;
 }
 
 function findToken(value: unknown, place: string): string | undefined {

@@ -56,7 +56,7 @@ export interface AllocationStub {
   /** `unknown`: its machine is away, and nobody can tell whether it runs. */
   readonly ClientStatus: "pending" | "running" | "complete" | "failed" | "lost" | "unknown";
   readonly TaskStates: Readonly<Record<string, TaskState>> | null;
-  readonly DeploymentStatus: { readonly Healthy: boolean | null } | null;
+  readonly DeploymentStatus: { readonly Healthy: boolean | null; readonly Timestamp?: string } | null;
   readonly NextAllocation: string;
   readonly CreateIndex: number;
   /** Present with `resources=true`. */

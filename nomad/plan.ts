@@ -29,6 +29,10 @@ export interface JobPlan {
   readonly changes: readonly FieldChange[];
   /** Groups of which instances would be stopped or started. */
   readonly updates: readonly GroupUpdates[];
+  /** Groups for which there is no room, and why: `group main: Constraint "…" filtered 2 nodes`. */
+  readonly unplaced: readonly string[];
+  /** What Nomad warns of, in its own words; empty when of nothing. */
+  readonly warnings: string;
 }
 
 /**
@@ -47,23 +51,44 @@ export async function planJob(client: NomadClient, job: Job): Promise<JobPlan> {
     );
   } catch (error) {
     if (error instanceof NomadError && error.message.includes("nonexistent namespace")) {
-      return { kind: "missing", changes: [], updates: [] };
+      return { kind: "missing", changes: [], updates: [], unplaced: [], warnings: "" };
     }
     throw error;
   }
-  const { Diff, Annotations } = answer;
+  const { Diff, Annotations, FailedTGAllocs, Warnings } = answer;
+  const unplaced = Object.entries(FailedTGAllocs ?? {}).map(([group, metric]) => `group ${group}: ${reasonOf(metric)}`);
+  const rest = { unplaced, warnings: (Warnings ?? "").trim().replaceAll(/\s*\n\s*/g, " ") };
   const updates = Object.entries(Annotations?.DesiredTGUpdates ?? {}).flatMap(([group, desired]): GroupUpdates[] => {
     const { DestructiveUpdate: restarts, Place: starts, Stop: stops } = desired;
     if (!restarts && !starts && !stops) return [];
     return [{ group, ...(restarts && { restarts }), ...(starts && { starts }), ...(stops && { stops }) }];
   });
-  if (!Diff || Diff.Type === "None") return { kind: "equal", changes: [], updates };
-  if (Diff.Type === "Added") return { kind: "missing", changes: [], updates };
-  return { kind: "differs", changes: changesOf(Diff), updates };
+  if (!Diff || Diff.Type === "None") return { kind: "equal", changes: [], updates, ...rest };
+  if (Diff.Type === "Added") return { kind: "missing", changes: [], updates, ...rest };
+  return { kind: "differs", changes: changesOf(Diff), updates, ...rest };
+}
+
+/** Why no machine will do. */
+interface Metric {
+  readonly NodesEvaluated: number;
+  readonly ConstraintFiltered: Readonly<Record<string, number>> | null;
+  readonly DimensionExhausted: Readonly<Record<string, number>> | null;
+}
+
+function reasonOf({ NodesEvaluated, ConstraintFiltered, DimensionExhausted }: Metric): string {
+  if (NodesEvaluated === 0) return "no machine is ready in its datacenters";
+  const told = (what: string, counts: Metric["ConstraintFiltered"]) =>
+    Object.entries(counts ?? {}).map(
+      ([name, count]) => `${what} ${name} rules out ${count} of ${NodesEvaluated} machines`,
+    );
+  const reasons = [...told("constraint", ConstraintFiltered), ...told("a lack of", DimensionExhausted)];
+  return reasons.join(", ") || "no machine has room";
 }
 
 interface PlanAnswer {
   readonly Diff?: JobDiff;
+  readonly FailedTGAllocs?: Readonly<Record<string, Metric>> | null;
+  readonly Warnings?: string;
   readonly Annotations?: {
     readonly DesiredTGUpdates?: Readonly<
       Record<string, { readonly DestructiveUpdate: number; readonly Place: number; readonly Stop: number }>

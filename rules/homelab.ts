@@ -113,6 +113,12 @@ export interface Homelab {
 export interface HomelabOutput extends Omit<Homelab, "jobs"> {
   /** By resource address, such as `nomad_job.bitcoin`. */
   readonly jobs: Readonly<Record<string, Omit<JobRecord, "job">>>;
+  /** Terraform's own settings: of what was before them a plan shows nothing else. */
+  readonly terraform?: {
+    readonly provider: string;
+    readonly nomadAddress: string;
+    readonly state: "local" | "pg";
+  };
 }
 
 /** A task with the group and the job it stands in. */

@@ -7,7 +7,7 @@ import { identify, isOf, type KnownImage, VERSIONS } from "./versions";
 type Verdict = Pick<Finding, "problem" | "remedy" | "severity">;
 
 /** A tag such as `30` stands for whichever 30.x was the newest when it was pulled. */
-function knownBad({ program, version }: KnownImage): Verdict[] {
+export function knownBad({ program, version }: KnownImage): Verdict[] {
   const row = VERSIONS.knownBad
     .filter((bad) => bad.program === program)
     .find((bad) => bad.version.every((part, at) => part === (version[at] ?? part)));
@@ -17,7 +17,7 @@ function knownBad({ program, version }: KnownImage): Verdict[] {
   return [{ problem: `${problem} ${row.because}`, remedy: `set the prop \`image\` to ${row.use} (${row.source})` }];
 }
 
-function wrongArchitecture(image: string): Verdict[] {
+export function wrongArchitecture(image: string): Verdict[] {
   const reference = parseImage(image);
   return VERSIONS.wrongArchitecture
     .filter(({ repository, tag }) => isOf(reference, repository) && tag.test(reference.tag ?? ""))
@@ -36,7 +36,7 @@ function configurationOf({ task }: TaskPlace): string {
  * Compares with the jobs that this one depends on; with every job where it names none that runs the program. An image
  * that was changed in the typed job, past its prop, leaves the configuration of the version before.
  */
-function requirements(homelab: Homelab, place: TaskPlace, { program, version }: KnownImage): Verdict[] {
+export function requirements(homelab: Homelab, place: TaskPlace, { program, version }: KnownImage): Verdict[] {
   const { job } = place;
   return VERSIONS.requirements
     .filter((row) => row.program === program && compareVersions(version, row.from) >= 0)

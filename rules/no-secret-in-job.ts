@@ -16,7 +16,7 @@ function isFlag(argument: unknown): boolean {
 }
 
 /** Every text of a job, wherever it stands, with the name it has there. */
-function textsOf(value: unknown, place: string, name: string, parent: unknown): Text[] {
+export function textsOf(value: unknown, place = "", name = "", parent?: unknown): Text[] {
   if (typeof value === "string") {
     const template = name === "EmbeddedTmpl" ? (parent as Template) : undefined;
     return [{ place, name, text: value, kind: { shell: SHELL_FIELDS.test(place), template } }];
@@ -40,7 +40,7 @@ export const noSecretInJob = {
   statement: "no password, token or key stands in a job: secrets are in Nomad variables",
   check: ({ jobs }) =>
     jobs.flatMap(({ path, job }) =>
-      textsOf(job, "", "", undefined).flatMap(({ place, name, text, kind }) =>
+      textsOf(job).flatMap(({ place, name, text, kind }) =>
         literalSecrets(name, text, kind).map(
           (value): Finding => ({
             path,

@@ -16,7 +16,9 @@ const ADD_DIGEST = "add the digest to the prop `image`: name:tag@sha256:…";
  * What is wrong with an image's name; nothing when it names one version for ever. A digest without a tag pins, but
  * neither its owner nor the rules can tell which version it is.
  */
-function judgeImage(image: string): (Pick<Finding, "problem" | "severity"> & { readonly remedy?: string }) | undefined {
+export function judgeImage(
+  image: string,
+): (Pick<Finding, "problem" | "severity"> & { readonly remedy?: string }) | undefined {
   const { tag, digest } = parseImage(image);
   const words = (tag ?? "").toLowerCase().split(/[-._]/);
   const moving = words.find((word) => MOVING.test(word));

@@ -9,7 +9,7 @@ function isHostPath(source = ""): boolean {
 }
 
 /** What gives a container more than its own, by option. */
-function privilegesOf(config: DockerConfig): Record<string, readonly string[]> {
+export function privilegesOf(config: DockerConfig): Record<string, readonly string[]> {
   const { cap_add = [], devices = [], security_opt = [], volumes = [], volume_driver } = config;
   const mounts = (["mount", "mounts"] as const).map((list) => {
     const reaching = (config[list] ?? []).filter(

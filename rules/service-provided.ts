@@ -5,7 +5,7 @@ import type { Rule } from "./rule";
 import { callsOf } from "./template-calls";
 
 /** Nomad's own catalogue, the only one that `nomadService` reads. */
-function provides({ TaskGroups }: Job, name: string): boolean {
+export function provides({ TaskGroups }: Job, name: string): boolean {
   const isIt = ({ Name, Provider }: Service) => Name === name && Provider === "nomad";
   return TaskGroups.some(
     ({ Services, Tasks }) => Services?.some(isIt) || Tasks.some((task) => task.Services?.some(isIt)),
@@ -13,7 +13,7 @@ function provides({ TaskGroups }: Job, name: string): boolean {
 }
 
 /** `tag.name@region`, of which only the name is a service's; a name has neither dot nor @. */
-function serviceName(query: string): string {
+export function serviceName(query: string): string {
   return query.replace(/@.*$/, "").replace(/^.*\./, "");
 }
 

@@ -1,4 +1,4 @@
-import { type ImageReference, parseImage } from "../nomad/image";
+import { compareVersions, type ImageReference, parseImage } from "../nomad/image";
 import type { Program, TaskPlace } from "./homelab";
 
 /** Image repositories, without registry, whose tags are versions of the program; for jobs that do not say what they run. */
@@ -145,4 +145,24 @@ export function identify({ record, job, task }: TaskPlace, image: string): Known
   const program =
     (isMain && record.program) || programs.find((name) => REPOSITORIES[name].some((path) => isOf(reference, path)));
   return program && { ...reference, program };
+}
+
+/** A point of no return between two versions. */
+export interface OneWayStep {
+  /** The first version behind it, as its tag has it. */
+  readonly since: string;
+  readonly because: string;
+  readonly source: string;
+}
+
+/** The points of no return of a program between two of its versions, whichever comes first. */
+export function oneWaysBetween(program: Program, a: readonly number[], b: readonly number[]): OneWayStep[] {
+  const [low, high] = compareVersions(a, b) < 0 ? [a, b] : [b, a];
+  return VERSIONS.oneWay
+    .filter((row) => row.program === program)
+    .flatMap(({ since, because, source }) => {
+      const first = since === "every minor" ? [high[0] ?? 0, high[1] ?? 0] : since;
+      const isBetween = compareVersions(low, first) < 0 && compareVersions(first, high) <= 0;
+      return isBetween ? [{ since: first.join("."), because, source }] : [];
+    });
 }

@@ -48,7 +48,12 @@ export function buildImages(run: Run): Images {
 }
 
 /** One layer with these files, and the folders that programs expect. busybox comes with a link for each applet. */
-function image(run: Run, name: PinnedImage, files: Record<string, string>, change = 'CMD ["/bin/sh"]'): PinnedImage {
+export function image(
+  run: Run,
+  name: PinnedImage,
+  files: Record<string, string>,
+  change = 'CMD ["/bin/sh"]',
+): PinnedImage {
   const root = run.path("images", name.replace(/\W/g, "-"));
   for (const folder of ["tmp", "etc", "dev", "proc", "sys"]) mkdirSync(join(root, folder), { recursive: true });
   chmodSync(join(root, "tmp"), 0o1777);
@@ -82,6 +87,6 @@ function real(program: string): Record<string, string> {
   return { [`real/${program}`]: file, ...Object.fromEntries(libraries.map((library) => [library.slice(1), library])) };
 }
 
-function which(program: string): string {
+export function which(program: string): string {
   return command("which", [program]).trim();
 }

@@ -1,0 +1,145 @@
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { homelab, run } from "../../cli/homelab";
+import { fixture } from "../review/plans";
+import { describeWith } from "../tools";
+import { job, project, stackFile, synthesized, task } from "./project";
+
+/** Runs a command line in a folder; what it prints, and its exit code. */
+async function told(args: readonly string[], folder: string) {
+  const printed = { out: "", err: "" };
+  const program = homelab();
+  for (const command of [program, ...program.commands]) {
+    command.configureOutput({
+      getOutHasColors: () => false,
+      writeOut: (text) => {
+        printed.out += text;
+      },
+      writeErr: (text) => {
+        printed.err += text;
+      },
+    });
+  }
+  const before = process.cwd();
+  process.chdir(folder);
+  try {
+    return { code: await run(args, program), ...printed };
+  } finally {
+    process.chdir(before);
+  }
+}
+
+describe("homelab review --plan", () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = project({});
+    for (const name of ["no-op", "memory-cut", "volume-deregistered", "state"]) {
+      writeFileSync(join(folder, `${name}.json`), fixture(name));
+    }
+    writeFileSync(join(folder, "cut.json"), fixture("no-op").slice(0, 999));
+  });
+
+  test.each([
+    ["no-op", 0, "safe: restarts nothing\n"],
+    ["memory-cut", 2, "needs acknowledgement of 1 finding; restarts 1 service\n"],
+    ["volume-deregistered", 3, "refused: 1 finding, and 1 to acknowledge; restarts nothing\n"],
+  ])("of %s ends with %i and says why in its first line", async (name, code, first) => {
+    const { out, err, ...rest } = await told(["review", "--plan", `${name}.json`], folder);
+    expect(rest.code).toBe(code);
+    expect(out.startsWith(first)).toBe(true);
+    expect(err).toBe("");
+  });
+
+  test("accepts a memory cut for a reason, which it shows", async () => {
+    const allow = "memory-lowered:nomad_job.bitcoin=measured for a month";
+    const { code, out } = await told(["review", "--plan", "memory-cut.json", "--allow", allow], folder);
+    expect(code).toBe(0);
+    expect(out).toContain("safe: restarts 1 service, 1 finding accepted");
+    expect(out).toContain("accepted: «measured for a month»");
+  });
+
+  test("accepts it by the trailer of a commit", async () => {
+    const git = (...args: string[]) =>
+      execFileSync("git", ["-c", "user.name=x", "-c", "user.email=x@x", ...args], { cwd: folder });
+    git("init", "-q");
+    git("commit", "-q", "--allow-empty", "-m", "start");
+    const trailer = "Homelab-Allow: memory-lowered nomad_job.bitcoin measured for a month";
+    git("commit", "-q", "--allow-empty", "-m", `Reserve less\n\n${trailer}`);
+    const review = ["review", "--plan", "memory-cut.json"];
+    expect((await told([...review, "--commits", "HEAD~1..HEAD"], folder)).code).toBe(0);
+    expect((await told([...review, "--commits", "HEAD..HEAD"], folder)).code).toBe(2);
+    const { code, err } = await told([...review, "--commits", "nothing..HEAD"], folder);
+    expect([code, err]).toEqual([1, expect.stringMatching(/^error: --commits nothing\.\.HEAD: git cannot list them/)]);
+  });
+
+  test("never accepts the loss of a volume with funds", async () => {
+    const allow = "data-lost:nomad_csi_volume_registration.albyhub-data=I know";
+    const { code, out } = await told(["review", "--plan", "volume-deregistered.json", "--allow", allow], folder);
+    expect(code).toBe(3);
+    expect(out).toContain("this cannot be accepted");
+  });
+
+  test("prints Markdown and JSON as well", async () => {
+    const markdown = await told(["review", "--plan", "memory-cut.json", "--format", "markdown"], folder);
+    expect(markdown.out).toMatch(/^## ⚠️ \*\*needs acknowledgement\*\*.*<!-- homelab-review homelab -->\n$/s);
+    const json = await told(["review", "--plan", "memory-cut.json", "--format", "json"], folder);
+    expect(JSON.parse(json.out).stacks[0]).toMatchObject({ stack: "homelab", exit: 2, counts: { restarts: 1 } });
+    expect([markdown.code, json.code]).toEqual([2, 2]);
+  });
+
+  test.each([
+    [["--plan", "nothing.json"], /^error: nothing\.json cannot be read \(ENOENT\)\n$/],
+    [["--plan", "cut.json"], /^error: the plan is not JSON, or cut off; write it with terraform show -json/],
+    [["--plan", "state.json"], /^error: this is no plan but a state/],
+    [["--plan", "no-op.json", "--allow", "memory-lowered"], /write <finding>:<resource>=<reason>/],
+    [["--plan", "no-op.json", "--allow", "nonsense:x=y"], /there is no finding nonsense/],
+    [["--plan", "no-op.json", "--format", "html"], /Allowed choices are markdown, json, text/],
+    [["--plan", "no-op.json", "--nonsense"], /unknown option '--nonsense'/],
+    [["--plan", "no-op.json", "--nomad"], /run npm run synth first/],
+  ])("%p ends with 1, never with the code of a finding", async (args, message) => {
+    const { code, out, err } = await told(["review", ...args], folder);
+    expect(code).toBe(1);
+    expect(out).toBe("");
+    expect(err).toMatch(message);
+  });
+
+  test("explains itself, and ends with 0", async () => {
+    const { code, out } = await told(["review", "--help"], folder);
+    expect(code).toBe(0);
+    expect(out).toContain("Exit codes: 0 safe");
+  });
+});
+
+describeWith(["terraform", "provider"], "homelab review with real Terraform and the real provider", () => {
+  const lab = (memory: number) =>
+    stackFile([job("bitcoin", [task("bitcoind", "bitcoin/bitcoin:31.1", [2500, memory])])], {
+      terraform: { provider: "hashicorp/nomad 2.6.1", nomadAddress: "http://127.0.0.1:9", state: "local" },
+    });
+
+  test("makes a plan of what was synthesized, and keeps it", async () => {
+    const folder = synthesized({ homelab: lab(4096) });
+    const { code, out } = await told(["review"], folder);
+    // Two rules that this job breaks.
+    expect([code, out.split("\n")[0]]).toEqual([2, "needs acknowledgement of 2 findings; restarts nothing"]);
+    expect(out).toContain("bitcoin is new and starts: Bitcoin Core 31.1, 4 GiB of memory.");
+    const kept = join(folder, "cdktf.out/stacks/homelab");
+    const shown = execFileSync("terraform", [`-chdir=${kept}`, "show", "-json", "review.tfplan"], { encoding: "utf8" });
+    writeFileSync(join(folder, "plan.json"), shown);
+    expect((await told(["review", "--plan", "plan.json"], folder)).out).toBe(out);
+  }, 60_000);
+
+  test("passes on what Terraform says when there is no plan", async () => {
+    const broken = { ...lab(4096), output: { x: { value: "${nomad_job.nothing.id}" } } };
+    const { code, out, err } = await told(["review"], synthesized({ homelab: broken }));
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toMatch(/^error: terraform plan failed: .*Reference to undeclared resource/);
+  }, 60_000);
+
+  test("reviews a state by itself, in which there is nothing", async () => {
+    const { code, out } = await told(["review", "--state"], synthesized({ homelab: lab(4096) }));
+    expect(code).toBe(0);
+    expect(out).toMatch(/^state of homelab: Terraform /);
+    expect(out).toContain("nomad_job.bitcoin is in the code and not in the state");
+  }, 60_000);
+});

@@ -1,0 +1,90 @@
+import { readFileSync } from "node:fs";
+import { parseImage } from "../nomad/image";
+import type { TaskPlace } from "../rules/homelab";
+import { identify, VERSIONS } from "../rules/versions";
+
+interface PackageRule {
+  readonly matchDatasources?: readonly string[];
+  readonly matchPackageNames?: readonly string[];
+  readonly matchUpdateTypes?: readonly string[];
+  readonly automerge?: boolean;
+  readonly allowedVersions?: string;
+}
+
+const config = JSON.parse(readFileSync("renovate.json", "utf8"));
+const main = readFileSync("main.ts", "utf8");
+const [manager] = config.customManagers;
+
+/** What the manager finds in a text, as Renovate does. */
+function found(text: string): Record<string, string | undefined>[] {
+  return manager.matchStrings.flatMap((pattern: string) =>
+    [...text.matchAll(new RegExp(pattern, "g"))].map(({ groups }) => ({ ...groups })),
+  );
+}
+
+/** Whether an update merges by itself: of the rules that match, the last one counts. */
+function merges(name: string, type: string): boolean {
+  const rules: readonly PackageRule[] = config.packageRules;
+  const matching = rules.filter(
+    ({ matchDatasources, matchPackageNames, matchUpdateTypes, ...rest }) =>
+      "automerge" in rest &&
+      (matchDatasources?.includes("docker") ?? !("matchManagers" in rest)) &&
+      (matchPackageNames?.includes(name) ?? true) &&
+      (matchUpdateTypes?.includes(type) ?? true),
+  );
+  return matching.at(-1)?.automerge ?? false;
+}
+
+/** By its repository alone. */
+function programOf(image: string) {
+  const nobody = { record: {}, job: { TaskGroups: [] } } as unknown as TaskPlace;
+  return identify(nobody, image)?.program;
+}
+
+/** Every image in main.ts, found otherwise: a text with a colon and a digit after it. */
+const images = [...main.matchAll(/"([^"\s]+:v?\d[^"\s]*)"/g)].map(([, text]) => text ?? "");
+
+describe("Renovate", () => {
+  test("looks at main.ts", () => {
+    const [pattern] = manager.managerFilePatterns;
+    expect(new RegExp(pattern.slice(1, -1)).test("main.ts")).toBe(true);
+  });
+
+  test("finds every image in main.ts, with tag and digest", () => {
+    expect(images.length).toBeGreaterThan(4);
+    expect(found(main)).toEqual(
+      images.map((image) => {
+        const { repository, tag, digest } = parseImage(image);
+        return { depName: repository, currentValue: tag, currentDigest: digest };
+      }),
+    );
+  });
+
+  test("finds no image in what is none", () => {
+    expect(found('const a = "http://pinode2.local:4646"; const b = "node:fs"; const c = "bitcoin-data";')).toEqual([]);
+  });
+
+  test("merges no version of a program whose data goes one way, and no major at all", () => {
+    const oneWay = images.filter((image) => VERSIONS.oneWay.some(({ program }) => programOf(image) === program));
+    expect(oneWay).toHaveLength(3);
+    for (const image of oneWay) {
+      for (const type of ["major", "minor", "patch"])
+        expect([image, type, merges(parseImage(image).repository, type)]).toEqual([image, type, false]);
+    }
+    for (const image of images) expect(merges(parseImage(image).repository, "major")).toBe(false);
+    expect(merges("busybox", "digest")).toBe(true);
+  });
+
+  test("never offers a version that is known to be bad", () => {
+    const rules: readonly PackageRule[] = config.packageRules;
+    for (const { version } of VERSIONS.knownBad) {
+      const { allowedVersions = "" } =
+        rules.find(
+          ({ matchPackageNames, allowedVersions: allowed }) =>
+            allowed && matchPackageNames?.includes("bitcoin/bitcoin"),
+        ) ?? {};
+      const refused = new RegExp(allowedVersions.replace(/^!\//, "").replace(/\/$/, ""));
+      expect(refused.test(version.join("."))).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { parse } from "yaml";
+
+interface Step {
+  readonly uses?: string;
+  readonly run?: string;
+  readonly with?: Readonly<Record<string, unknown>>;
+}
+
+interface Workflow {
+  readonly on: Readonly<Record<string, unknown>>;
+  readonly permissions?: Readonly<Record<string, string>>;
+  readonly concurrency?: unknown;
+  readonly jobs: Readonly<
+    Record<
+      string,
+      {
+        readonly if?: string;
+        readonly "runs-on": string | readonly string[];
+        readonly permissions?: Readonly<Record<string, string>>;
+        readonly environment?: string;
+        readonly steps: readonly Step[];
+      }
+    >
+  >;
+}
+
+const workflows = Object.fromEntries(
+  readdirSync(".github/workflows").map((file) => {
+    const text = readFileSync(`.github/workflows/${file}`, "utf8");
+    return [file, parse(text) as Workflow];
+  }),
+);
+const jobsOf = (file: string) => Object.values(workflows[file]?.jobs ?? {});
+
+describe("workflows that run at home", () => {
+  test.each(Object.entries(workflows))("%s never runs the code of a fork there", (_, { on, jobs }) => {
+    expect(on).not.toHaveProperty("pull_request_target");
+    for (const job of Object.values(jobs)) {
+      if (![job["runs-on"]].flat().includes("self-hosted") || !("pull_request" in on)) continue;
+      expect(job.if).toContain("github.event.pull_request.head.repo.full_name == github.repository");
+    }
+  });
+
+  test.each(["plan.yml", "deploy.yml"])("%s pins what it uses, may do little, and runs once at a time", (file) => {
+    expect(workflows[file]?.permissions).toEqual({});
+    expect(workflows[file]?.concurrency).toBeDefined();
+    for (const { steps, permissions } of jobsOf(file)) {
+      expect(Object.entries(permissions ?? {}).filter(([, may]) => may === "write")).toEqual(
+        file === "plan.yml" ? [["pull-requests", "write"]] : [],
+      );
+      for (const { uses, with: options } of steps) {
+        if (uses) expect(uses).toMatch(/@[0-9a-f]{40}$/);
+        if (uses?.startsWith("actions/checkout@")) expect(options?.["persist-credentials"]).toBe(false);
+      }
+    }
+  });
+
+  test("only a deploy applies, after the question, and what was reviewed alone", () => {
+    const applying = Object.entries(workflows).flatMap(([file, { jobs }]) =>
+      Object.entries(jobs).flatMap(([name, { steps, environment }]) =>
+        steps.some(({ run }) => /terraform .*apply|cdktf deploy|npm run deploy/.test(run ?? ""))
+          ? [[file, name, environment]]
+          : [],
+      ),
+    );
+    expect(applying).toEqual([["deploy.yml", "apply", "homelab"]]);
+    const run = jobsOf("deploy.yml")
+      .flatMap(({ steps }) => steps.map((step) => step.run ?? ""))
+      .find((text) => text.includes("apply"));
+    expect(run).toMatch(/cmp approved\/review\.json review\.json.*exit 1.*apply -input=false review\.tfplan\n$/s);
+  });
+
+  test("nobody can put code into a script by a title or a branch", () => {
+    for (const { jobs } of Object.values(workflows)) {
+      for (const { steps } of Object.values(jobs)) {
+        for (const { run } of steps) expect(run ?? "").not.toMatch(/\$\{\{\s*(?:github\.(?:event|head_ref)|inputs)/);
+      }
+    }
+  });
+});

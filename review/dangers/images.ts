@@ -1,0 +1,110 @@
+import type { Job } from "../../.gen/nomad/job";
+import { compareImages, type ImageReference, parseImage } from "../../nomad/image";
+import { imagesOf } from "../../rules/anatomy";
+import type { Homelab, TaskPlace } from "../../rules/homelab";
+import { knownBad, requirements, wrongArchitecture } from "../../rules/image-versions";
+import { judgeImage } from "../../rules/pinned-image";
+import { identify, oneWaysBetween } from "../../rules/versions";
+import type { Context } from "../context";
+import type { Finding } from "../findings";
+import type { Side } from "../stack";
+
+type ImagePlace = TaskPlace & { readonly image: string };
+
+/** What the images of a plan bring: versions that are bad, older, or of no return. */
+export function images(context: Context): Finding[] {
+  const { before, after, jobs } = context;
+  const met = new Set(unmet(before.homelab).map(({ key }) => key));
+  const open = unmet(after.homelab).filter(({ key }) => !met.has(key));
+  return jobs.flatMap((one) => {
+    const resource = one.change.address;
+    const [old, now] = [placesOf(one.before?.shown, before), placesOf(one.after?.shown, after)];
+    // One image of several tasks is told once.
+    const told = new Set<string>();
+    return now.flatMap((place) => {
+      const subject = `job ${place.job.ID}`;
+      const was = old.find((other) => other.group.Name === place.group.Name && other.task.Name === place.task.Name);
+      const needs = open.filter(({ at }) => at.task === place.task);
+      const findings = [
+        ...(was?.image === place.image ? [] : compared(was, place)),
+        ...needs.map(({ problem, remedy }) => ({
+          finding: "version-requirement" as const,
+          problem: `lacks what it needs: ${problem}`,
+          remedy,
+        })),
+      ];
+      return findings
+        .filter(({ finding }) => !told.has(`${finding} ${place.image}`) && told.add(`${finding} ${place.image}`))
+        .map((finding): Finding => ({ ...finding, resource, subject }));
+    });
+  });
+}
+
+function placesOf(job: Job | undefined, side: Side): ImagePlace[] {
+  const record = side.homelab.jobs.find((one) => one.job === job);
+  return record ? imagesOf({ jobs: [record] }) : [];
+}
+
+function unmet(homelab: Homelab) {
+  return imagesOf(homelab).flatMap((at) => {
+    const known = identify(at, at.image);
+    const broken = known ? requirements(homelab, at, known).filter(({ severity }) => severity !== "warning") : [];
+    return broken.map(({ problem, remedy }) => ({ at, problem, remedy, key: `${at.job.ID} ${problem}` }));
+  });
+}
+
+type Found = Pick<Finding, "finding" | "problem" | "remedy">;
+
+/** Judges an image that is new, by itself and by the one it replaces. */
+function compared(old: ImagePlace | undefined, place: ImagePlace): Found[] {
+  const { image: now } = place;
+  const known = identify(place, now);
+  const bad = [...wrongArchitecture(now), ...(known ? knownBad(known) : [])].map(
+    ({ problem, remedy }): Found => ({ finding: "image-known-bad", problem: `gets ${now}: ${problem}`, remedy }),
+  );
+  const name = judgeImage(now);
+  const pin = name && name.severity !== "warning" ? name : undefined;
+  const unpinned: Found[] = pin
+    ? [
+        {
+          finding: "image-unpinned",
+          problem: `gets ${now}, which ${pin.problem}`,
+          remedy: pin.remedy ?? "name a version",
+        },
+      ]
+    : [];
+  return [...bad, ...unpinned, ...(old === undefined ? [] : versions(old, place, unpinned.length > 0))];
+}
+
+function versions(old: ImagePlace, now: ImagePlace, isTold: boolean): Found[] {
+  const [from, to] = [parseImage(old.image), parseImage(now.image)];
+  const [was, is] = [identify(old, old.image), identify(now, now.image)];
+  const program = was && was.program === is?.program ? was.program : undefined;
+  // Another program altogether: its versions say nothing about those of the old one.
+  if (!program && from.repository !== to.repository) return [];
+  const order = compareImages(to, from);
+  const change = `goes from ${label(from)} to ${label(to)}`;
+  if (order === undefined) {
+    if (isTold) return [];
+    const unread = [from, to].filter(({ version }) => version.length === 0).map(({ tag }) => `"${tag ?? ""}"`);
+    const problem = `${change}: ${unread.join(" and ")} cannot be read as a version, so nobody can tell whether it goes back`;
+    return [{ finding: "image-unreadable", problem, remedy: "use a tag that names a version" }];
+  }
+  if (order === 0) return [];
+  const rows = program ? oneWaysBetween(program, from.version, to.version) : [];
+  const reasons = rows.map(({ since, because, source }) => `${program} ${since} ${because} (${source})`).join("; ");
+  if (order > 0) {
+    const problem = `${change}, and there is no way back: ${reasons}`;
+    return rows.length > 0 ? [{ finding: "one-way-upgrade", problem, remedy: "back up first" }] : [];
+  }
+  if (rows.length > 0) {
+    const problem = `${change}, whose data it cannot read: ${reasons}`;
+    return [{ finding: "one-way-downgrade", problem, remedy: "stay with the newer version, and go forward" }];
+  }
+  const remedy = "stay with the newer one, unless the release notes say that the older one reads what it has written";
+  return [{ finding: "image-downgrade", problem: `${change}, an older version`, remedy }];
+}
+
+function label({ tag, digest }: ImageReference): string {
+  return tag ?? digest?.slice(0, 15) ?? "no tag";
+}

@@ -1,0 +1,116 @@
+import { RULES } from "../../rules";
+import type { Acknowledgement } from "../../rules/homelab";
+import { judge, type Verdict } from "../../rules/rule";
+import { type Context, jobName } from "../context";
+import type { Finding } from "../findings";
+import type { Side } from "../stack";
+
+/** What concerns the stack as a whole: what it accepts, what it breaks, and what Terraform works with. */
+export function stack(context: Context): Finding[] {
+  return [
+    ...unfinished(context),
+    ...unreadable(context),
+    ...accepted(context),
+    ...broken(context),
+    ...settings(context),
+  ];
+}
+
+const WHOLE = { resource: "stack", subject: "the stack" } as const;
+
+function unfinished({ plan }: Context): Finding[] {
+  const problem = "has a plan that Terraform could not finish: it cannot be applied, and more may change than is shown";
+  return plan.failed ? [{ finding: "plan-failed", ...WHOLE, problem, remedy: "read what terraform plan says" }] : [];
+}
+
+function unreadable({ jobs }: Context): Finding[] {
+  return jobs.flatMap((one): Finding[] => {
+    const { change, before, after } = one;
+    const was = before?.read.unreadable;
+    const why =
+      after?.read.unreadable ?? (after && was ? `cannot be compared, because until now it ${was}` : undefined);
+    if (!why || change.action === "none" || change.action === "delete") return [];
+    return [{ finding: "spec-unreadable", resource: change.address, subject: `job ${jobName(one)}`, problem: why }];
+  });
+}
+
+function accepted({ before, after }: Context): Finding[] {
+  const id = ({ path, rule, reason }: Acknowledgement) => `${path}\n${rule}\n${reason}`;
+  const had = before.homelab.acknowledgements.map(id);
+  return after.homelab.acknowledgements
+    .filter((one) => !had.includes(id(one)))
+    .map(({ path, rule, reason }) => ({
+      finding: "rule-acknowledged",
+      // Each by itself: whoever accepts one has not accepted the others.
+      resource: `${path}:${rule}`,
+      subject: path,
+      problem: `accepts breaches of the rule ${rule}: «${reason}»`,
+    }));
+}
+
+/** Rules whose breaches other findings tell, by what was before. */
+const TOLD = ["pinned-image", "image-versions", "no-secret-in-job", "privileged", "single-writer"];
+
+/** A stack that does not know the rules is not held to those that no other finding repeats. */
+function broken({ before, after, jobs }: Context): Finding[] {
+  if (!after.described || after.homelab.jobs.length === 0) return [];
+  const id = ({ rule, path, place, problem }: Verdict) => [rule, path, place, problem].join("\n");
+  const had = violations(before).map(id);
+  // What a job provides that nobody can read, nobody can miss.
+  const isWhole = after.jobs.every(({ read }) => read.job);
+  const addressOf = (path: string) =>
+    jobs.find(({ change }) =>
+      after.homelab.jobs.some((one) => one.path === path && one.job === shownOf(after, change.address)),
+    );
+  return violations(after)
+    .filter((verdict) => !had.includes(id(verdict)) && (isWhole || verdict.rule !== "service-provided"))
+    .map(({ rule, path, place, value, problem, remedy }) => ({
+      finding: "rule-broken",
+      resource: `${addressOf(path)?.change.address ?? path}:${rule}`,
+      subject: path,
+      problem: `breaks the rule ${rule}: ${place} = ${value}: ${problem}`,
+      remedy,
+    }));
+}
+
+function shownOf({ jobs }: Side, address: string) {
+  return jobs.find((one) => one.address === address)?.shown;
+}
+
+function violations({ homelab }: Side): Verdict[] {
+  const rules = RULES.filter(({ name }) => !TOLD.includes(name));
+  return judge(homelab, rules).filter(({ severity, acknowledged }) => severity === "violation" && !acknowledged);
+}
+
+function settings({ plan, before, after }: Context): Finding[] {
+  const findings: Finding[] = [];
+  const [was, is] = [before.terraform, after.terraform];
+  const providers = plan.changes.flatMap(({ address, provider }) => {
+    const old = plan.state?.resources.find((one) => one.address === address)?.provider;
+    return old && old !== provider ? [`${address}: ${old} → ${provider}`] : [];
+  });
+  const changed = [
+    ...providers,
+    ...(was && is && was.provider !== is.provider ? [`${was.provider} → ${is.provider}`] : []),
+    ...(was && is && was.nomadAddress !== is.nomadAddress ? [`${was.nomadAddress} → ${is.nomadAddress}`] : []),
+  ];
+  if (changed.length > 0) {
+    const remedy = "read the provider's changelog; another address is another cluster";
+    findings.push({
+      finding: "provider-changed",
+      ...WHOLE,
+      problem: `gets another provider: ${changed.join("; ")}`,
+      remedy,
+    });
+  }
+  if (was && is && was.state !== is.state) {
+    const problem = `keeps its state elsewhere: ${was.state} → ${is.state}`;
+    findings.push({
+      finding: "backend-changed",
+      ...WHOLE,
+      problem,
+      remedy: "move it with terraform init -migrate-state",
+    });
+  }
+  return findings;
+}

@@ -1,0 +1,230 @@
+import type { Job } from "../.gen/nomad/job";
+import { imagesOf } from "../rules/anatomy";
+import type {
+  AccessMode,
+  ClusterFigures,
+  Dependency,
+  Holds,
+  Homelab,
+  HomelabOutput,
+  VolumeRecord,
+} from "../rules/homelab";
+import { provides, serviceName } from "../rules/service-provided";
+import { callsOf } from "../rules/template-calls";
+import { identify } from "../rules/versions";
+import { type ReadJob, readJob, withoutSecrets } from "./jobs";
+import type { Change, Plan, Values } from "./plan";
+
+export const VOLUME_TYPES = [
+  "nomad_csi_volume_registration",
+  "nomad_csi_volume",
+  "nomad_volume",
+  "nomad_external_volume",
+];
+
+/** A job of the stack, before or after. */
+export interface JobEntry {
+  readonly address: string;
+  readonly read: ReadJob;
+  /** The job with its secrets taken out, for every text. */
+  readonly shown?: Job;
+  /** Whether Nomad stops it when Terraform destroys the resource. */
+  readonly deregisters: boolean;
+}
+
+/** A volume of the stack, before or after. */
+export interface VolumeEntry {
+  readonly address: string;
+  readonly record: VolumeRecord;
+  /** What it holds; undefined when neither the stack nor its jobs say. */
+  readonly holds?: Holds;
+  /** Whether Nomad forgets it when Terraform destroys the resource. */
+  readonly deregisters: boolean;
+  /** Whether destroying the resource deletes what is in it. */
+  readonly deletes: boolean;
+}
+
+/** All that a plan says of one moment. */
+export interface Side {
+  readonly jobs: readonly JobEntry[];
+  readonly volumes: readonly VolumeEntry[];
+  /** For the rules: the jobs that can be read, without their secrets. */
+  readonly homelab: Homelab;
+  /** Whether the stack describes itself in the output `homelab`. */
+  readonly described: boolean;
+  /** Terraform's own settings, when the stack tells them. */
+  readonly terraform?: HomelabOutput["terraform"];
+}
+
+/** The stack as it is in Terraform's state, and as it will be. */
+export function sidesOf(plan: Plan): { before: Side; after: Side } {
+  return { before: sideOf(plan.changes, "before", plan.homelab), after: sideOf(plan.changes, "after", plan.homelab) };
+}
+
+export function sideOf(
+  changes: readonly Pick<Change, "address" | "type" | "before" | "after">[],
+  side: "before" | "after",
+  outputs: Plan["homelab"],
+): Side {
+  // A stack that is destroyed describes itself before, one that is made after; each holds for the other.
+  const output = described(outputs[side]) ?? described(outputs.before) ?? described(outputs.after);
+  const own = described(outputs[side]);
+  const values = changes.flatMap(({ address, type, [side]: value }) => (value ? [{ address, type, value }] : []));
+  const jobs = values
+    .filter(({ type }) => type === "nomad_job")
+    .map(({ address, value }): JobEntry => {
+      const read = readJob(value);
+      return {
+        address,
+        read,
+        ...(read.job && { shown: withoutSecrets(read.job) }),
+        deregisters: value.deregister_on_destroy !== false,
+      };
+    });
+  const readable = jobs.flatMap(({ address, shown }) => (shown ? [{ address, job: shown }] : []));
+  const volumes = values
+    .filter(({ type }) => VOLUME_TYPES.includes(type))
+    .map(({ address, type, value }) => volumeOf(address, type, value, output, readable));
+  const records = readable.map(({ address, job }) => ({
+    ...(output?.jobs[address] ?? {
+      path: address,
+      retained: !jobs.find((one) => one.address === address)?.deregisters,
+    }),
+    job,
+  }));
+  return {
+    jobs,
+    volumes,
+    described: output !== undefined,
+    ...(own?.terraform && { terraform: own.terraform }),
+    homelab: {
+      cluster: output?.cluster ?? NOMADS_OWN,
+      jobs: records,
+      volumes: [...volumes.map(({ record }) => record), ...(output?.volumes ?? []).filter(({ managed }) => !managed)],
+      secrets: output?.secrets ?? [],
+      dependencies: dependenciesOf(
+        readable.map(({ job }) => job),
+        output,
+      ),
+      acknowledgements: own?.acknowledgements ?? [],
+      notices: [],
+    },
+  };
+}
+
+function described(value: unknown): HomelabOutput | undefined {
+  const output = value as HomelabOutput | null | undefined;
+  return typeof output?.jobs === "object" && typeof output.cluster === "object" ? output : undefined;
+}
+
+/** What Nomad does where nobody says otherwise. */
+const NOMADS_OWN: ClusterFigures = {
+  datacenter: "*",
+  clients: [],
+  maxKillTimeout: "30s",
+  drainDeadline: "1h",
+  memoryOversubscription: true,
+};
+
+interface VolumeValues {
+  readonly volume_id?: string;
+  readonly namespace?: string;
+  readonly capability?: readonly { readonly access_mode?: string; readonly attachment_mode?: string }[];
+  readonly access_mode?: string;
+  readonly attachment_mode?: string;
+  readonly mount_options?: readonly { readonly mount_flags?: readonly string[] }[];
+  readonly context?: Readonly<Record<string, string>>;
+  readonly parameters?: Readonly<Record<string, string>>;
+  readonly deregister_on_destroy?: boolean;
+}
+
+function volumeOf(
+  address: string,
+  type: string,
+  values: Values,
+  output: HomelabOutput | undefined,
+  jobs: readonly { readonly job: Job }[],
+): VolumeEntry {
+  const {
+    volume_id: id = address,
+    namespace = "default",
+    capability,
+    mount_options,
+    context,
+    parameters,
+    ...rest
+  } = values as VolumeValues;
+  const told =
+    output?.volumes.find((one) => one.id === id && one.namespace === namespace) ??
+    output?.volumes.find((one) => one.id === id);
+  const holds = told?.holds ?? guessHolds(id, namespace, jobs);
+  const { server, share } = context ?? parameters ?? {};
+  const first = Array.isArray(capability) ? capability[0] : undefined;
+  const deletes = type === "nomad_csi_volume";
+  return {
+    address,
+    ...(holds && { holds }),
+    deletes,
+    deregisters: deletes || rest.deregister_on_destroy !== false,
+    record: {
+      path: told?.path ?? address,
+      namespace,
+      id,
+      // The rules know no volume that holds nothing; an index is what they are the least strict with.
+      holds: holds ?? "index",
+      accessMode: (first?.access_mode ?? rest.access_mode ?? "single-node-writer") as AccessMode,
+      attachmentMode: (first?.attachment_mode ?? rest.attachment_mode ?? "file-system") as "file-system",
+      mountFlags: Array.isArray(mount_options) ? (mount_options[0]?.mount_flags ?? []) : [],
+      retained: told?.retained ?? rest.deregister_on_destroy === false,
+      ...(server && share && { source: { server, share } }),
+      managed: true,
+    },
+  };
+}
+
+const HOLDS = { "Bitcoin Core": "chain", electrs: "index", "Alby Hub": "funds" } as const;
+
+/** Words that tell what a volume holds where no image does. Lightning comes first: `bitcoin-lnd` holds funds. */
+const WORDS: readonly [Holds, RegExp][] = [
+  [
+    "funds",
+    /(?:^|[^a-z])(?:lnd|ldk|cln|clightning|core-lightning|lightning|eclair|phoenixd|alby(?:hub)?|wallets?|cashu|fedimint)(?:$|[^a-z])/,
+  ],
+  ["index", /(?:^|[^a-z])(?:electrs|electrumx|fulcrum|mempool|esplora)(?:$|[^a-z])/],
+  ["chain", /(?:^|[^a-z])(?:bitcoin|bitcoind|btc|chain|knots)(?:$|[^a-z])/],
+];
+
+/** What a volume holds by who writes it, when the stack does not say. */
+function guessHolds(id: string, namespace: string, jobs: readonly { readonly job: Job }[]): Holds | undefined {
+  const writers = jobs.filter(({ job }) =>
+    job.TaskGroups.some(({ Volumes }) =>
+      Object.values(Volumes ?? {}).some(
+        ({ Source, ReadOnly }) => Source === id && ReadOnly !== true && job.Namespace === namespace,
+      ),
+    ),
+  );
+  const images = imagesOf({ jobs: writers.map(({ job }) => ({ path: "", job, retained: false })) });
+  const known = images.flatMap((place) => {
+    const program = identify(place, place.image)?.program;
+    return program ? [HOLDS[program]] : [];
+  });
+  for (const holds of ["funds", "chain", "index"] as const) if (known.includes(holds)) return holds;
+  const words = [id, ...writers.map(({ job }) => job.ID), ...images.map(({ image }) => image)].map((one) =>
+    one.toLowerCase().replaceAll("_", "-"),
+  );
+  return WORDS.find(([, pattern]) => words.some((word) => pattern.test(word)))?.[0];
+}
+
+/** What the stack says, and what the templates of its jobs ask for. */
+function dependenciesOf(jobs: readonly Job[], output: HomelabOutput | undefined): Dependency[] {
+  const asked = jobs.flatMap((job) => {
+    const templates = job.TaskGroups.flatMap(({ Tasks }) => Tasks.flatMap(({ Templates }) => Templates ?? []));
+    const names = templates.flatMap((template) => callsOf(template, ["nomadService"]).map(({ argument }) => argument));
+    const providers = jobs.filter(
+      (one) => one !== job && names.some((name) => name !== undefined && provides(one, serviceName(name))),
+    );
+    return providers.map(({ ID }) => ({ from: job.ID, on: ID }));
+  });
+  const told = output?.dependencies ?? [];
+  return [...told, ...asked.filter(({ from, on }) => !told.some((one) => one.from === from && one.on === on))];
+}
