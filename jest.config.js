@@ -1,5 +1,5 @@
 const { chmodSync, mkdtempSync, rmSync } = require("node:fs");
-const { tmpdir } = require("node:os");
+const { availableParallelism, tmpdir } = require("node:os");
 const { join } = require("node:path");
 
 // One folder for all that the tests write, gone at the end: cdktf's test helpers remove nothing.
@@ -11,8 +11,8 @@ process.on("exit", () => rmSync(process.env.TMPDIR, { recursive: true, force: tr
 /** Unit, snapshot, contract and state tests; what needs a real Nomad or machines has a configuration of its own. */
 module.exports = {
   testEnvironment: "node",
-  // jest itself would leave one core idle: on two that is half of them.
-  maxWorkers: "100%",
+  // One more than cores, since some files wait for servers of their own; jest itself would leave a core idle.
+  maxWorkers: availableParallelism() + 1,
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }] },
   roots: ["<rootDir>/__tests__"],
   testMatch: ["**/*.test.ts"],
