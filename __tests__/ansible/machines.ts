@@ -26,11 +26,8 @@ export interface Play {
 export class Machines {
   static async start(): Promise<Machines> {
     const image = baseImage();
-    for (const name of attempt("docker", ["ps", "-aq", "--filter", `name=^${PREFIX}`, "--format", "{{.Names}}"]).split(
-      "\n",
-    )) {
-      const [, pid] = new RegExp(`^${PREFIX}(\\d+)-`).exec(name) ?? [];
-      if (pid && !existsSync(`/proc/${pid}`)) remove(`${PREFIX}${pid}`);
+    for (const network of lines("network", "ls", "--filter", `name=^${PREFIX}`, "--format", "{{.Name}}")) {
+      if (!existsSync(`/proc/${network.slice(PREFIX.length)}`)) remove(network);
     }
     const machines = new Machines(`${PREFIX}${process.pid}`);
     try {
@@ -212,12 +209,14 @@ function nomadBinary(): Record<string, string> {
   return { nomad_version: version, common_nomad_binary: path, common_nomad_binary_sha256: sha256 };
 }
 
+function lines(...args: string[]): string[] {
+  return attempt("docker", args).split("\n").filter(Boolean);
+}
+
 /** Removes the containers of a run, with their volumes, and its network. */
 function remove(id: string): void {
-  for (const name of attempt("docker", ["ps", "-a", "--filter", `name=^${id}-`, "--format", "{{.Names}}"]).split(
-    "\n",
-  )) {
-    if (name) attempt("docker", ["rm", "--force", "--volumes", name]);
+  for (const name of lines("ps", "--all", "--filter", `name=^${id}-`, "--format", "{{.Names}}")) {
+    attempt("docker", ["rm", "--force", "--volumes", name]);
   }
   attempt("docker", ["network", "rm", id]);
 }
