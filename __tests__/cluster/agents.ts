@@ -1,12 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { ChildProcess } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Job } from "../../.gen/nomad/job";
 import { NomadClient } from "../../nomad/client";
 import { command, until } from "./command";
+import { endAgent, freePort, startAgent } from "./loopback-agent";
 
 const POLICIES = resolve(__dirname, "../../ansible/roles/nomad_server/files/policies");
 
@@ -74,10 +73,7 @@ export class Agents {
   async kill(name: string): Promise<void> {
     const agent = this.processes.get(name);
     this.processes.delete(name);
-    if (!agent || agent.exitCode !== null) return;
-    const ended = new Promise((done) => agent.once("exit", done));
-    agent.kill("SIGKILL");
-    await ended;
+    await endAgent(agent, "SIGKILL");
   }
 
   async ready(names: readonly string[]): Promise<void> {
@@ -137,41 +133,10 @@ export class Agents {
 
   private rpc = 0;
 
-  private run(name: string, [rpc, serf]: readonly number[], options: string, http = this.http): void {
-    if (name === "server") this.rpc = rpc as number;
-    const folder = join(this.folder, name);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(
-      join(folder, "agent.hcl"),
-      `name = "${name}"
-datacenter = "homelab"
-data_dir = "${folder}/data"
-bind_addr = "127.0.0.1"
-disable_update_check = true
-leave_on_interrupt = false
-ports {
-  http = ${http}
-  rpc = ${rpc}
-  serf = ${serf}
-}
-advertise {
-  http = "127.0.0.1"
-  rpc = "127.0.0.1"
-  serf = "127.0.0.1"
-}
-acl { enabled = true }
-consul {
-  auto_advertise = false
-  server_auto_join = false
-  client_auto_join = false
-}
-${options}
-`,
-    );
-    const log = openSync(join(folder, "agent.log"), "a");
-    const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("NOMAD_")));
-    const agent = spawn("nomad", ["agent", "-config", join(folder, "agent.hcl")], { stdio: ["ignore", log, log], env });
-    this.processes.set(name, agent);
+  private run(name: string, [rpc, serf]: readonly [number, number], options: string, http = this.http): void {
+    if (name === "server") this.rpc = rpc;
+    const named = `name = "${name}"\nacl { enabled = true }\n${options}`;
+    this.processes.set(name, startAgent({ folder: join(this.folder, name), http, rpc, serf, options: named }));
   }
 }
 
@@ -217,14 +182,6 @@ function programsBelow(folder: string): number[] {
         return false;
       }
     });
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 /** A folder for what a test writes. */

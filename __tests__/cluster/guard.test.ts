@@ -3,8 +3,9 @@ import { NomadClient } from "../../nomad/client";
 import { guard } from "../../nomad/guard";
 import { PAUSE } from "../../nomad/pause";
 import { describeWith } from "../tools";
-import { Agents, freePort } from "./agents";
+import { Agents } from "./agents";
 import { until } from "./command";
+import { freePort } from "./loopback-agent";
 import { program } from "./programs";
 
 describeWith(["nomad"], "the deploy guard on a real Nomad", () => {

@@ -1,15 +1,15 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, openSync, writeFileSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import type { Job, Task, TaskGroup } from "../../.gen/nomad/job";
 import { Duration } from "../../nomad/duration";
 import type { PinnedImage } from "../../nomad/image";
 import type { Review } from "../../review/review";
 import { describeWith } from "../tools";
-import { Agents, freePort } from "./agents";
+import { Agents } from "./agents";
 import { attempt, command, until } from "./command";
 import { homelab, synthesize } from "./command-line";
 import { image, which } from "./images";
+import { endAgent, freePort, startAgent } from "./loopback-agent";
 import { program } from "./programs";
 import { Run } from "./run";
 
@@ -142,11 +142,7 @@ describeWith(["nomad", "provider", "docker"], "homelab review on a real Nomad", 
     images = [image(run, "test/app:1.0", busybox), image(run, "test/app:1.1", busybox)];
     const [http, rpc, serf] = [await freePort(), await freePort(), await freePort()];
     address = `http://127.0.0.1:${http}`;
-    mkdirSync(run.path("node"), { recursive: true });
-    writeFileSync(run.path("node", "agent.hcl"), agentConfig(run.path("node", "data"), [http, rpc, serf]));
-    const log = openSync(run.path("node", "agent.log"), "a");
-    const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("NOMAD_")));
-    agent = spawn("nomad", ["agent", "-config", run.path("node", "agent.hcl")], { stdio: ["ignore", log, log], env });
+    agent = startAgent({ folder: run.path("node"), http, rpc, serf, options: agentOptions(rpc) });
     await until("a node that is ready", 90, async () => {
       const nodes = await ask<{ Status: string; Drivers: Record<string, { Healthy: boolean }> }[]>("nodes");
       return (nodes[0]?.Status === "ready" && nodes[0].Drivers.docker?.Healthy) || undefined;
@@ -161,11 +157,7 @@ describeWith(["nomad", "provider", "docker"], "homelab review on a real Nomad", 
       const all = await Promise.all(kinds.map((kind) => allocations(kind).catch(() => [])));
       return all.flat().every(({ ClientStatus }) => ClientStatus !== "running") || undefined;
     }).catch(() => {});
-    if (agent && agent.exitCode === null) {
-      const ended = new Promise((done) => agent?.once("exit", done));
-      agent.kill("SIGINT");
-      await ended;
-    }
+    await endAgent(agent, "SIGINT");
     for (const name of images ?? []) attempt("docker", ["rmi", "-f", name]);
     await run?.end();
   });
@@ -269,23 +261,8 @@ describeWith(["nomad", "provider", "docker"], "homelab review on a real Nomad", 
   });
 });
 
-function agentConfig(data: string, [http, rpc, serf]: readonly number[]): string {
+function agentOptions(rpc: number): string {
   return `name = "node"
-datacenter = "homelab"
-data_dir = "${data}"
-bind_addr = "127.0.0.1"
-disable_update_check = true
-leave_on_interrupt = false
-ports {
-  http = ${http}
-  rpc = ${rpc}
-  serf = ${serf}
-}
-advertise {
-  http = "127.0.0.1"
-  rpc = "127.0.0.1"
-  serf = "127.0.0.1"
-}
 server {
   enabled = true
   bootstrap_expect = 1
@@ -313,13 +290,7 @@ plugin "docker" {
       dangling_containers { enabled = false }
     }
   }
-}
-consul {
-  auto_advertise = false
-  server_auto_join = false
-  client_auto_join = false
-}
-`;
+}`;
 }
 
 describeWith(["nomad", "provider"], "homelab review while a machine is lost", () => {

@@ -1,7 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Testing } from "cdktf";
@@ -11,6 +9,7 @@ import { addItem } from "../../nomad/variable";
 import { buildHomelab } from "../homelab-fixture";
 import { describeWith } from "../tools";
 import { until } from "./command";
+import { endAgent, freePort, startAgent } from "./loopback-agent";
 
 const BITCOIND = "nomad/jobs/bitcoin/bitcoin/bitcoind";
 const ELECTRS = "nomad/jobs/electrs/electrs/electrs";
@@ -21,34 +20,7 @@ const PLANTED = "planted-by-the-owner";
 class Server {
   static async start(folder: string, options: string): Promise<Server> {
     const [http, rpc, serf] = await Promise.all([freePort(), freePort(), freePort()]);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(
-      join(folder, "agent.hcl"),
-      `data_dir = "${folder}/data"
-bind_addr = "127.0.0.1"
-log_level = "TRACE"
-disable_update_check = true
-ports {
-  http = ${http}
-  rpc = ${rpc}
-  serf = ${serf}
-}
-advertise {
-  http = "127.0.0.1"
-  rpc = "127.0.0.1"
-  serf = "127.0.0.1"
-}
-consul {
-  auto_advertise = false
-  server_auto_join = false
-  client_auto_join = false
-}
-${options}
-`,
-    );
-    const log = openSync(join(folder, "agent.log"), "w");
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("NOMAD_")));
-    const agent = spawn("nomad", ["agent", "-config", join(folder, "agent.hcl")], { stdio: ["ignore", log, log], env });
+    const agent = startAgent({ folder, http, rpc, serf, options: `log_level = "TRACE"\n${options}` });
     const server = new Server(`http://127.0.0.1:${http}`, agent);
     await until("the agent answers", 30, () => server.send("GET", "agent/health?type=server"));
     return server;
@@ -96,19 +68,9 @@ ${options}
     return typeof token === "string" ? token : token.SecretID;
   }
 
-  async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.agent.once("exit", resolve));
-    this.agent.kill("SIGKILL");
-    await ended;
+  stop(): Promise<void> {
+    return endAgent(this.agent, "SIGKILL");
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 describeWith(["nomad"], "the secrets of the homelab on a real Nomad", () => {
