@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NomadClient } from "../nomad/client";
 import { ifThere } from "../nomad/live";
-import { volumeOf } from "./status-model";
+import { volumeOf } from "../nomad/volume";
 import type { Synthesized } from "./synthesized";
 
 /** A resource whose thing lives already. */

@@ -1,8 +1,8 @@
 import { type Command, CommanderError } from "commander";
 import type { NomadClient } from "../nomad/client";
 import { type AllocationStub, isLive, type NodeStub, nodesOf, placedAllocations } from "../nomad/live";
+import { type LiveVolume, volumeOf } from "../nomad/volume";
 import { type Service, servicesOf } from "./services";
-import { type LiveVolume, volumeOf } from "./status-model";
 import { ENVIRONMENT, type Options, print, type Target, targetOf, withOptions } from "./target";
 import { type Style, WIDTH, wrap } from "./text";
 import type { Verb } from "./verb";

@@ -11,9 +11,11 @@ import {
   placedAllocations,
 } from "../nomad/live";
 import { pauseText, readPause } from "../nomad/pause";
+import { offeredBy, reservedBy } from "../nomad/resources";
+import { volumeOf } from "../nomad/volume";
 import { dependantsOf, type Service, servicesOf } from "./services";
 import { type Machine, type Movable, type Move, movesOf } from "./spread";
-import { inInitialSync, memoryOf, reservedMemory, volumeOf } from "./status-model";
+import { inInitialSync } from "./status-programs";
 import { consent, healthyDeadline, killTimeout, untilHealthy } from "./steps";
 import { ENVIRONMENT, type Options, print, type Target, targetOf, withOptions } from "./target";
 import { type Cell, type Style, table, WIDTH, wrap } from "./text";
@@ -161,8 +163,7 @@ async function look(target: Target): Promise<Placement> {
   }
   const movables = [...found].map(([name, { allocation }]) => ({
     name,
-    cpu: reservedCpu(allocation),
-    memory: reservedMemory(allocation),
+    ...reservedBy([allocation]),
     on: allocation.NodeName,
   }));
   const moving = new Set([...found.values()].map(({ allocation }) => allocation.ID));
@@ -187,19 +188,8 @@ function takesJobs({ Status, SchedulingEligibility, Drain }: NodeStub): boolean 
 }
 
 function machineOf(node: NodeStub, staying: readonly AllocationStub[]): Machine {
-  const here = staying.filter(({ NodeID }) => NodeID === node.ID);
-  const sum = (figure: (one: AllocationStub) => number) => here.reduce((total, one) => total + figure(one), 0);
-  return {
-    name: node.Name,
-    cpu: (node.NodeResources?.Cpu.CpuShares ?? 0) - (node.ReservedResources?.Cpu.CpuShares ?? 0),
-    memory: memoryOf(node),
-    takenCpu: sum(reservedCpu),
-    takenMemory: sum(reservedMemory),
-  };
-}
-
-function reservedCpu({ AllocatedResources }: AllocationStub): number {
-  return Object.values(AllocatedResources?.Tasks ?? {}).reduce((sum, { Cpu }) => sum + Cpu.CpuShares, 0);
+  const taken = reservedBy(staying.filter(({ NodeID }) => NodeID === node.ID));
+  return { name: node.Name, ...offeredBy(node), takenCpu: taken.cpu, takenMemory: taken.memory };
 }
 
 async function refusalsOf(

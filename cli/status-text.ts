@@ -1,6 +1,7 @@
 import { parseImage } from "../nomad/image";
 import { pauseText } from "../nomad/pause";
-import type { InstanceView, Mood, ServiceView, StatusReport } from "./status-model";
+import type { Mood, StatusReport } from "./status-model";
+import type { InstanceView, ServiceView } from "./status-services";
 import { type Cell, type Style, table, WIDTH, wrap } from "./text";
 
 /** Everything on one screen, as the owner reads it. */
