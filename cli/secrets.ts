@@ -59,7 +59,7 @@ export const secrets: Verb = {
   register: (program: Command) => {
     const command = program
       .command("secrets")
-      .summary("the Nomad variables that jobs read: check, init, set")
+      .summary("the Nomad variables that jobs read: check, init, set, rotate")
       .description(
         "Checks and fills the Nomad variables that the synthesized jobs read. Secrets never enter Terraform.",
       )
@@ -170,11 +170,8 @@ async function set(path: string, key: string, options: SetOptions, command: Comm
   }
   const { client, need, needs } = one;
   const place = `${key} in ${path}`;
-  if (rotation(need, needs)) {
-    throw new Error(
-      `${place} is half of a pair, password and hash of ${need.rpcUser}; homelab secrets rotate ${need.rpcUser} changes both`,
-    );
-  }
+  const both = rotation(need, needs);
+  if (both) throw new Error(`${place} is half of a pair, password and hash of ${need.rpcUser}; ${both} changes both`);
 
   warnOfPlainHttp(client, command);
   const was = (await readVariable(client, need)).items[key] ?? "";

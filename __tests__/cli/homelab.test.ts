@@ -86,6 +86,12 @@ describe("homelab", () => {
     }
   });
 
+  test("loads the verb that is meant alone, and finds each by its name", () => {
+    for (const name of homelab().commands.map((command) => command.name())) {
+      expect(homelab([name, "--help"]).commands.map((command) => command.name())).toEqual([name]);
+    }
+  });
+
   test("has the version of the project", async () => {
     expect(await told(["--version"])).toEqual({ code: 0, out: `${version}\n`, err: "" });
   });
