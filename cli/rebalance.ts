@@ -15,7 +15,7 @@ import { offeredBy, reservedBy } from "../nomad/resources";
 import { volumeOf } from "../nomad/volume";
 import { dependantsOf, type Service, servicesOf } from "./services";
 import { type Machine, type Movable, type Move, movesOf } from "./spread";
-import { inInitialSync } from "./status-programs";
+import { unsettled } from "./status-programs";
 import { consent, healthyDeadline, killTimeout, untilHealthy } from "./steps";
 import { ENVIRONMENT, type Options, print, type Target, targetOf, withOptions } from "./target";
 import { type Cell, type Style, table, WIDTH, wrap } from "./text";
@@ -41,8 +41,8 @@ Only single services are moved, no CSI plugins, and only where the placement bec
 Nomad decides where a service goes: after each move it is read where that was, and if the service went back nothing more is
 moved. What others need moves first; each must be healthy before the next, and at the end what needs it.
 
-Refused while a deployment runs, a claim is stuck, bitcoind is in its initial sync, a machine is draining or down, an
-allocation is unknown, or a pause is on.
+Refused while a deployment runs, a claim is stuck, bitcoind starts or is in its initial sync, a machine is draining or down,
+an allocation is unknown or pending, or a pause is on.
 
 Exit codes: 0 as even as it gets, or moved, 1 an error, a service that went back, or interrupted, 2 refused. With --json,
 standard output is { moves: [{ service, from, to, atMost, placed, seconds }], refusals: [text] }. With ACLs it takes
@@ -201,11 +201,11 @@ async function refusalsOf(
   const jobs = [...new Map(services.map(({ job }) => [`${job.Namespace}/${job.ID}`, job])).values()];
   const node = services.find(({ program }) => program === "Bitcoin Core");
   const running = live.find((one) => one.JobID === node?.job.ID && one.Namespace === node.job.Namespace);
-  const [pause, deployments, volumes, syncing] = await Promise.all([
+  const [pause, deployments, volumes, unready] = await Promise.all([
     readPause(client),
     Promise.all(jobs.map((job) => deploymentOf(client, job))),
     Promise.all(homelab.volumes.map(({ id, namespace }) => volumeOf(client, id, namespace))),
-    node && running?.ClientStatus === "running" ? inInitialSync(client, node, running) : false,
+    node && running?.ClientStatus === "running" ? unsettled(client, node, running) : undefined,
   ]);
   const stuck = volumes.flatMap((volume) => {
     const dead = Object.keys(volume?.WriteAllocs ?? {}).filter((id) => !live.some(({ ID }) => ID === id));
@@ -216,11 +216,14 @@ async function refusalsOf(
     ...nodes.filter(({ Status }) => Status !== "ready").map(({ Name, Status }) => `${Name} is ${Status}`),
     ...nodes.filter(({ Drain }) => Drain).map(({ Name }) => `${Name} is draining`),
     ...live
-      .filter(({ ClientStatus }) => ClientStatus === "unknown")
-      .map(({ JobID }) => `an allocation of ${JobID} is unknown`),
+      .filter(({ ClientStatus, JobID, Namespace }) => {
+        const isOwn = jobs.some((job) => job.ID === JobID && job.Namespace === Namespace);
+        return ClientStatus === "unknown" || (ClientStatus === "pending" && isOwn);
+      })
+      .map(({ JobID, ClientStatus }) => `an allocation of ${JobID} is ${ClientStatus}`),
     ...deployments.flatMap((one) => (one && isRunning(one) ? [`a deployment of ${one.JobID} is ${one.Status}`] : [])),
     ...stuck,
-    ...(syncing ? [`${node?.name} is in its initial sync`] : []),
+    ...(unready ? [`${node?.name} must be left alone: ${unready}`] : []),
   ];
 }
 

@@ -84,8 +84,12 @@ function chainSaying({ progress, problem }: Chain = {}): Saying {
   }
 }
 
-/** Whether a node has not yet followed the chain to its end, by its log. */
-export async function inInitialSync(client: NomadClient, node: Service, allocation: AllocationStub): Promise<boolean> {
-  const { progress } = await chainOf(client, node, [allocation]);
-  return progress?.phase === "headers" || progress?.phase === "blocks";
+/** Why a node should be left alone, by its log: it starts, is in its initial sync, or cannot be judged. */
+export async function unsettled(
+  client: NomadClient,
+  node: Service,
+  allocation: AllocationStub,
+): Promise<string | undefined> {
+  const { mood, text } = chainSaying(await chainOf(client, node, [allocation]));
+  return mood === "good" ? undefined : text;
 }

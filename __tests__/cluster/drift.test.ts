@@ -3,7 +3,7 @@ import type { DriftReport } from "../../cli/drift-model";
 import { PAUSE } from "../../nomad/pause";
 import { describeWith } from "../tools";
 import { Agents } from "./agents";
-import { homelab, synthesize } from "./command-line";
+import { homelab, median, synthesize, times } from "./command-line";
 import { program } from "./programs";
 
 describeWith(["nomad"], "homelab drift on a real Nomad", () => {
@@ -191,15 +191,16 @@ describeWith(["nomad"], "homelab drift on a real Nomad", () => {
       );
       for (const job of jobs) await agents.send("PUT", "jobs", { Job: job }, "lab");
       folder = synthesize(agents.address, jobs, {}, scheduler);
-      const { out, seconds } = await run(["--json"]);
-      process.stderr.write(`drift of 100 jobs: ${seconds} s\n`);
+      const { out } = await run(["--json"]);
       expect(
         JSON.parse(out)
           .stacks[0].differences.map(({ name }: { name: string }) => name)
           .sort(),
       ).toEqual(["bare", "one"]);
-      // A bound that only a wrong design misses, on a machine that does other things as well.
-      expect(seconds).toBeLessThan(10);
+      const seconds = await times(folder, ["drift"], agents.token("reader"));
+      process.stderr.write(`drift of 100 jobs: ${median(seconds)} s, at best ${seconds[0]} s\n`);
+      // The machine of the tests does other things as well: what it can do shows at best.
+      expect(seconds[0]).toBeLessThan(2);
     });
   });
 });

@@ -1,8 +1,9 @@
 import type { AllocationStub } from "../../nomad/live";
 import { describeWith } from "../tools";
-import { Agents, type Role } from "./agents";
+import { Agents } from "./agents";
 import { until } from "./command";
 import { homelab, synthesize } from "./command-line";
+import type { Role } from "./policies";
 import { program } from "./programs";
 
 describeWith(["nomad"], "homelab rebalance on a server and three clients", () => {

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import type { AllocationStub } from "../../nomad/live";
 import { PAUSE } from "../../nomad/pause";
 import { describeWith } from "../tools";
-import { Agents, type Role } from "./agents";
+import { Agents } from "./agents";
 import { until } from "./command";
 import { homelab, type Ran, synthesize } from "./command-line";
+import type { Role } from "./policies";
 import { program } from "./programs";
 
 describeWith(["nomad"], "the verbs of homelab on a real Nomad", () => {
