@@ -10,7 +10,7 @@ import { type Need, needsOf } from "./secrets-needs";
 import { hashesOf, passwordOf } from "./secrets-state";
 import { liveAllocations, type Service, servicesOf } from "./services";
 import { consent, restartTasks, untilHealthy } from "./steps";
-import { ENVIRONMENT, type Options, print, targetOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, print, targetOf, withOptions } from "./target";
 import { Interrupted, Watch } from "./watch";
 
 interface RotateOptions extends Options {
@@ -51,7 +51,9 @@ async function rotate(user: string, options: RotateOptions, command: Command): P
     if (!options.json) command.configureOutput().writeOut?.(`${text}\n`);
   };
   const next = `${hash.key}_next`;
-  const [hashes, plain] = await Promise.all([readVariable(client, hash), readVariable(client, password)]);
+  const [hashes, plain] = await asking([target], command, () =>
+    Promise.all([readVariable(client, hash), readVariable(client, password)]),
+  );
   const current = plain.items[password.key] ?? "";
   const begun = belongsTo(hashes.items[next] ?? "", current);
   const names = begun ? consumer.name : `${node.name}, then ${consumer.name}`;

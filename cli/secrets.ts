@@ -12,6 +12,7 @@ import { statusText } from "./secrets-text";
 import { type Options, targetsOf as stacksOf, withOptions } from "./target";
 import { styleFor } from "./text";
 import type { Verb } from "./verb";
+import { Watch } from "./watch";
 
 interface InitOptions extends Options {
   readonly show?: true;
@@ -69,7 +70,9 @@ export const secrets: Verb = {
       .description("Names every key that is missing, empty or wrong, with its readers. Prints no value.")
       .action(async (options: Options, self: Command) => {
         const reports: SecretsReport[] = [];
-        for (const target of targetsOf(options, self)) reports.push(await look(target));
+        for (const target of targetsOf(options, self)) {
+          reports.push(await Watch.looking(self, `asking ${target.client.address}`, () => look(target)));
+        }
         conclude(reports, options, self);
       });
     withOptions(command.command("init"))

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { NomadClient } from "../nomad/client";
 import { readSynthesized, type Synthesized } from "./synthesized";
 import { type Style, styleFor } from "./text";
+import { Watch } from "./watch";
 
 /** Options of every verb that asks Nomad. */
 export interface Options {
@@ -60,6 +61,11 @@ export function targetOf(options: Options, command: Command): Target {
     throw new Error(`there are several stacks with jobs: ${names}; choose one with --stack`);
   }
   return target;
+}
+
+/** Looks at what Nomad has; it is told whom it asks when an answer takes its time. @throws what `look` throws. */
+export function asking<T>(targets: readonly Target[], command: Command, look: () => Promise<T>): Promise<T> {
+  return Watch.looking(command, `asking ${targets.map(({ client }) => client.address).join(", ")}`, look);
 }
 
 /** Prints the result: text in the terminal's colours, or JSON. */

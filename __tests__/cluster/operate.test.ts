@@ -170,7 +170,9 @@ describeWith(["nomad", "provider", "terraform", "docker", "go"], "the verbs of h
         bitcoin_rpc_password: "wrong",
       });
       expect((await run("secrets", "check")).out).toContain("homelab secrets rotate electrs makes both anew");
-      await run("restart", "electrs", "--yes");
+      // The machine takes a moment to write it into electrs' file.
+    await sleep(5_000);
+    await lab.restart("electrs");
       await until(
         "electrs is turned away",
         60,
