@@ -171,8 +171,8 @@ describeWith(["nomad", "provider", "terraform", "docker", "go"], "the verbs of h
       });
       expect((await run("secrets", "check")).out).toContain("homelab secrets rotate electrs makes both anew");
       // The machine takes a moment to write it into electrs' file.
-    await sleep(5_000);
-    await lab.restart("electrs");
+      await sleep(5_000);
+      await lab.restart("electrs");
       await until(
         "electrs is turned away",
         60,
