@@ -11,7 +11,7 @@ const lab = synthesized({
 async function told(args: readonly string[], folder = lab, colors = false) {
   const printed = { out: "", err: "" };
   const program = homelab();
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.configureOutput({
       getOutHasColors: () => colors,
       writeOut: (text) => {
@@ -83,6 +83,21 @@ describe("homelab", () => {
     for (const { name } of homelab().commands.map((command) => ({ name: command.name() }))) {
       expect(out).toMatch(new RegExp(`^  homelab ${name}`, "m"));
       expect((await told([name, "--help"])).out).toContain(`\n  homelab ${name}`);
+    }
+  });
+
+  test("documents every verb and its parts: an example, the exit codes, and --json", async () => {
+    const verbs = homelab().commands.flatMap((verb) => [
+      [verb.name()],
+      ...verb.commands.map((part) => [verb.name(), part.name()]),
+    ]);
+    expect(verbs).toContainEqual(["secrets", "rotate"]);
+    for (const words of verbs) {
+      const line = words.join(" ");
+      const { out } = await told([...words, "--help"]);
+      expect([line, out]).toEqual([line, expect.stringMatching(new RegExp(`^  .*homelab ${line}`, "m"))]);
+      expect([line, out]).toEqual([line, expect.stringContaining("Exit codes: 0 ")]);
+      expect([line, out]).toEqual([line, expect.stringContaining("--json")]);
     }
   });
 
