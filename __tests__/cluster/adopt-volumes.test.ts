@@ -147,7 +147,7 @@ describeWith(["nomad", "provider", "terraform", "docker", "go"], "homelab adopt 
       try {
         await body();
       } catch (error) {
-        process.stderr.write(`\n${await lab.diagnosis()}\n`);
+        process.stderr.write(`\n${name}: ${error}\n${await lab.diagnosis()}\n`);
         throw error;
       }
     });
