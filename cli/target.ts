@@ -44,11 +44,12 @@ export function targetsOf({ stack }: Options, command: Command): Target[] {
   });
 }
 
-/** What was edited since the synthesis, as far as it stands beside cdktf.json. */
+/** What was edited since the synthesis: programs beside cdktf.json, and the inventory. */
 function ageOf({ file }: Synthesized, project = process.cwd()): string[] {
   const synthesized = statSync(file).mtimeMs;
-  const newer = readdirSync(project).find(
-    (name) => name.endsWith(".ts") && statSync(join(project, name)).mtimeMs > synthesized,
+  const read = [...readdirSync(project).filter((name) => name.endsWith(".ts")), join("ansible", "inventory.yml")];
+  const newer = read.find(
+    (name) => (statSync(join(project, name), { throwIfNoEntry: false })?.mtimeMs ?? 0) > synthesized,
   );
   return newer ? [`${newer} is newer than what was synthesized from it: run npm run synth`] : [];
 }

@@ -104,8 +104,13 @@ export class Watch {
   }
 
   private interrupt(): void {
+    this.clear();
     // Whoever presses it twice does not want to wait for the step to end.
-    if (this.interrupted) process.exit(130);
+    if (this.interrupted) {
+      this.write(`ended at once, while ${this.text}\n`);
+      process.exit(130);
+    }
+    this.write("ends when this step is done; Ctrl-C once more ends it at once\n");
     this.interrupted = true;
     this.wake?.();
   }

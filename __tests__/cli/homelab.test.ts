@@ -1,5 +1,6 @@
-import { homelab, run } from "../../cli/homelab";
+import { homelab } from "../../cli/homelab";
 import { job, project, stackFile, synthesized, task } from "./project";
+import { told as toldIn } from "./told";
 
 const { version } = require("../../package.json");
 
@@ -7,30 +8,7 @@ const lab = synthesized({
   homelab: stackFile([job("bitcoin", [task("bitcoind", "bitcoin/bitcoin:31.1", [2500, 4096])])], {}),
 });
 
-/** Runs a command line in a project; what it prints, and its exit code. */
-async function told(args: readonly string[], folder = lab, colors = false) {
-  const printed = { out: "", err: "" };
-  const program = homelab();
-  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
-    command.configureOutput({
-      getOutHasColors: () => colors,
-      writeOut: (text) => {
-        printed.out += text;
-      },
-      writeErr: (text) => {
-        printed.err += text;
-      },
-    });
-  }
-  const outdir = process.env.CDKTF_OUTDIR;
-  process.env.CDKTF_OUTDIR = `${folder}/cdktf.out`;
-  try {
-    return { code: await run(args, program), ...printed };
-  } finally {
-    if (outdir === undefined) delete process.env.CDKTF_OUTDIR;
-    else process.env.CDKTF_OUTDIR = outdir;
-  }
-}
+const told = (args: readonly string[], folder = lab, colors = false) => toldIn(args, folder, colors);
 
 describe("homelab", () => {
   test("prints the overview and ends with 0", async () => {
