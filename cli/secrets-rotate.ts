@@ -6,6 +6,7 @@ import { NomadError } from "../nomad/nomad-error";
 import { readVariable, replaceItem, type VariableRef, variableCapability } from "../nomad/variable";
 import { healthOf } from "./health";
 import { belongsTo, rpcauth } from "./rpcauth";
+import { warnOfPlainHttp } from "./secrets-input";
 import { type Need, needsOf } from "./secrets-needs";
 import { hashesOf, passwordOf } from "./secrets-state";
 import { liveAllocations, type Service, servicesOf } from "./services";
@@ -56,6 +57,7 @@ async function rotate(user: string, options: RotateOptions, command: Command): P
   );
   const current = plain.items[password.key] ?? "";
   const begun = belongsTo(hashes.items[next] ?? "", current);
+  warnOfPlainHttp(client, command);
   const names = begun ? consumer.name : `${node.name}, then ${consumer.name}`;
   await consent(`change the password of ${user}, and restart ${names}?`, options);
 

@@ -3,7 +3,7 @@ import type { NomadClient } from "../nomad/client";
 import { readVariable, replaceItem } from "../nomad/variable";
 import { confirm } from "./prompt";
 import { type Filled, fill } from "./secrets-fill";
-import { ask, readGiven, readValue, unread, whyUnasked } from "./secrets-input";
+import { ask, readGiven, readValue, unread, warnOfPlainHttp, whyUnasked } from "./secrets-input";
 import { heldSecrets } from "./secrets-jobs";
 import { type Need, needsOf } from "./secrets-needs";
 import { registerRotate } from "./secrets-rotate";
@@ -230,15 +230,4 @@ function conclude(reports: readonly SecretsReport[], { json }: Options, command:
   if (!reports.every(({ complete }) => complete)) {
     throw new CommanderError(2, "homelab.secretsMissing", "secrets are missing");
   }
-}
-
-function warnOfPlainHttp({ address }: NomadClient, command: Command): void {
-  const { host, hostname, protocol } = new URL(address);
-  if (protocol === "http:" && !/^(localhost$|127\.|\[::1\])/.test(hostname)) {
-    warn(command, `${host} is asked over http://, so the secrets cross the network unencrypted`);
-  }
-}
-
-function warn(command: Command, text: string): void {
-  command.configureOutput().writeErr?.(`warning: ${text}\n`);
 }
