@@ -231,7 +231,7 @@ describe("dangers of the stack and its resources", () => {
     ).toEqual(["job-replaced nomad_job.bitcoin", "memory-lowered nomad_job.node"]);
   });
 
-  test("a renamed construct of a volume is told when its source changes with it", () => {
+  test("a renamed construct of a volume is told, and more when its source changes with it", () => {
     const rename = (share: string) =>
       foundIn("no-op", (plan) => {
         const old = resource(plan, "nomad_csi_volume_registration.electrs-data");
@@ -243,8 +243,18 @@ describe("dangers of the stack and its resources", () => {
         });
         old.change = { ...old.change, actions: ["delete"], after: null };
       });
-    expect(rename("/mnt/homelab-general/electrs-data")).toEqual([]);
-    expect(rename("/mnt/other")).toEqual(["volume-parameters nomad_csi_volume_registration.index"]);
+    const leaves = "leaves-terraform nomad_csi_volume_registration.electrs-data";
+    expect(rename("/mnt/homelab-general/electrs-data")).toEqual([leaves]);
+    expect(rename("/mnt/other")).toEqual([leaves, "volume-parameters nomad_csi_volume_registration.index"]);
+  });
+
+  test("a job that is replaced because of its ID, and that Nomad keeps, runs beside the new one", () => {
+    const text = changed("job-rename", (plan) => {
+      resource(plan, "nomad_job.bitcoin").change.actions = ["delete", "create"];
+    });
+    const [finding] = reviewPlan(readPlan(text)).findings;
+    expect(finding).toMatchObject({ finding: "job-id-changed", exit: 2 });
+    expect(finding?.problem).toBe("becomes bitcoin-core, which leaves the old one running beside a new one");
   });
 
   test("what is only forgotten by Terraform is never lost", () => {

@@ -1,6 +1,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { LIMIT, markdown } from "../../review/markdown";
+import type { FindingName } from "../../review/findings";
+import type { Review } from "../../review/review";
 import { findingsOf, reviewOf } from "./plans";
 
 /** Every plan with its exit code, what it finds, and which services restart. */
@@ -16,7 +18,7 @@ const PLANS: Readonly<
   "memory-cut": [2, ["memory-lowered nomad_job.bitcoin"], ["bitcoin"]],
   "volume-parameters": [2, ["volume-parameters nomad_csi_volume_registration.bitcoin-data"], []],
   "job-rename": [2, ["job-id-changed nomad_job.bitcoin", "second-writer nomad_job.bitcoin"], ["electrs"]],
-  "construct-rename": [0, [], []],
+  "construct-rename": [2, ["leaves-terraform nomad_job.bitcoin"], []],
   namespace: [
     3,
     [
@@ -109,6 +111,8 @@ const PLANS: Readonly<
 /** The jobs' own JSON would be most of the text, and says nothing of the review. */
 const withoutJson = (text: string) => text.replaceAll(/```json\n.*?\n```/gs, "```json\n…\n```");
 
+const problemOf = ({ findings }: Review, name: FindingName) => findings.find(({ finding }) => finding === name)?.problem;
+
 describe("the review of a real plan", () => {
   test("is tested for every plan that is there", () => {
     const files = readdirSync(join(__dirname, "../fixtures/plans")).filter((name) => name.endsWith(".json.gz"));
@@ -142,19 +146,28 @@ describe("the review of a real plan", () => {
   });
 
   test("says that a renamed job runs on beside the new one", () => {
-    expect(markdown(reviewOf("job-rename"))).toContain(
-      "job bitcoin becomes bitcoin-core: the old one runs on beside the new one",
+    const review = reviewOf("job-rename");
+    expect(problemOf(review, "job-id-changed")).toBe(
+      "becomes bitcoin-core, which leaves the old one running beside a new one",
     );
+    expect(markdown(review)).toContain("which leaves the old one running beside a new one");
   });
 
   test("says that a tainted job must be untainted first", () => {
     expect(markdown(reviewOf("tainted"))).toContain("untaint first, or Terraform will stop and recreate it");
   });
 
-  test("says that what leaves Terraform goes on existing", () => {
-    expect(markdown(reviewOf("leaves-terraform"))).toContain(
-      "leaves Terraform, and goes on existing in Nomad as it is",
-    );
+  test.each([
+    ["leaves-terraform", "leaves Terraform, goes on existing"],
+    [
+      "construct-rename",
+      "leaves Terraform, goes on existing: the same one enters Terraform again as nomad_job.node",
+    ],
+  ])("says of %s that what leaves Terraform goes on existing", (name, problem) => {
+    const review = reviewOf(name);
+    expect(review.exit).toBe(2);
+    expect(review.findings.find(({ resource }) => resource.startsWith("nomad_job."))?.problem).toBe(problem);
+    expect(markdown(review)).toContain("leaves Terraform, goes on existing");
   });
 
   test("shows of an image the part that differs", () => {
