@@ -34,7 +34,10 @@ const workflows = Object.fromEntries(
 const jobsOf = (file: string) => Object.values(workflows[file]?.jobs ?? {});
 
 describe("every workflow", () => {
-  const texts = readdirSync(".github/workflows").map((file) => [file, readFileSync(`.github/workflows/${file}`, "utf8")]);
+  const texts = readdirSync(".github/workflows").map((file) => [
+    file,
+    readFileSync(`.github/workflows/${file}`, "utf8"),
+  ]);
   const used = texts.flatMap(([file, text = ""]) =>
     [...text.matchAll(/^\s*(?:- )?uses:\s*(.*)$/gm)].map(([, what = ""]) => [file, what] as const),
   );

@@ -1,6 +1,6 @@
-import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { homelab, run } from "../../cli/homelab";
 import { fixture } from "../review/plans";
 import { describeWith } from "../tools";
@@ -142,4 +142,39 @@ describeWith(["terraform", "provider"], "homelab review with real Terraform and 
     expect(out).toMatch(/^state of homelab: Terraform /);
     expect(out).toContain("nomad_job.bitcoin is in the code and not in the state");
   }, 60_000);
+});
+
+/** This project in a folder of its own, whose `main.ts` is edited; what `npm run review` says there. */
+function reviewed(edit: (main: string) => string) {
+  const root = resolve(__dirname, "../..");
+  const folder = project({});
+  const left = /^(?:\.git|__tests__|cdktf\.out|dist|node_modules|.*\.tfstate.*)$/;
+  cpSync(root, folder, { recursive: true, filter: (file) => !left.test(basename(file)) });
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  const main = readFileSync(join(root, "main.ts"), "utf8");
+  writeFileSync(join(folder, "main.ts"), edit(main));
+  const { status, stdout, stderr } = spawnSync("npm", ["run", "--silent", "review"], { cwd: folder, encoding: "utf8" });
+  return { status, out: stdout, err: stderr };
+}
+
+describe("npm run review", () => {
+  test.each([
+    ["does not compile", "metaVersion: 1", 'metaVersion: "one"', /main\.ts.*error TS\d+/],
+    ["breaks a rule", "bitcoin:31.1", "bitcoin:latest", /rule pinned-image/],
+  ])(
+    "of a program that %s ends with 1, never with the code of a finding",
+    (_, from, to, says) => {
+      const { status, out, err } = reviewed((main) => main.replace(from, to));
+      expect([status, out + err]).toEqual([1, expect.stringMatching(says)]);
+    },
+    120_000,
+  );
+});
+
+describeWith(["terraform", "provider"], "npm run review with Terraform and the provider", () => {
+  test("of the homelab as it is says what is new, without any state or cluster", () => {
+    const { status, out } = reviewed((main) => main);
+    expect([status, out.split("\n").slice(0, 1)]).toEqual([0, ["safe: restarts nothing"]]);
+    expect(out).toContain("bitcoin is new and starts: Bitcoin Core 31.1, 4 GiB of memory");
+  }, 120_000);
 });

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { LIMIT, markdown } from "../../review/markdown";
 import type { FindingName } from "../../review/findings";
+import { LIMIT, markdown } from "../../review/markdown";
 import type { Review } from "../../review/review";
 import { findingsOf, reviewOf } from "./plans";
 
@@ -111,7 +111,8 @@ const PLANS: Readonly<
 /** The jobs' own JSON would be most of the text, and says nothing of the review. */
 const withoutJson = (text: string) => text.replaceAll(/```json\n.*?\n```/gs, "```json\n…\n```");
 
-const problemOf = ({ findings }: Review, name: FindingName) => findings.find(({ finding }) => finding === name)?.problem;
+const problemOf = ({ findings }: Review, name: FindingName) =>
+  findings.find(({ finding }) => finding === name)?.problem;
 
 describe("the review of a real plan", () => {
   test("is tested for every plan that is there", () => {
@@ -159,10 +160,7 @@ describe("the review of a real plan", () => {
 
   test.each([
     ["leaves-terraform", "leaves Terraform, goes on existing"],
-    [
-      "construct-rename",
-      "leaves Terraform, goes on existing: the same one enters Terraform again as nomad_job.node",
-    ],
+    ["construct-rename", "leaves Terraform, goes on existing: the same one enters Terraform again as nomad_job.node"],
   ])("says of %s that what leaves Terraform goes on existing", (name, problem) => {
     const review = reviewOf(name);
     expect(review.exit).toBe(2);
