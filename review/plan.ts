@@ -4,6 +4,11 @@ export const UNKNOWN = "(known after apply)";
 /** Stands for a value that Terraform marks as sensitive. */
 export const SENSITIVE = "(sensitive)";
 
+/** A text that is known; of what is masked, unknown or no text nothing can be said. */
+export function known(value: unknown): string | undefined {
+  return typeof value === "string" && value !== SENSITIVE && value !== UNKNOWN ? value : undefined;
+}
+
 export type Values = Readonly<Record<string, unknown>>;
 
 /** What becomes of one resource. Nothing in it is sensitive any more. */
@@ -31,6 +36,8 @@ export interface Plan {
   /** Terraform could not finish it. */
   readonly failed: boolean;
   readonly changes: readonly Change[];
+  /** What differs, before the plan, from what the state had: somebody changed it past Terraform. */
+  readonly drift: readonly Change[];
   /** The output `homelab` before and after. */
   readonly homelab: { readonly before?: unknown; readonly after?: unknown };
   /** The state that the plan starts from. */
@@ -76,10 +83,8 @@ export function readPlan(text: string): Plan {
   return {
     terraformVersion: plan.terraform_version ?? "unknown",
     failed: plan.errored === true,
-    changes: (plan.resource_changes ?? [])
-      .filter(({ mode }) => mode !== "data")
-      .map(changeOf)
-      .sort(byAddress),
+    changes: changesOf(plan.resource_changes),
+    drift: changesOf(plan.resource_drift),
     homelab: {
       before: mask(output?.before, output?.before_sensitive),
       after: mask(output?.after, output?.after_sensitive),
@@ -107,6 +112,7 @@ interface RawPlan {
   readonly errored?: boolean;
   readonly planned_values?: unknown;
   readonly resource_changes?: readonly RawChange[];
+  readonly resource_drift?: readonly RawChange[];
   readonly output_changes?: Readonly<Record<string, RawChange["change"]>>;
   readonly prior_state?: RawState;
 }
@@ -169,6 +175,13 @@ function parse(text: string, what: string): object {
     throw new Error(`the ${what} has format_version ${version}, and this program reads 1.x; update it`);
   }
   return value;
+}
+
+function changesOf(changes: readonly RawChange[] = []): Change[] {
+  return changes
+    .filter(({ mode }) => mode !== "data")
+    .map(changeOf)
+    .sort(byAddress);
 }
 
 function changeOf({ address, type, provider_name, deposed, action_reason, change }: RawChange): Change {

@@ -1,5 +1,6 @@
 import type { Holds } from "../../rules/homelab";
 import { type Context, isRemoved, type JobChange, jobName } from "../context";
+import { text } from "../diff";
 import type { Finding } from "../findings";
 import type { Change } from "../plan";
 import { VOLUME_TYPES } from "../stack";
@@ -101,7 +102,7 @@ function volumeRemovals(change: Change, { before, after }: Context): Finding[] {
 
 function namespaceRemovals(change: Change): Finding[] {
   if (!isRemoved(change) || change.action === "forget") return [];
-  const name = String(change.before?.name);
+  const name = text("", change.before?.name) ?? "without a name";
   const problem = change.action === "replace" ? `is deleted and made anew${why(change)}` : "is deleted";
   const remedy = "Nomad refuses while jobs or volumes are in it; keep it in the code";
   return [{ finding: "namespace-destroyed", resource: change.address, subject: `namespace ${name}`, problem, remedy }];

@@ -30,7 +30,9 @@ function unreadable({ jobs }: Context): Finding[] {
     const why =
       after?.read.unreadable ?? (after && was ? `cannot be compared, because until now it ${was}` : undefined);
     if (!why || change.action === "none" || change.action === "delete") return [];
-    return [{ finding: "spec-unreadable", resource: change.address, subject: `job ${jobName(one)}`, problem: why }];
+    const remedy = after?.read.remedy;
+    const at = { finding: "spec-unreadable", resource: change.address, subject: `job ${jobName(one)}` } as const;
+    return [{ ...at, problem: why, ...(remedy && { remedy }) }];
   });
 }
 
