@@ -111,7 +111,9 @@ export interface ReviewOptions {
 /** Judges a plan. Pure: the same plan gives the same review. */
 export function reviewPlan(plan: Plan, { allowances = [], live, more = [] }: ReviewOptions = {}): Review {
   const context = contextOf(plan);
-  const findings = [...DANGERS.flatMap((danger) => danger(context)), ...more].sort(byWeight);
+  const all = [...DANGERS.flatMap((danger) => danger(context)), ...more].sort(byWeight);
+  // What stands in two templates alike is one thing to accept.
+  const findings = all.filter((one, at) => at === 0 || byWeight(one, all[at - 1] as Finding) !== 0);
   const { judged, unused } = judgeFindings(findings, allowances);
   const services = context.jobs
     .filter(({ change, movedTo }) => isTold(change) && !movedTo)
