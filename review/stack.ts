@@ -99,7 +99,7 @@ export function sideOf(
     described: output !== undefined,
     ...(own?.terraform && { terraform: own.terraform }),
     homelab: {
-      cluster: output?.cluster ?? NOMADS_OWN,
+      cluster: output?.cluster ?? NOT_TOLD,
       jobs: records,
       volumes: [...volumes.map(({ record }) => record), ...(output?.volumes ?? []).filter(({ managed }) => !managed)],
       secrets: output?.secrets ?? [],
@@ -120,11 +120,11 @@ function described(value: unknown): HomelabOutput | undefined {
   return [maxKillTimeout, drainDeadline].every((text) => /^(?:\d+[smh])+$/.test(text)) ? output : undefined;
 }
 
-/** What Nomad does where nobody says otherwise. */
-const NOMADS_OWN: ClusterFigures = {
+/** Where nobody tells how the cluster is set, nothing is held against a job for it. */
+const NOT_TOLD: ClusterFigures = {
   datacenter: "*",
   clients: [],
-  maxKillTimeout: "30s",
+  maxKillTimeout: "1h",
   drainDeadline: "1h",
   memoryOversubscription: true,
 };
@@ -152,7 +152,7 @@ function volumeOf(
   const [server, share] = ["server", "share"].map((key) =>
     known({ ...block(values.parameters), ...block(values.context) }[key]),
   );
-  const deletes = type === "nomad_csi_volume";
+  const deletes = type === "nomad_csi_volume" || type === "nomad_external_volume";
   return {
     address,
     ...(holds && { holds }),

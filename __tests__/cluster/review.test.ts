@@ -240,6 +240,21 @@ describeWith(["nomad", "provider", "docker"], "homelab review on a real Nomad", 
     await ask("job/meta/scale", "POST", { Count: 1, Target: { Group: "main" } });
   });
 
+  test("tells what was registered by hand without asking Nomad itself, since the plan has seen it", async () => {
+    const job = jobOf("priority", images);
+    job.Priority = 77;
+    await ask("jobs", "POST", { Job: job, Submission: { Source: JSON.stringify(job), Format: "json" } });
+    const { review: told } = await review();
+    expect(told.drift).toEqual([
+      {
+        address: "nomad_job.priority",
+        name: "job priority",
+        gone: false,
+        fields: [{ field: "Priority", old: "60", new: "77" }],
+      },
+    ]);
+  });
+
   test("says that there is no room", async () => {
     const big = jobOf("meta", images);
     Object.assign(big.TaskGroups[0]?.Tasks[0]?.Resources ?? {}, { MemoryMB: 900_000 });

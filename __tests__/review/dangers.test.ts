@@ -5,8 +5,11 @@ import { reviewPlan } from "../../review/review";
 import { hours, minutes } from "../rules/homelab";
 import { changed, findingsOf, fixture, type JobEdit, printed, type RawPlan, reviewOf, reviewOfChange } from "./plans";
 
+/** What is found, without the resource; of a broken rule which one. */
 const found = (edit: JobEdit, options?: Parameters<typeof reviewOfChange>[1]) =>
-  findingsOf(reviewOfChange(edit, options)).map((text) => text.split(" ")[0]);
+  reviewOfChange(edit, options).findings.map(({ finding, resource }) =>
+    finding === "rule-broken" ? `rule ${resource.split(":")[1]}` : finding,
+  );
 
 const resources =
   (values: Partial<Task["Resources"]>): JobEdit =>
@@ -37,24 +40,33 @@ const CHANGES: readonly [what: string, findings: readonly string[], edit: JobEdi
   ["no ceiling above memory", ["ceiling-lowered"], resources({ MemoryMaxMB: undefined })],
   ["an unlimited ceiling", [], resources({ MemoryMaxMB: -1 })],
   ["less CPU", ["cpu-lowered"], resources({ CPU: 100 })],
-  ["no CPU, so Nomad's default", ["cpu-lowered"], resources({ CPU: undefined })],
-  ["no kill timeout, so Nomad's default", ["kill-timeout-lowered"], task({ KillTimeout: undefined })],
+  ["no CPU, so Nomad's default", ["cpu-lowered", "rule resources"], resources({ CPU: undefined })],
+  [
+    "no kill timeout, so Nomad's default",
+    ["kill-timeout-lowered", "rule stop-chain"],
+    task({ KillTimeout: undefined }),
+  ],
   ["a longer kill timeout", [], task({ KillTimeout: minutes(20) })],
   ["no fence", ["fence-weakened"], group({ Disconnect: undefined })],
   ["a shorter fence", ["fence-weakened"], fence(hours(800))],
   ["a longer fence", [], fence(hours(2400))],
-  ["two instances", ["count-above-one"], group({ Count: 2 })],
-  ["two instances of a hub", ["second-writer-on-funds"], group({ Count: 2 }), "albyhub"],
+  ["two instances", ["count-above-one", "rule static-port"], group({ Count: 2 })],
+  [
+    "two instances of a hub",
+    ["second-writer-on-funds", "rule funds", "rule static-port"],
+    group({ Count: 2 }),
+    "albyhub",
+  ],
   ["a canary", ["second-writer"], (_, { Update }) => Object.assign(Update ?? {}, { Canary: 1 })],
   [
     "a hub on every machine",
-    ["second-writer-on-funds"],
+    ["second-writer-on-funds", "rule funds"],
     (_, __, job) => Object.assign(job, { Type: "system" }),
     "albyhub",
   ],
   [
     "a second task that writes",
-    ["second-writer"],
+    ["second-writer", "rule own-secret-path"],
     (task, group) =>
       group.Tasks.push({ ...task, Name: "other", Lifecycle: { Hook: "poststart", Sidecar: true } } as never),
   ],
@@ -82,10 +94,10 @@ const CHANGES: readonly [what: string, findings: readonly string[], edit: JobEdi
   ["privileges", ["privilege-gained"], config({ privileged: true })],
   ["a capability", ["privilege-gained"], config({ cap_add: ["net_admin"] })],
   ["a path of the machine", ["privilege-gained"], config({ volumes: ["/etc:/host"] })],
-  ["root", ["privilege-gained"], task({ User: "root" })],
+  ["root", ["privilege-gained", "rule non-root"], task({ User: "root" })],
   [
     "the host's network",
-    ["privilege-gained"],
+    ["privilege-gained", "rule bridge-networking"],
     (_, { Networks }) => Object.assign(Networks?.[0] ?? {}, { Mode: "host" }),
   ],
   [
@@ -167,7 +179,12 @@ describe("dangers in a stack that does not describe itself", () => {
       { finding: "second-writer-on-funds", resource: "nomad_job.second", reason: "for a test" },
     ] as const;
     const review = reviewPlan(plan, { allowances });
-    expect(findingsOf(review)).toEqual(["second-writer-on-funds nomad_job.second"]);
+    expect(findingsOf(review)).toEqual([
+      "second-writer-on-funds nomad_job.second",
+      "port-exposed nomad_job.second",
+      "rule-broken nomad_job.second:own-secret-path",
+      "rule-broken nomad_job.second:static-port",
+    ]);
     expect(review.exit).toBe(3);
     expect(review.unusedAllowances).toHaveLength(1);
   });

@@ -40,6 +40,19 @@ export function writers(context: Context): Finding[] {
     problem,
     remedy,
   });
+  // What describes itself was held to the rules when it was synthesized; funds have a rule of their own.
+  const unfenced = (claim: Claim): Finding[] => {
+    const what = `volume ${claim.writer.request.Source}`;
+    const gaps = after.described || claim.holds === "funds" ? [] : fenceGaps(claim.writer, what);
+    const { resource, subject } = at(claim);
+    return gaps.slice(0, 1).map(({ place, value, problem, remedy }) => ({
+      finding: "rule-broken",
+      resource: `${resource}:single-writer`,
+      subject,
+      problem: `breaks the rule single-writer: ${place} = ${value}: ${problem}`,
+      remedy,
+    }));
+  };
   const pairs = will.flatMap((one, index) => {
     const others = will
       .slice(index + 1)
@@ -63,7 +76,7 @@ export function writers(context: Context): Finding[] {
       const { writer } = claim;
       const [count, tasks] = [countOf(writer), tasksOf(writer)];
       const [counted, writing] = old ? [countOf(old.writer), tasksOf(old.writer)] : [1, 1];
-      const findings = old ? fence(old.writer, writer, at(claim)) : [];
+      const findings = old ? fence(old.writer, writer, at(claim)) : unfenced(claim);
       if (count > 1 && count > counted) {
         const problem = `would run ${count} instances of ${writer.group.Name}, and each writes volume ${writer.request.Source}`;
         const finding = claim.holds === "funds" ? "second-writer-on-funds" : "count-above-one";
@@ -95,14 +108,17 @@ function claimsOf(side: Side, more: readonly JobRecord[], earlier?: Side): Claim
   const homelab: Homelab = { ...side.homelab, jobs: [...side.homelab.jobs, ...more] };
   return writersOf(homelab).map((writer) => {
     const { request, job } = writer;
-    const entry = known.find(({ record }) => record.id === request.Source && record.namespace === job.Namespace);
+    const source = request.Source ?? "";
+    // Of a request for each allocation every instance has its own, `data[0]`, `data[1]`.
+    const isOf = (id: string) => id === source || (request.PerAlloc === true && id.startsWith(`${source}[`));
+    const entry = known.find(({ record }) => isOf(record.id) && record.namespace === job.Namespace);
     const record = entry?.record ?? writer.volumes[0];
-    const source = record?.source;
+    const folder = record?.source;
     const holds = entry ? entry.holds : record?.holds;
     const mode = record?.accessMode ?? request.AccessMode;
     return {
       writer,
-      storage: source ? `${source.server}:${source.share.replace(/\/+$/, "")}` : `${job.Namespace}/${request.Source}`,
+      storage: folder ? `${folder.server}:${folder.share.replace(/\/+$/, "")}` : `${job.Namespace}/${source}`,
       holds,
       // What is known to be one program's database has one writer, whatever its volume allows.
       shared: mode === MANY_WRITERS && holds === undefined,
@@ -114,7 +130,8 @@ function same(a: Writer, b: Writer): boolean {
   return keyOf(a.job) === keyOf(b.job) && a.group.Name === b.group.Name;
 }
 
-function countOf({ group }: Writer): number {
+function countOf({ group, request }: Writer): number {
+  if (request.PerAlloc) return 1;
   return Math.max(group.Count ?? group.Scaling?.Min ?? 1, group.Scaling?.Max ?? 0);
 }
 
