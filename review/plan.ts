@@ -1,3 +1,5 @@
+import { MODULE, oddity, PLAN } from "./shape";
+
 /** Stands for a value that Terraform knows only after the apply. */
 export const UNKNOWN = "(known after apply)";
 
@@ -79,6 +81,8 @@ export function readPlan(text: string): Plan {
       "this is no plan but a state; write one with terraform plan -out=FILE, or review the state with --state",
     );
   }
+  const odd = oddity(plan, PLAN, "odd");
+  if (odd) throw new Error(`this is no plan as Terraform writes it: ${odd}; write it with terraform show -json`);
   const output = plan.output_changes?.homelab;
   return {
     terraformVersion: plan.terraform_version ?? "unknown",
@@ -252,8 +256,10 @@ function stateOf({ terraform_version, values }: RawState): State {
   };
 }
 
-function resourcesOf(module: RawModule | undefined): StateResource[] {
-  const own = (module?.resources ?? [])
+function resourcesOf(module: RawModule = {}): StateResource[] {
+  const odd = oddity(module, MODULE, "odd");
+  if (odd) throw new Error(`this is no state as Terraform writes it: ${odd}; write it with terraform show -json`);
+  const own = (module.resources ?? [])
     .filter(({ mode }) => mode !== "data")
     .map(({ address, type, provider_name, values, sensitive_values, tainted, deposed_key }) => ({
       address,
@@ -266,7 +272,7 @@ function resourcesOf(module: RawModule | undefined): StateResource[] {
         .filter(([key, marks]) => JSON.stringify(mask(values?.[key], marks) ?? null).includes(SENSITIVE))
         .map(([key]) => key),
     }));
-  return [...own, ...(module?.child_modules ?? []).flatMap(resourcesOf)];
+  return [...own, ...(module.child_modules ?? []).flatMap((one) => resourcesOf(one))];
 }
 
 function byAddress(a: { readonly address: string }, b: { readonly address: string }): number {

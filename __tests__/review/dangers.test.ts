@@ -383,6 +383,16 @@ describe("bad input", () => {
     ["a plan that is cut off", fixture("no-op").slice(0, 5000), /the plan is not JSON, or cut off/],
     ["a JSON that is no plan", '{"version": 4}', /this is no plan: it lacks format_version/],
     ["null", "null", /this is no plan/],
+    [
+      "a plan that somebody else wrote",
+      '{"format_version": "1.2", "resource_changes": [{"address": "nomad_job.x"}]}',
+      /this is no plan as Terraform writes it: resource_changes\[0\]\.mode is not there/,
+    ],
+    [
+      "a plan of another form",
+      '{"format_version": "1.2", "resource_changes": [], "output_changes": {"homelab": 5}}',
+      /output_changes\.homelab is not an object/,
+    ],
     ["a state", fixture("state"), /this is no plan but a state/],
     [
       "a plan of a later format",

@@ -62,7 +62,12 @@ describe("the review of a real state", () => {
     expect(readState(fixture("create")).resources).toHaveLength(0);
   });
 
-  test.each(["", "{", '{"version": 4, "resources": []}'])("refuses %p", (text) => {
+  test.each([
+    "",
+    "{",
+    '{"version": 4, "resources": []}',
+    '{"format_version": "1.0", "values": {"root_module": {"resources": [{"address": 5}]}}}',
+  ])("refuses %p", (text) => {
     expect(() => readState(text)).toThrow(/terraform show -json/);
   });
 });
