@@ -59,6 +59,11 @@ function outdirOf(project: string, environment: NodeJS.ProcessEnv): string {
   return isAbsolute(outdir) ? outdir : join(project, outdir);
 }
 
+/** Whether anything was synthesized. */
+export function isSynthesized(project = process.cwd(), environment = process.env): boolean {
+  return existsSync(join(outdirOf(project, environment), "manifest.json"));
+}
+
 /** What a reader does with stacks and jobs that say little. */
 export interface Reading {
   /** A stack that has the Nomad provider counts although it holds no job. Default: false. */

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 /** Kept beside the stack's file, so that exactly what was reviewed can be applied. */
@@ -46,6 +46,18 @@ export async function showState(folder: string): Promise<string> {
   const { code, out, err } = await terraform(folder, "show", "-json");
   if (code !== 0) throw new Error(`terraform show failed: ${err}`);
   return out;
+}
+
+/** The versions of providers, by their addresses, as Terraform locked them when it was initialized. */
+export function lockedVersions(folder: string): ReadonlyMap<string, string> {
+  const file = join(folder, ".terraform.lock.hcl");
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+  return new Map(
+    [...text.matchAll(/^provider "([^"]+)" \{\n\s*version\s*=\s*"([^"]+)"/gm)].map(([, name = "", version = ""]) => [
+      name,
+      version,
+    ]),
+  );
 }
 
 interface Ran {
