@@ -67,7 +67,8 @@ interface Ran {
 }
 
 function terraform(folder: string, command: string, ...args: string[]): Promise<Ran> {
-  const env = { ...process.env, CHECKPOINT_DISABLE: "1", TF_IN_AUTOMATION: "1" };
+  // Each run ends within a second: it has better to do than to collect its garbage often.
+  const env = { GOGC: "400", ...process.env, CHECKPOINT_DISABLE: "1", TF_IN_AUTOMATION: "1" };
   const flags = command === "show" ? [] : ["-no-color"];
   return new Promise((done, fail) => {
     const child = spawn("terraform", [`-chdir=${folder}`, command, ...flags, ...args], {
