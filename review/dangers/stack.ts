@@ -26,7 +26,8 @@ function unfinished({ plan }: Context): Finding[] {
 function unreadable({ jobs }: Context): Finding[] {
   return jobs.flatMap((one): Finding[] => {
     const { change, before, after } = one;
-    const was = before?.read.unreadable;
+    // What was applied once did not fail.
+    const was = before?.read.unreadable?.replace(", so the apply will fail", "");
     const why =
       after?.read.unreadable ?? (after && was ? `cannot be compared, because until now it ${was}` : undefined);
     if (!why || change.action === "none" || change.action === "delete") return [];
