@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Command, CommanderError, Option } from "commander";
 import { type Allowance, readAllowance, readTrailers } from "../review/allow";
+import { contextOf } from "../review/context";
 import { LIMIT, markdown } from "../review/markdown";
 import { readPlan, readState, type State } from "../review/plan";
 import { type Review, reviewPlan } from "../review/review";
@@ -86,7 +87,8 @@ async function run(options: Options, command: Command): Promise<void> {
   for (const { stack, json, target, failure } of await plansOf(options)) {
     if (failure) writeErr?.(`${failure}\n`);
     const plan = readPlan(json);
-    const live = options.nomad ? await liveOf(target ?? nothingSynthesized(), plan) : undefined;
+    // Of a plan from elsewhere NOMAD_ADDR names the cluster.
+    const live = options.nomad ? await liveOf(target ?? { stack, homelab: contextOf(plan).after.homelab }, plan) : {};
     reviews.push({ stack, review: reviewPlan(plan, { allowances, ...live }) });
   }
   writeOut?.(print(reviews, options, style));
@@ -113,7 +115,7 @@ async function plansOf({ plan, stack, nomad }: Options): Promise<StackPlan[]> {
     return made;
   }
   const json = read(plan);
-  if (!nomad) return [{ stack: stack ?? "homelab", json }];
+  if (!nomad || !isSynthesized()) return [{ stack: stack ?? "homelab", json }];
   const [target] = stacks(stack);
   return [{ stack: stack ?? "homelab", json, ...(target && { target }) }];
 }
@@ -124,10 +126,6 @@ function stacks(name: string | undefined): readonly Synthesized[] {
   const chosen = all.filter(({ stack }) => name === undefined || stack === name);
   if (chosen.length > 0) return chosen;
   throw new Error(`there is no stack ${name}; stacks with Nomad: ${all.map(({ stack }) => stack).join(", ")}`);
-}
-
-function nothingSynthesized(): never {
-  throw new Error("--nomad needs to know where Nomad is: run npm run synth first");
 }
 
 function read(file: string): string {

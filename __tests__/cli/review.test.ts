@@ -33,6 +33,8 @@ async function told(args: readonly string[], folder: string) {
 describe("homelab review --plan", () => {
   let folder: string;
   beforeAll(() => {
+    // No cluster is asked here.
+    delete process.env.NOMAD_ADDR;
     folder = project({});
     for (const name of ["no-op", "memory-cut", "volume-deregistered", "state"]) {
       writeFileSync(join(folder, `${name}.json`), fixture(name));
@@ -96,7 +98,7 @@ describe("homelab review --plan", () => {
     [["--plan", "no-op.json", "--allow", "nonsense:x=y"], /there is no finding nonsense/],
     [["--plan", "no-op.json", "--format", "html"], /Allowed choices are markdown, json, text/],
     [["--plan", "no-op.json", "--nonsense"], /unknown option '--nonsense'/],
-    [["--plan", "no-op.json", "--nomad"], /run npm run synth first/],
+    [["--plan", "no-op.json", "--nomad"], /stack homelab names no address of Nomad: set NOMAD_ADDR/],
   ])("%p ends with 1, never with the code of a finding", async (args, message) => {
     const { code, out, err } = await told(["review", ...args], folder);
     expect(code).toBe(1);

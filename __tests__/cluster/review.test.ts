@@ -4,6 +4,7 @@ import type { Job, Task, TaskGroup } from "../../.gen/nomad/job";
 import { Duration } from "../../nomad/duration";
 import type { PinnedImage } from "../../nomad/image";
 import type { Review } from "../../review/review";
+import { project } from "../cli/project";
 import { describeWith } from "../tools";
 import { Agents } from "./agents";
 import { attempt, command, until } from "./command";
@@ -273,6 +274,13 @@ describeWith(["nomad", "provider", "docker"], "homelab review on a real Nomad", 
     const stdin = command("terraform", [`-chdir=${stack()}`, "show", "-json", "review.tfplan"]);
     const piped = await homelab(folder, ["review", "--plan", "-", "--nomad", "--format", "json"], { token: "", stdin });
     expect([piped.code, JSON.parse(piped.out).stacks[0].findings]).toEqual([2, told.findings]);
+    // And where nothing was synthesized: then NOMAD_ADDR says which cluster is asked.
+    const elsewhere = await homelab(project({}), ["review", "--plan", "-", "--nomad", "--format", "json"], {
+      token: "",
+      stdin,
+      environment: { NOMAD_ADDR: address },
+    });
+    expect([elsewhere.code, JSON.parse(elsewhere.out).stacks[0].findings]).toEqual([2, told.findings]);
   });
 });
 

@@ -101,8 +101,9 @@ function volumeRemovals(change: Change, { before, after }: Context): Finding[] {
 }
 
 function namespaceRemovals(change: Change): Finding[] {
-  if (!isRemoved(change) || change.action === "forget") return [];
+  if (!isRemoved(change)) return [];
   const name = text("", change.before?.name) ?? "without a name";
+  if (change.action === "forget") return [leaving(change, `namespace ${name}`)];
   const problem = change.action === "replace" ? `is deleted and made anew${why(change)}` : "is deleted";
   const remedy = "Nomad refuses while jobs or volumes are in it; keep it in the code";
   return [{ finding: "namespace-destroyed", resource: change.address, subject: `namespace ${name}`, problem, remedy }];
