@@ -197,11 +197,12 @@ async function stateReports({ state, stack }: Options): Promise<StateReport[]> {
 
 function report(
   stack: string,
-  { terraformVersion, resources }: State,
+  state: State,
   config?: Parameters<typeof codeOf>[0],
   versions: ReadonlyMap<string, string> = new Map(),
 ): StateReport {
-  const notes = reviewState({ terraformVersion, resources }, config && codeOf(config));
+  const { terraformVersion, resources } = state;
+  const notes = reviewState(state, config && codeOf(config));
   const providers = [...new Set(resources.map(({ provider }) => provider))].sort();
   return {
     stack,

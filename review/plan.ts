@@ -54,6 +54,8 @@ export interface StateResource {
   readonly tainted: boolean;
   /** The key of an object that waits for its destruction. */
   readonly deposed?: string;
+  /** What Terraform only reads, and keeps all the same. */
+  readonly isData: boolean;
   readonly values: Values;
   /** Attributes that Terraform marks as sensitive and that have a value. */
   readonly sensitive: readonly string[];
@@ -62,7 +64,8 @@ export interface StateResource {
 export interface State {
   readonly terraformVersion: string;
   readonly resources: readonly StateResource[];
-  readonly homelab?: unknown;
+  /** Masked where Terraform marks them. */
+  readonly outputs: readonly { readonly name: string; readonly value: unknown }[];
 }
 
 /** The major version of Terraform's formats that is read here. */
@@ -248,22 +251,23 @@ function hidesChange(before: unknown, after: unknown, marksBefore: unknown, mark
 }
 
 function stateOf({ terraform_version, values }: RawState): State {
-  const homelab = values?.outputs?.homelab;
   return {
     terraformVersion: terraform_version ?? "unknown",
     resources: resourcesOf(values?.root_module).sort(byAddress),
-    ...(homelab && !homelab.sensitive && { homelab: homelab.value }),
+    outputs: Object.entries(values?.outputs ?? {})
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, output]) => ({ name, value: mask(output?.value, output?.sensitive) })),
   };
 }
 
 function resourcesOf(module: RawModule = {}): StateResource[] {
   const odd = oddity(module, MODULE, "odd");
   if (odd) throw new Error(`this is no state as Terraform writes it: ${odd}; write it with terraform show -json`);
-  const own = (module.resources ?? [])
-    .filter(({ mode }) => mode !== "data")
-    .map(({ address, type, provider_name, values, sensitive_values, tainted, deposed_key }) => ({
+  const own = (module.resources ?? []).map(
+    ({ address, mode, type, provider_name, values, sensitive_values, tainted, deposed_key }) => ({
       address,
       type,
+      isData: mode === "data",
       provider: provider_name,
       tainted: tainted === true,
       ...(deposed_key && { deposed: deposed_key }),
@@ -271,7 +275,8 @@ function resourcesOf(module: RawModule = {}): StateResource[] {
       sensitive: Object.entries((sensitive_values ?? {}) as Values)
         .filter(([key, marks]) => JSON.stringify(mask(values?.[key], marks) ?? null).includes(SENSITIVE))
         .map(([key]) => key),
-    }));
+    }),
+  );
   return [...own, ...(module.child_modules ?? []).flatMap((one) => resourcesOf(one))];
 }
 

@@ -80,6 +80,7 @@ const CHANGES: readonly [what: string, findings: readonly string[], edit: JobEdi
   ["an image of another processor", ["image-known-bad"], image("bitcoin/bitcoin:31.1-alpine")],
   ["latest", ["image-unpinned"], image("bitcoin/bitcoin:latest")],
   ["a tag that is no version", ["image-unreadable"], image("bitcoin/bitcoin:build7")],
+  ["a tag of more digits than any version", ["image-unreadable"], image(`bitcoin/bitcoin:${"9".repeat(30)}`)],
   ["the same version of a mirror", [], image("mirror.lan:5000/bitcoin/bitcoin:31.1")],
   ["an older version of a mirror", ["image-downgrade"], image("mirror.lan:5000/bitcoin/bitcoin:31.0")],
   ["a patch of the hub", [], image("ghcr.io/getalby/hub:v1.24.1"), "albyhub"],
