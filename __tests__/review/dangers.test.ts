@@ -109,6 +109,24 @@ const CHANGES: readonly [what: string, findings: readonly string[], edit: JobEdi
   ["a port less", [], (_, { Networks }) => Networks?.[0]?.ReservedPorts?.pop()],
   ["a secret", ["secret-in-job"], task({ Env: { API_TOKEN: "f00dfacecafe" } })],
   ["a priority", [], priority],
+  [
+    "another name of a task that gets less, of an older version",
+    ["one-way-downgrade", "memory-lowered", "rule own-secret-path"],
+    (task) => {
+      Object.assign(task, { Name: "indexer" });
+      Object.assign(task.Config, { image: "getumbrel/electrs:v0.10.10" });
+      Object.assign(task.Resources ?? {}, { MemoryMB: 1024 });
+    },
+    "electrs",
+  ],
+  [
+    "another name of a group of an older version",
+    ["image-downgrade", "rule own-secret-path"],
+    ({ Config }, group) => {
+      group.Name = "node";
+      Config.image = "bitcoin/bitcoin:31.0";
+    },
+  ],
 ];
 
 describe("dangers in a stack that does not describe itself", () => {
@@ -188,6 +206,27 @@ describe("dangers in a stack that does not describe itself", () => {
     ]);
     expect(review.exit).toBe(3);
     expect(review.unusedAllowances).toHaveLength(1);
+  });
+});
+
+describe("data that changes hands", () => {
+  test("is told when the job that comes for it runs an older version than the one that goes", () => {
+    const text = changed("no-op", (plan) => {
+      delete plan.output_changes;
+      const old = plan.resource_changes.find(({ address }) => address === "nomad_job.electrs");
+      if (!old) throw new Error("no electrs");
+      const jobspec = String(old.change.after?.jobspec)
+        .replace('"ID": "electrs"', '"ID": "index"')
+        .replace(/getumbrel\/electrs:[^"]*/, "getumbrel/electrs:v0.10.10");
+      const after = { ...old.change.after, jobspec };
+      const change = { ...old.change, actions: ["create"], before: null, after };
+      plan.resource_changes.push({ ...old, address: "nomad_job.index", change });
+      const before = { ...old.change.before, deregister_on_destroy: true };
+      old.change = { ...old.change, actions: ["delete"], before, after: null };
+    });
+    const review = reviewPlan(readPlan(text));
+    expect(findingsOf(review)).toContain("one-way-downgrade nomad_job.index");
+    expect(review.exit).toBe(3);
   });
 });
 
