@@ -21,8 +21,9 @@ export interface Unreadable {
 export function readJob({ jobspec, json }: Values): ReadJob {
   if (jobspec === SENSITIVE) return { unreadable: "is marked as sensitive, so nobody can see what changes" };
   if (jobspec === UNKNOWN) return { unreadable: "is known only after the apply, so nobody can see what changes" };
-  if (json !== true)
-    return { unreadable: "cannot be read: HCL; shown by name only. Write it as JSON, with json = true" };
+  if (json !== true) {
+    return { unreadable: "cannot be read: HCL; shown by name only", remedy: "write it as JSON, with json = true" };
+  }
   let parsed: { Job?: unknown } | null;
   try {
     // Go writes null for what is absent.

@@ -171,6 +171,12 @@ describe("the review of a real plan", () => {
     expect(markdown(review)).toContain("leaves Terraform, goes on existing");
   });
 
+  test("shows a job in HCL by its name, and says what would let it be read", () => {
+    const text = markdown(reviewOf("hcl"));
+    expect(text).toContain("job hcl cannot be read: HCL; shown by name only");
+    expect(text).toContain("write it as JSON, with json = true; or accept it by the commit trailer");
+  });
+
   test("shows of an image the part that differs", () => {
     expect(markdown(reviewOf("image-bump"))).toContain("| task bitcoind: image | `31.1` | `31.2` |");
   });

@@ -89,13 +89,16 @@ function volumeRemovals(change: Change, { before, after }: Context): Finding[] {
     : "is forgotten by Nomad; its data stays on the NAS";
   const problem = `${holding}${lost}${anew}`;
   const isPrecious = holds === "chain" || holds === "funds";
+  const remedy = volume.deletes
+    ? `keep it in the code, or take it out of the state alone: terraform state rm '${change.address}'`
+    : "keep it in the code, or set deregister_on_destroy = false and apply that first";
   return [
     {
       finding: isPrecious ? "data-lost" : "volume-destroyed",
       resource,
       subject,
       problem,
-      remedy: "keep it in the code, or set deregister_on_destroy = false and apply that first",
+      remedy,
     },
   ];
 }
