@@ -11,6 +11,8 @@ const MANY_WRITERS = "multi-node-multi-writer";
 /** A claim to write, with what it is a claim to. */
 interface Claim {
   readonly writer: Writer;
+  /** The group that claims, in the same words on both sides. */
+  readonly group: string;
   /** The folder on the NAS where it is known, since two volumes may be one folder; else the volume. */
   readonly storage: string;
   readonly holds: string | undefined;
@@ -27,7 +29,7 @@ export function writers(context: Context): Finding[] {
   const was = claimsOf(before, []);
   const will = claimsOf(after, left, before);
   const isLeft = ({ writer }: Claim) => left.some(({ job }) => job === writer.job);
-  const had = (claim: Claim) => was.find((one) => one.storage === claim.storage && same(one.writer, claim.writer));
+  const had = (claim: Claim) => was.find((one) => one.storage === claim.storage && one.group === claim.group);
   const at = ({ writer: { job } }: Claim) => ({
     resource:
       jobs.find(({ after: entry }) => entry?.read.job && keyOf(entry.read.job) === keyOf(job))?.change.address ??
@@ -54,9 +56,7 @@ export function writers(context: Context): Finding[] {
     }));
   };
   const pairs = will.flatMap((one, index) => {
-    const others = will
-      .slice(index + 1)
-      .filter((other) => other.storage === one.storage && !same(one.writer, other.writer));
+    const others = will.slice(index + 1).filter((other) => other.storage === one.storage && other.group !== one.group);
     return others.flatMap((other): Finding[] => {
       if (one.shared || other.shared || (had(one) && had(other))) return [];
       // The one that comes is told; what is left behind has no resource any more.
@@ -118,16 +118,13 @@ function claimsOf(side: Side, more: readonly JobRecord[], earlier?: Side): Claim
     const mode = record?.accessMode ?? request.AccessMode;
     return {
       writer,
+      group: `${keyOf(job)}/${writer.group.Name}`,
       storage: folder ? `${folder.server}:${folder.share.replace(/\/+$/, "")}` : `${job.Namespace}/${source}`,
       holds,
       // What is known to be one program's database has one writer, whatever its volume allows.
       shared: mode === MANY_WRITERS && holds === undefined,
     };
   });
-}
-
-function same(a: Writer, b: Writer): boolean {
-  return keyOf(a.job) === keyOf(b.job) && a.group.Name === b.group.Name;
 }
 
 function countOf({ group, request }: Writer): number {
