@@ -7,6 +7,7 @@ from ansible.module_utils.nomad_api import (
     NomadError,
     SYSTEM,
     failing_jobs,
+    is_wanted,
     label,
     registered_jobs,
     sick_plugins,
@@ -78,8 +79,7 @@ def allocations(nomad):
     found = []
     for one in nomad.get("allocations", namespace="*"):
         bad = one["ClientStatus"] in ("failed", "pending", "lost", "unknown")
-        replaced = one.get("NextAllocation") or one.get("JobType") in ("batch", "sysbatch")
-        if one["DesiredStatus"] == "run" and bad and not replaced:
+        if is_wanted(one) and bad and one.get("JobType") not in ("batch", "sysbatch"):
             remedy = (
                 f"`nomad alloc status -namespace {one['Namespace']} {one['ID'][:8]}` says why; mend or stop the job"
             )
