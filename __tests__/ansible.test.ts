@@ -171,6 +171,30 @@ describeWith(["ansible"], "the playbooks", () => {
     });
   });
 
+  describe("with machines that SSH does not reach", () => {
+    const off = ["pinode2", ...CLIENTS].map((host): [string, string] => [
+      `ansible_host: ${host}.local`,
+      "ansible_host: 127.0.0.1\n          ansible_port: 1",
+    ]);
+    const args = (playbook: string) => ["-i", join(project(...off), "ansible", "inventory.yml"), playbook];
+
+    test.each(PLAYBOOKS)("%s names them and stops", (playbook) => {
+      const { status, text } = run("ansible-playbook", args(playbook));
+      expect(text).toContain(
+        "pinode2, pinode1, pinode3, pinode4: not reachable. Switch the machine on, or leave it out",
+      );
+      expect(status).not.toBe(0);
+    });
+
+    test("a roll ends with the first that is lost, since it may be out of service", () => {
+      const { status, text } = run("ansible-playbook", args(resolve(__dirname, "fixtures/ansible/lost.yml")));
+      expect(text).toContain("pinode1: begun, and then the connection was lost.");
+      expect(text).toContain("pinode3 was not begun");
+      expect(text).not.toContain("pinode4 was not begun");
+      expect(status).not.toBe(0);
+    });
+  });
+
   describe("refuse, before any machine is reached,", () => {
     const synthesized = project();
 
@@ -202,8 +226,16 @@ describeWith(["ansible"], "the playbooks", () => {
         "nomad_bootstrap_expect of pinode2 is 1, there are 3 servers",
       ],
       ["a missing figure", [["    nomad_drain_deadline: 15m\n", ""]], "nomad_drain_deadline of pinode1 is not set"],
-      ["a missing variable", [["    nomad_region: global\n", ""]], "missing required arguments: nomad_region"],
-      ["a wrong type", [["    postgres_port: 5432", "    postgres_port: many"]], "postgres_port"],
+      [
+        "a missing variable",
+        [["    nomad_region: global\n", ""]],
+        "missing required arguments: nomad_region (of pinode2, pinode1, pinode3, pinode4) [variables]: correct it",
+      ],
+      [
+        "a wrong type",
+        [["    postgres_port: 5432", "    postgres_port: many"]],
+        "argument 'postgres_port' is of type str and we were unable to convert to int",
+      ],
       [
         "a duration without unit",
         [["nomad_drain_deadline: 15m", "nomad_drain_deadline: 900"]],

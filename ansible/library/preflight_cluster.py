@@ -109,10 +109,12 @@ def kill_timeouts(jobs, longest):
 
 
 def placement(nomad, names):
-    """With any one client drained, what it runs fits on the others."""
-    free, running = {}, {name: [] for name in names}
+    """With any one client drained, what it runs fits on the others that are in service."""
+    free, running, eligible = {}, {name: [] for name in names}, []
     for name in names:
         node = nomad.node(name)
+        if node["SchedulingEligibility"] == "eligible":
+            eligible.append(name)
         all_of, kept = node["NodeResources"], node.get("ReservedResources") or {}
         free[name] = [
             all_of["Cpu"]["CpuShares"] - (kept.get("Cpu") or {}).get("CpuShares", 0),
@@ -128,11 +130,11 @@ def placement(nomad, names):
                 running[name].append((*needs, label(one)))
     found = []
     for name in names:
-        others = [list(free[other]) for other in names if other != name]
+        others = [list(free[other]) for other in eligible if other != name]
         misfit = first_misfit(sorted(running[name], key=lambda one: (-one[1], -one[0])), others)
         if misfit:
             cpu, memory, what = misfit
-            text = f"with {name} drained, {what} ({cpu} MHz, {memory} MiB) fits on no other client"
+            text = f"with {name} drained, {what} ({cpu} MHz, {memory} MiB) fits on no other client in service"
             found.append(("placement", text, "stop or shrink something, or move allocations with `nomad alloc stop`"))
     return found
 
