@@ -5,7 +5,7 @@ import { PAUSE, type Pause, type PausedGroup, pauseOf, pauseText } from "../noma
 import { readVariable } from "../nomad/variable";
 import { type Service, servicesOf } from "./services";
 import { consent, killTimeout, untilHealthy, untilStopped } from "./steps";
-import { ENVIRONMENT, type Options, print, targetOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, print, targetOf, withOptions } from "./target";
 import type { Verb } from "./verb";
 import { Interrupted, Watch } from "./watch";
 
@@ -57,10 +57,12 @@ export const resume: Verb = {
 async function begin(options: PauseOptions, command: Command): Promise<void> {
   const target = targetOf(options, command);
   const { client } = target;
-  const { items, modifyIndex } = await readVariable(client, PAUSE);
   const services = servicesOf(target).filter(({ job, isPlugin }) => !isPlugin && (job.Type ?? "service") === "service");
-  const existing = pauseOf(items);
-  const counts = existing?.groups ?? (await countsOf(client, services));
+  const { existing, modifyIndex, counts } = await asking([target], command, async () => {
+    const { items, modifyIndex } = await readVariable(client, PAUSE);
+    const existing = pauseOf(items);
+    return { existing, modifyIndex, counts: existing?.groups ?? (await countsOf(client, services)) };
+  });
   const stopping = services.filter((service) => groupIn(counts, service)).reverse();
   const say = speaker(options, command);
   if (existing) say(`${pauseText(existing)}; goes on with it`);
@@ -89,7 +91,7 @@ async function begin(options: PauseOptions, command: Command): Promise<void> {
 async function end(options: Options, command: Command): Promise<void> {
   const target = targetOf(options, command);
   const { client } = target;
-  const { items, modifyIndex } = await readVariable(client, PAUSE);
+  const { items, modifyIndex } = await asking([target], command, () => readVariable(client, PAUSE));
   const existing = pauseOf(items);
   const say = speaker(options, command);
   const services = servicesOf(target);
