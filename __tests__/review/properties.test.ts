@@ -205,7 +205,7 @@ function contents(plan: RawPlan): (readonly string[])[] {
       return below(path).filter((one) => one.length > path.length);
     }),
   );
-  const outputs = below(["output_changes"]).filter((path) => path.length > 3);
+  const outputs = below(["output_changes"]).filter((path) => path.length > 3 && path[2] !== "actions");
   const states = below(["prior_state", "values", "root_module", "resources"]).filter(
     (path) => path[5] === "values" && path.length > 6,
   );
