@@ -15,8 +15,16 @@ test("first", async () => {
     console.log(JSON.stringify(await box.run("backup-check"), null, 1).replaceAll("\\n", "\n"));
     console.log(JSON.stringify(await box.run("backup-drill"), null, 1).replaceAll("\\n", "\n"));
     postgres.sql("create database scratch owner albyhub");
-    console.log(JSON.stringify(await box.run("backup-restore", { meta: { set: "albyhub", snapshot: "latest", database: "scratch" } }), null, 1).replaceAll("\\n", "\n"));
-    console.log(JSON.stringify(await box.run("backup-copy", { meta: { job: "albyhub" } }), null, 1).replaceAll("\\n", "\n"));
+    console.log(
+      JSON.stringify(
+        await box.run("backup-restore", { meta: { set: "albyhub", snapshot: "latest", database: "scratch" } }),
+        null,
+        1,
+      ).replaceAll("\\n", "\n"),
+    );
+    console.log(
+      JSON.stringify(await box.run("backup-copy", { meta: { job: "albyhub" } }), null, 1).replaceAll("\\n", "\n"),
+    );
     console.log(box.variables);
   } finally {
     box.stop();

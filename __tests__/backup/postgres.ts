@@ -38,7 +38,18 @@ export class Postgres {
     chmodSync(this.folder, 0o755);
     const secret = join(this.folder, "secret");
     writeFileSync(secret, this.password, { mode: 0o644 });
-    this.run("initdb", "-D", data, "-U", "postgres", "--auth=scram-sha-256", `--pwfile=${secret}`, "-E", "UTF8", "--no-sync");
+    this.run(
+      "initdb",
+      "-D",
+      data,
+      "-U",
+      "postgres",
+      "--auth=scram-sha-256",
+      `--pwfile=${secret}`,
+      "-E",
+      "UTF8",
+      "--no-sync",
+    );
     const options = `-k ${this.folder} -p ${this.port} -c listen_addresses=127.0.0.1 -c fsync=off`;
     this.run("pg_ctl", "-D", data, "-w", "-o", options, "-l", join(this.folder, "log"), "start");
     this.sql(`create role albyhub login password '${this.password}'`);

@@ -16,9 +16,8 @@ import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import type { Job, Task } from "../../.gen/nomad/job";
 import type { BackupProps } from "../../constructs";
-import { Backup, CsiVolume } from "../../constructs";
 import { testCluster } from "../cluster-fixture";
-import { buildHomelab } from "../homelab-fixture";
+import { addBackup, buildHomelab } from "../homelab-fixture";
 import { AS_NOBODY, NOBODY, type Postgres, postgresFolder } from "./postgres";
 
 export const RESTIC_PASSWORD = "restic-test_1";
@@ -68,22 +67,13 @@ export class Sandbox {
     private readonly api: Server,
     props: Partial<BackupProps>,
   ) {
-    const { stack, plugin, albyHub, bitcoin, electrs } = buildHomelab({
+    const homelab = buildHomelab({
       stack: {
         cluster: testCluster({ postgres: { address: "127.0.0.1", port: postgres.port } }),
         ...(props.terraformState && { state: "pg" }),
       },
     });
-    const volume = (volumeId: string) => new CsiVolume(stack, volumeId, { volumeId, holds: "backup", plugin });
-    this.jobs = new Backup(stack, "backup-jobs", {
-      image: "restic/restic:0.18.1",
-      postgresImage: "postgres:17.6",
-      metaVersion: 1,
-      volume: volume("backup"),
-      snapshots: volume("snapshots"),
-      sets: [bitcoin.backupSet, electrs.backupSet, albyHub.backupSet],
-      ...props,
-    }).jobs;
+    this.jobs = addBackup(homelab, props).backup.jobs;
     for (const folder of ["backup", "snapshots", "data/albyhub", "bin", "allocations"]) {
       mkdirSync(join(this.root, folder), { recursive: true });
     }
