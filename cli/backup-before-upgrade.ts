@@ -4,7 +4,7 @@ import { deploymentOf, isRunning, type JobRef } from "../nomad/live";
 import { scaleGroup, wantedCount } from "../nomad/scale";
 import { backupJob } from "./backup-jobs";
 import { resultsOf } from "./backup-results";
-import { follow, mainTask, type Outcome, outcomeText, refuseToRun } from "./backup-run";
+import { follow, type Kind, kindOf, type Outcome, outcomeText, refuseToRun } from "./backup-run";
 import { type Service, serviceNamed, servicesOf } from "./services";
 import { consent, killTimeout, untilStopped } from "./steps";
 import { type Options, print, type Target, targetOf, withOptions } from "./target";
@@ -76,8 +76,8 @@ async function beforeUpgrade(name: string, options: BeforeUpgradeOptions, comman
   });
   say(`${service.name} is stopped`);
   const runs: Outcome[] = [];
-  const run = async (what: string, main: string, begin: () => Promise<JobRef>): Promise<void> => {
-    const outcome = await follow(command, client, main, begin).catch((error: Error) => {
+  const run = async (what: string, kind: Kind, begin: () => Promise<JobRef>): Promise<void> => {
+    const outcome = await follow(command, client, kind, begin).catch((error: Error) => {
       throw new Error(`${error.message}; ${stays}`);
     });
     runs.push(outcome);
@@ -91,8 +91,8 @@ async function beforeUpgrade(name: string, options: BeforeUpgradeOptions, comman
     if (options.json) print(command, options, { service: service.name, runs }, () => "");
     throw new CommanderError(1, "homelab.failed", `${what} failed`);
   };
-  await run("the backup", mainTask(backupNow), () => forcePeriodic(client, backupNow));
-  await run("the copy", mainTask(copyJob), () => dispatch(client, copyJob, { job: job.ID }));
+  await run("the backup", kindOf(backupNow), () => forcePeriodic(client, backupNow));
+  await run("the copy", kindOf(copyJob), () => dispatch(client, copyJob, { job: job.ID }));
   const { done } = await resultsOf(client, "backup-copy");
   const time = done?.sets.find((set) => set.name === job.ID)?.time ?? "<time>";
   const copy = `before-upgrade/${job.ID}/${time}`;

@@ -52,7 +52,7 @@ export async function copyBack(name: string, options: RestoreOptions, command: C
   say(WARNING);
   await confirmName(service.job.ID, options);
   const back = copyBackJob(template, service.job.ID, copy.time);
-  const outcome = await follow(command, client, mainTask(back), () => register(client, back));
+  const outcome = await follow(command, client, { main: mainTask(back) }, () => register(client, back));
   print(
     command,
     options,

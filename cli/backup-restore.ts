@@ -3,7 +3,7 @@ import { dispatch } from "../nomad/batch";
 import { copyBack } from "./backup-copy-back";
 import { backupJob } from "./backup-jobs";
 import { snapshotsOf } from "./backup-results";
-import { follow, mainTask, outcomeText, refuseToRun } from "./backup-run";
+import { follow, kindOf, outcomeText, refuseToRun } from "./backup-run";
 import { confirmName } from "./steps";
 import { type Options, print, type Target, targetOf, withOptions } from "./target";
 
@@ -61,7 +61,7 @@ async function restore(set: string, options: RestoreOptions, command: Command): 
   if (database) say(`and its dump into the database ${database}, which must hold no table`);
   await confirmName(set, options);
   const meta = { set, snapshot, ...(database && { database }) };
-  const outcome = await follow(command, client, mainTask(job), () => dispatch(client, job, meta));
+  const outcome = await follow(command, client, kindOf(job), () => dispatch(client, job, meta));
   print(command, options, { ...outcome, set, snapshot }, () => outcomeText("the restore", outcome));
   if (!outcome.succeeded) throw new CommanderError(1, "homelab.failed", "the restore failed");
 }

@@ -6,6 +6,8 @@ import { type AllocationStub, capability, ifThere, type JobRef } from "../nomad/
 import { lastLines } from "../nomad/logs";
 import { NomadError } from "../nomad/nomad-error";
 import { pauseText, readPause } from "../nomad/pause";
+import type { BackupJob } from "./backup-jobs";
+import { resultsOf } from "./backup-results";
 import { Interrupted, Watch } from "./watch";
 
 /** A run that has ended, as `--json` prints it. */
@@ -18,6 +20,8 @@ export interface Outcome {
   readonly seconds: number;
   /** The task that failed. */
   readonly failedTask?: string;
+  /** Why it failed, in that task's words. */
+  readonly message?: string;
   /** The last lines of the log of that task, or of the main one. */
   readonly log: readonly string[];
 }
@@ -29,6 +33,9 @@ export function mainTask({ ID, TaskGroups }: Job): string {
 
 /** How many lines of a log are shown. */
 const LINES = 15;
+/** How much the clocks of two machines may differ. */
+export const CLOCK_MS = 60_000;
+
 const LOG_TAIL = 16 * 1024;
 
 /** A place may come free when a run before it ends; after that nobody is served by waiting. */
@@ -59,15 +66,27 @@ export async function refuseToRun(client: NomadClient, job: JobRef, even: { paus
   if (run) throw new Error(`${run.ID} has not ended; wait for it, or stop it with nomad job stop ${run.ID}`);
 }
 
+/** What is known of a run beforehand. */
+export interface Kind {
+  /** The task whose log is shown when all went well. */
+  readonly main: string;
+  /** The job in whose name it tells of its end; absent for one that does not. */
+  readonly tells?: BackupJob;
+}
+
+/** Of a job of the backup. */
+export function kindOf(job: Job): Kind {
+  return { main: mainTask(job), tells: job.ID as BackupJob };
+}
+
 /**
  * Begins a run and waits for its end. Ctrl-C ends the waiting, not the run.
  *
- * @param main the task whose log is shown when all went well.
  */
 export function follow(
   command: Command,
   client: NomadClient,
-  main: string,
+  kind: Kind,
   begin: () => Promise<JobRef>,
 ): Promise<Outcome> {
   return Watch.over(command, async (watch) => {
@@ -89,7 +108,7 @@ export function follow(
         if (!(error instanceof Interrupted)) throw error;
         throw new Error(`interrupted; ${run.ID} goes on in Nomad, and homelab backup status tells of it at its end`);
       });
-    return outcomeOf(client, run, allocation, main, Math.round((Date.now() - since) / 1000));
+    return outcomeOf(client, run, allocation, kind, since);
   });
 }
 
@@ -100,23 +119,28 @@ function stageOf(allocation: AllocationStub | undefined, unplaced: string): stri
   return `${tasks || allocation.ClientStatus} on ${allocation.NodeName}`;
 }
 
+/** A task of the backup that fails ends all the same, so that the last one can tell of it: what it told counts. */
 async function outcomeOf(
   client: NomadClient,
   run: JobRef,
   allocation: AllocationStub,
-  main: string,
-  seconds: number,
+  { main, tells }: Kind,
+  since: number,
 ): Promise<Outcome> {
   const succeeded = allocation.ClientStatus === "complete";
-  const failed = Object.entries(allocation.TaskStates ?? {}).find(([, { Failed }]) => Failed)?.[0];
+  const told = succeeded || !tells ? undefined : (await resultsOf(client, tells)).failed;
+  const fresh = told && told.at > since - CLOCK_MS ? told : undefined;
+  const ended = Object.entries(allocation.TaskStates ?? {}).find(([, { Failed }]) => Failed)?.[0];
+  const failed = succeeded ? undefined : (fresh?.task ?? ended);
   return {
     run: run.ID,
     allocation: allocation.ID,
     node: allocation.NodeName,
     succeeded,
-    seconds,
-    ...(!succeeded && failed && { failedTask: failed }),
-    log: await logOf(client, allocation, (!succeeded && failed) || main),
+    seconds: Math.round((Date.now() - since) / 1000),
+    ...(failed && { failedTask: failed }),
+    ...(fresh && { message: fresh.message }),
+    log: await logOf(client, allocation, failed && allocation.TaskStates?.[failed] ? failed : main),
   };
 }
 
@@ -135,9 +159,12 @@ async function logOf(client: NomadClient, allocation: AllocationStub, task: stri
 }
 
 /** What an ended run is told by: a verdict, and the log below it. */
-export function outcomeText(what: string, { run, node, succeeded, seconds, failedTask, log }: Outcome): string {
+export function outcomeText(
+  what: string,
+  { run, node, succeeded, seconds, failedTask, message, log }: Outcome,
+): string {
   const verdict = succeeded
     ? `${what} ended well on ${node} after ${seconds} s`
-    : `${what} failed on ${node} after ${seconds} s${failedTask ? `, in its task ${failedTask}` : ""}; nomad job status ${run}`;
+    : `${what} failed on ${node} after ${seconds} s${failedTask ? `, in its task ${failedTask}` : ""}${message ? `: ${message}` : `; nomad job status ${run}`}`;
   return `${[...log.map((line) => `  | ${line}`), verdict].join("\n")}\n`;
 }

@@ -5,7 +5,7 @@ import { type BackupJob, backupJob, hasBackup } from "./backup-jobs";
 import { backupOf, RED_HOURS } from "./backup-model";
 import { registerRestore } from "./backup-restore";
 import { resultsOf, snapshotsOf } from "./backup-results";
-import { follow, mainTask, outcomeText, refuseToRun } from "./backup-run";
+import { CLOCK_MS, follow, kindOf, outcomeText, refuseToRun } from "./backup-run";
 import { backupText, setLine, snapshotsText } from "./backup-text";
 import { ENVIRONMENT, type Options, print, targetOf, targetsOf, withOptions } from "./target";
 import type { Verb } from "./verb";
@@ -118,10 +118,10 @@ async function runNow(id: BackupJob, what: string, options: Options, command: Co
   const job = backupJob(target, id);
   await refuseToRun(client, job);
   const since = Date.now();
-  const outcome = await follow(command, client, mainTask(job), () => forcePeriodic(client, job));
+  const outcome = await follow(command, client, kindOf(job), () => forcePeriodic(client, job));
   const { done } = await resultsOf(client, id);
   // Its clock may be behind this one's; what it told before cannot be newer than the begin by minutes.
-  const told = outcome.succeeded && done && done.at > since - 60_000 ? done : undefined;
+  const told = outcome.succeeded && done && done.at > since - CLOCK_MS ? done : undefined;
   print(command, options, { ...outcome, sets: told?.sets ?? [], checks: told?.checks ?? [] }, () =>
     [
       outcomeText(what, outcome),
