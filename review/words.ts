@@ -5,7 +5,12 @@ import type { GroupOutcome } from "./restarts";
 import type { ResourceReview, Review, ServiceReview, VolumeUse } from "./review";
 import type { Holds, StateNote } from "./state";
 
-const CONTENTS: Readonly<Record<Holds, string>> = { chain: "the chain", index: "an index", funds: "funds" };
+const CONTENTS: Readonly<Record<Holds, string>> = {
+  chain: "the chain",
+  index: "an index",
+  funds: "funds",
+  backup: "backups",
+};
 
 /** Fields by the words their owner has for them. */
 const LABELS: readonly [RegExp, string][] = [

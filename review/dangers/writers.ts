@@ -104,8 +104,8 @@ function claimsOf(side: Side, more: readonly JobRecord[], earlier?: Side): Claim
       writer,
       storage: source ? `${source.server}:${source.share.replace(/\/+$/, "")}` : `${job.Namespace}/${request.Source}`,
       holds,
-      // What is known to be one program's database has one writer, whatever its volume allows.
-      shared: mode === MANY_WRITERS && holds === undefined,
+      // What is known to be one program's database has one writer, whatever its volume allows; backups are none.
+      shared: mode === MANY_WRITERS && (holds === undefined || holds === "backup"),
     };
   });
 }
