@@ -21,7 +21,8 @@ service stays stopped: change its image in main.ts, npm run plan, npm run deploy
 node has run the copy is stale, and is removed by itself. When the upgrade never ran, homelab backup restore <service>
 --work-directory puts the copy back.
 
-When the backup or the copy fails, the service is started again as it was. With --json, standard output is
+When the backup or the copy fails, the service is started again as it was. Exit codes: 0 stopped and copied, 1 an error, a
+failure, or interrupted, and then it says whether the service runs. With --json, standard output is
 { service, copy, runs: [{ run, allocation, node, succeeded, seconds, failedTask, log }] }.`;
 
 export function registerBeforeUpgrade(command: Command): void {

@@ -5,7 +5,7 @@ import { backupJob } from "./backup-jobs";
 import { snapshotsOf } from "./backup-results";
 import { follow, kindOf, outcomeText, refuseToRun } from "./backup-run";
 import { confirmName } from "./steps";
-import { type Options, print, type Target, targetOf, withOptions } from "./target";
+import { asking, type Options, print, type Target, targetOf, withOptions } from "./target";
 
 export interface RestoreOptions extends Options {
   readonly snapshot?: string;
@@ -24,7 +24,8 @@ Lightning node never ran. The hub must be stopped; what is there is moved aside,
 since, that copy is stale, and starting from it can lose the money in the channels: then recover by the static channel
 backup, as docs/recovery.md says.
 
-You are asked to type the name of the set; --confirm <set> says it beforehand, where nobody can be asked. With --json,
+You are asked to type the name of the set; --confirm <set> says it beforehand, where nobody can be asked. Exit codes: 0
+restored, 1 an error, a refusal, or interrupted; a restore that has begun goes on then. With --json,
 standard output is { run, allocation, node, succeeded, seconds, failedTask, log, set, snapshot }.`;
 
 export function registerRestore(command: Command): void {
@@ -52,8 +53,12 @@ async function restore(set: string, options: RestoreOptions, command: Command): 
   const { client } = target;
   const job = backupJob(target, "backup-restore");
   const database = databaseOf(options.database);
-  const snapshot = await snapshotFor(target, set, options.snapshot);
-  await refuseToRunWhilePaused(target);
+  const snapshot = await asking([target], command, async () => {
+    const found = await snapshotFor(target, set, options.snapshot);
+    // A restore may be wanted just while services are paused; another restore beside it never is.
+    await refuseToRun(client, job, { paused: true });
+    return found;
+  });
   const say = (text: string) => {
     if (!options.json) command.configureOutput().writeOut?.(`${text}\n`);
   };
@@ -64,11 +69,6 @@ async function restore(set: string, options: RestoreOptions, command: Command): 
   const outcome = await follow(command, client, kindOf(job), () => dispatch(client, job, meta));
   print(command, options, { ...outcome, set, snapshot }, () => outcomeText("the restore", outcome));
   if (!outcome.succeeded) throw new CommanderError(1, "homelab.failed", "the restore failed");
-}
-
-/** A restore may be wanted just while services are paused; another restore beside it never is. */
-async function refuseToRunWhilePaused(target: Target): Promise<void> {
-  await refuseToRun(target.client, backupJob(target, "backup-restore"), { paused: true });
 }
 
 /** It becomes a word of a command line in the job. */

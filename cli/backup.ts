@@ -7,9 +7,8 @@ import { registerRestore } from "./backup-restore";
 import { resultsOf, snapshotsOf } from "./backup-results";
 import { CLOCK_MS, follow, kindOf, outcomeText, refuseToRun } from "./backup-run";
 import { backupText, setLine, snapshotsText } from "./backup-text";
-import { ENVIRONMENT, type Options, print, targetOf, targetsOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, print, targetOf, targetsOf, withOptions } from "./target";
 import type { Verb } from "./verb";
-import { Watch } from "./watch";
 
 const HELP = `
 What is backed up is what cannot be had again: the hub's database, the static channel backups, the cluster's own memory.
@@ -17,19 +16,22 @@ Blocks, chainstate and indexes come back by themselves. The live state of Lightn
 older state that is started can lose the money in the channels. How to recover: docs/recovery.md.
 
 Exit codes: 0 well or done, 1 an error, a run that failed, or interrupted, 2 the backup is red (status). Ctrl-C ends the
-waiting; a run that has begun goes on in Nomad.
+waiting; a run that has begun goes on in Nomad. With --json, each part prints what its own help says.
 
 With ACLs status and list take the policy reader of the server role, the others the policy deployer.
 ${ENVIRONMENT}`;
 
 const HELP_STATUS = `
 A set is red when its newest backup is older than ${RED_HOURS} h, or when no backup holds it. A failed check or drill is red too, a
-late one yellow. With --json, standard output is { stacks: [{ stack, nomadAddress, backup: { mood, problem, sets: [{ name,
-at, age, snapshot, bytes, files, rows, mood, problem }], check: { at, age, mood, problem }, drill: { …, checks } } }] }; an
-age is in seconds, a mood "good", "waiting" or "bad".`;
+late one yellow.
+
+Exit codes: 0 not red, 1 an error, 2 red. With --json, standard output is { stacks: [{ stack, nomadAddress, backup: { mood,
+problem, sets: [{ name, at, age, snapshot, bytes, files, rows, mood, problem }], check: { at, age, mood, problem }, drill:
+{ …, checks } } }] }; an age is in seconds, a mood "good", "waiting" or "bad".`;
 
 const HELP_RUN = `
-With --json, standard output is { run, allocation, node, succeeded, seconds, failedTask, log, sets, checks }.`;
+Exit codes: 0 it ended well, 1 it failed, an error, or interrupted; the run itself goes on then. With --json, standard
+output is { run, allocation, node, succeeded, seconds, failedTask, message, log, sets, checks }.`;
 
 export const backup: Verb = {
   examples: [
@@ -39,8 +41,11 @@ export const backup: Verb = {
     ["homelab backup drill", "restore the newest backup into a throw-away place, and compare"],
     ["homelab backup restore albyhub", "files of the newest snapshot, into a new folder of the backup's volume"],
     ["homelab backup restore albyhub --database nwc", "its database too, into one that is there and empty"],
+    [
+      "homelab backup restore albyhub --work-directory",
+      "put the copy of before-upgrade back, if the upgrade never ran",
+    ],
     ["homelab backup before-upgrade albyhub", "stop the hub and copy its work directory, before its image is changed"],
-    ["homelab backup restore albyhub --work-directory", "put that copy back, after an upgrade that never ran"],
   ],
   register: (program: Command) => {
     const command = program
@@ -62,7 +67,10 @@ export const backup: Verb = {
       .summary("the snapshots that can be restored")
       .description("Lists the snapshots in the repository as the last good backup left them, the newest first.")
       .option("--set <name>", "of this set alone")
-      .addHelpText("after", "\nWith --json, standard output is { snapshots: [{ id, at, set, bytes }] }.")
+      .addHelpText(
+        "after",
+        "\nExit codes: 0 shown, 1 an error. With --json, standard output is { snapshots: [{ id, at, set, bytes }] }.",
+      )
       .action(list);
     withOptions(command.command("drill"))
       .summary("prove that the newest backup restores")
@@ -82,16 +90,15 @@ async function status(options: Options, command: Command): Promise<void> {
   const targets = all.filter(hasBackup);
   // Names what is missing.
   if (targets.length === 0) for (const target of all) backupJob(target, "backup");
-  const reports = await Watch.over(command, (watch) => {
-    watch.tell(`asking ${targets.map(({ client }) => client.address).join(", ")}`);
-    return Promise.all(
+  const reports = await asking(targets, command, () =>
+    Promise.all(
       targets.map(async (target) => ({
         stack: target.stack,
         nomadAddress: target.client.address,
         backup: await backupOf(target),
       })),
-    );
-  });
+    ),
+  );
   print(command, options, { stacks: reports }, (style) =>
     reports.map((one) => backupText(one.stack, one.nomadAddress, one.backup, style)).join("\n"),
   );
@@ -103,7 +110,7 @@ async function status(options: Options, command: Command): Promise<void> {
 async function list({ set, ...options }: Options & { readonly set?: string }, command: Command): Promise<void> {
   const target = targetOf(options, command);
   backupJob(target, "backup");
-  const all = await snapshotsOf(target.client);
+  const all = await asking([target], command, () => snapshotsOf(target.client));
   if (all.length === 0) throw new Error("no backup has told of a snapshot yet; homelab backup now makes one");
   const sets = [...new Set(all.map((one) => one.set))];
   const snapshots = all.filter((one) => set === undefined || one.set === set);
@@ -116,7 +123,7 @@ async function runNow(id: BackupJob, what: string, options: Options, command: Co
   const target = targetOf(options, command);
   const { client } = target;
   const job = backupJob(target, id);
-  await refuseToRun(client, job);
+  await asking([target], command, () => refuseToRun(client, job));
   const since = Date.now();
   const outcome = await follow(command, client, kindOf(job), () => forcePeriodic(client, job));
   const { done } = await resultsOf(client, id);

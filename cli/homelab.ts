@@ -35,7 +35,11 @@ export function homelab(args: readonly string[] = []): Command {
   const meant = Object.entries(VERBS).filter(([name]) => name === args[0]);
   const verbs = (meant.length > 0 ? meant : Object.entries(VERBS)).map(([, load]) => load());
   for (const { register, examples } of verbs) {
-    register(program).addHelpText("after", examplesText(examples));
+    const command = register(program).addHelpText("after", examplesText(examples));
+    for (const part of command.commands) {
+      const own = examples.filter(([line]) => line.includes(`homelab ${command.name()} ${part.name()}`));
+      part.addHelpText("after", examplesText(own));
+    }
   }
   return program.addHelpText("after", examplesText(verbs.flatMap(({ examples }) => examples)));
 }

@@ -7,7 +7,7 @@ import { scaleGroup, wantedCount } from "../nomad/scale";
 import { readVariable } from "../nomad/variable";
 import { periodicOf, type Service, servicesOf } from "./services";
 import { consent, killTimeout, untilHealthy, untilStopped } from "./steps";
-import { ENVIRONMENT, type Options, print, targetOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, print, targetOf, withOptions } from "./target";
 import type { Verb } from "./verb";
 import { Interrupted, Watch } from "./watch";
 
@@ -60,11 +60,13 @@ export const resume: Verb = {
 async function begin(options: PauseOptions, command: Command): Promise<void> {
   const target = targetOf(options, command);
   const { client } = target;
-  const { items, modifyIndex } = await readVariable(client, PAUSE);
   const periodic = periodicOf(target);
   const services = servicesOf(target).filter(({ job, isPlugin }) => !isPlugin && (job.Type ?? "service") === "service");
-  const existing = pauseOf(items);
-  const counts = existing?.groups ?? (await countsOf(client, [...services, ...periodic]));
+  const { existing, modifyIndex, counts } = await asking([target], command, async () => {
+    const { items, modifyIndex } = await readVariable(client, PAUSE);
+    const existing = pauseOf(items);
+    return { existing, modifyIndex, counts: existing?.groups ?? (await countsOf(client, [...services, ...periodic])) };
+  });
   // First what starts by the clock: a backup that ends now is whole, and none begins while its volume goes away.
   const stopping = [...services, ...periodic].filter((service) => groupIn(counts, service)).reverse();
   const say = speaker(options, command);
@@ -97,7 +99,7 @@ async function begin(options: PauseOptions, command: Command): Promise<void> {
 async function end(options: Options, command: Command): Promise<void> {
   const target = targetOf(options, command);
   const { client } = target;
-  const { items, modifyIndex } = await readVariable(client, PAUSE);
+  const { items, modifyIndex } = await asking([target], command, () => readVariable(client, PAUSE));
   const existing = pauseOf(items);
   const say = speaker(options, command);
   const periodic = periodicOf(target);

@@ -17,7 +17,7 @@ import { dependantsOf, type Service, servicesOf } from "./services";
 import { type Machine, type Movable, type Move, movesOf } from "./spread";
 import { unsettled } from "./status-programs";
 import { consent, healthyDeadline, killTimeout, untilHealthy } from "./steps";
-import { ENVIRONMENT, type Options, print, type Target, targetOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, print, type Target, targetOf, withOptions } from "./target";
 import { type Cell, type Style, table, WIDTH, wrap } from "./text";
 import type { Verb } from "./verb";
 import { Interrupted, Watch } from "./watch";
@@ -69,7 +69,7 @@ export const rebalance: Verb = {
 async function run(options: RebalanceOptions, command: Command): Promise<void> {
   const target = targetOf(options, command);
   const { client } = target;
-  const before = await look(target);
+  const before = await asking([target], command, () => look(target));
   const { moves, after } = movesOf(before.machines, before.movables);
   const planned = moves.map((move): Planned => ({ ...move, atMost: atMost(before.serviceOf(move.service)) }));
   const say = (text: string) => {

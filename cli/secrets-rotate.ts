@@ -6,11 +6,12 @@ import { NomadError } from "../nomad/nomad-error";
 import { readVariable, replaceItem, type VariableRef, variableCapability } from "../nomad/variable";
 import { healthOf } from "./health";
 import { belongsTo, rpcauth } from "./rpcauth";
+import { warnOfPlainHttp } from "./secrets-input";
 import { type Need, needsOf } from "./secrets-needs";
 import { hashesOf, passwordOf } from "./secrets-state";
 import { liveAllocations, type Service, servicesOf } from "./services";
 import { consent, restartTasks, untilHealthy } from "./steps";
-import { ENVIRONMENT, type Options, print, targetOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, print, targetOf, withOptions } from "./target";
 import { Interrupted, Watch } from "./watch";
 
 interface RotateOptions extends Options {
@@ -51,9 +52,12 @@ async function rotate(user: string, options: RotateOptions, command: Command): P
     if (!options.json) command.configureOutput().writeOut?.(`${text}\n`);
   };
   const next = `${hash.key}_next`;
-  const [hashes, plain] = await Promise.all([readVariable(client, hash), readVariable(client, password)]);
+  const [hashes, plain] = await asking([target], command, () =>
+    Promise.all([readVariable(client, hash), readVariable(client, password)]),
+  );
   const current = plain.items[password.key] ?? "";
   const begun = belongsTo(hashes.items[next] ?? "", current);
+  warnOfPlainHttp(client, command);
   const names = begun ? consumer.name : `${node.name}, then ${consumer.name}`;
   await consent(`change the password of ${user}, and restart ${names}?`, options);
 

@@ -70,7 +70,11 @@ function services({ services }: StatusReport, style: Style): string[] {
     { title: "ADDRESS" },
     { title: "HEALTH" },
   ];
-  return [...table(columns, rows, style), style.dim("  (again: restarts in the last 24 h)"), ...deployments(services)];
+  return [
+    ...table(columns, rows, style),
+    style.dim("  (again: restarts in the last 24 h)"),
+    ...deployments(services, style),
+  ];
 }
 
 function healthText(instances: readonly InstanceView[]): string {
@@ -96,9 +100,11 @@ export function uptimeText(seconds: number): string {
   return `${Math.floor(seconds / (24 * 3600))} d`;
 }
 
-/** Only those that are not simply done. */
-function deployments(services: readonly ServiceView[]): string[] {
-  const told = services.filter(({ deployment }) => deployment && deployment !== "successful");
+/** Of those that are not simply done, each. */
+function deployments(services: readonly ServiceView[], { dim }: Style): string[] {
+  const known = services.filter(({ deployment }) => deployment);
+  const told = known.filter(({ deployment }) => deployment !== "successful");
+  if (known.length > 0 && told.length === 0) return [dim("  last deployments: all successful")];
   return told.map(({ name, deployment }) => `  last deployment of ${name}: ${deployment}`);
 }
 

@@ -1,9 +1,8 @@
 import { type Command, CommanderError } from "commander";
 import { statusOf } from "./status-model";
 import { statusText } from "./status-text";
-import { ENVIRONMENT, type Options, print, targetsOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, print, targetsOf, withOptions } from "./target";
 import type { Verb } from "./verb";
-import { Watch } from "./watch";
 
 const HELP = `
 Exit codes: 0 nothing is bad (what passes by itself, such as an initial sync, is yellow, not bad), 1 an error, 2 something
@@ -27,10 +26,7 @@ export const status: Verb = {
       .addHelpText("after", HELP)
       .action(async (options: Options, command: Command) => {
         const targets = targetsOf(options, command);
-        const reports = await Watch.over(command, (watch) => {
-          watch.tell(`asking ${targets.map(({ client }) => client.address).join(", ")}`);
-          return Promise.all(targets.map(statusOf));
-        });
+        const reports = await asking(targets, command, () => Promise.all(targets.map(statusOf)));
         print(command, options, { stacks: reports }, (style) =>
           reports.map((one) => statusText(one, style)).join("\n"),
         );

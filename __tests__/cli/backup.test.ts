@@ -3,9 +3,9 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Job } from "../../.gen/nomad/job";
 import { copyBackJob, copyBackScript } from "../../cli/backup-copy-back";
-import { homelab, run } from "../../cli/homelab";
 import { FakeNomad } from "./fake-nomad";
 import { job, project, stackFile, synthesized, task } from "./project";
+import { told as toldIn } from "./told";
 
 const batch = (id: string, more: Partial<Job> = {}): Job => ({
   ...job(id, [task(id, "restic/restic:0.18.1", [100, 128])]),
@@ -26,35 +26,10 @@ beforeAll(async () => {
 afterAll(() => nomad.stop());
 beforeEach(() => nomad.reset());
 
-async function told(args: readonly string[], stack = jobs) {
-  const printed = { out: "", err: "" };
+const told = (args: readonly string[], stack = jobs) => {
   const provider = { nomad: [{ address: nomad.address }] };
-  const folder = synthesized({ homelab: { ...stackFile(stack, {}), provider } });
-  const line = ["backup", ...args];
-  const program = homelab(line);
-  const all = [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)];
-  for (const command of all) {
-    command.configureOutput({
-      writeOut: (text) => {
-        printed.out += text;
-      },
-      writeErr: (text) => {
-        printed.err += text;
-      },
-    });
-  }
-  const { CDKTF_OUTDIR, NOMAD_ADDR } = process.env;
-  process.env.CDKTF_OUTDIR = `${folder}/cdktf.out`;
-  delete process.env.NOMAD_ADDR;
-  try {
-    return { code: await run(line, program), ...printed };
-  } finally {
-    for (const [name, value] of Object.entries({ CDKTF_OUTDIR, NOMAD_ADDR })) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
-  }
-}
+  return toldIn(["backup", ...args], synthesized({ homelab: { ...stackFile(stack, {}), provider } }));
+};
 
 const SETS = "albyhub snapshot=ab12cd34 files=12 bytes=3456 rows=789\ncluster snapshot=0011aabb files=2 bytes=99000";
 

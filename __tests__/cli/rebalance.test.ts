@@ -1,8 +1,8 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { homelab, run } from "../../cli/homelab";
 import type { AllocationStub, NodeStub } from "../../nomad/live";
 import { job, stackFile, synthesized, task } from "./project";
+import { told } from "./told";
 
 const jobs = [
   job("bitcoin", [task("bitcoind", "bitcoin/bitcoin:31.1", [2500, 4096])]),
@@ -153,32 +153,7 @@ beforeEach(() => {
   changes = [];
 });
 
-async function rebalance(...args: string[]) {
-  const printed = { out: "", err: "" };
-  const line = ["rebalance", "--yes", ...args];
-  const program = homelab(line);
-  for (const command of [program, ...program.commands]) {
-    command.configureOutput({
-      writeOut: (text) => {
-        printed.out += text;
-      },
-      writeErr: (text) => {
-        printed.err += text;
-      },
-    });
-  }
-  const { CDKTF_OUTDIR, NOMAD_ADDR } = process.env;
-  process.env.CDKTF_OUTDIR = `${folder}/cdktf.out`;
-  delete process.env.NOMAD_ADDR;
-  try {
-    return { code: await run(line, program), ...printed };
-  } finally {
-    for (const [name, value] of Object.entries({ CDKTF_OUTDIR, NOMAD_ADDR })) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
-  }
-}
+const rebalance = (...args: string[]) => told(["rebalance", "--yes", ...args], folder);
 
 test("moves what is piled on one machine, what others need first", async () => {
   const { code, out } = await rebalance();

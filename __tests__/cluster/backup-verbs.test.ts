@@ -41,7 +41,13 @@ describeWith(["nomad"], "homelab backup on a real Nomad", () => {
     };
   }
 
-  const hourly = { Enabled: true, SpecType: "cron" as const, Specs: ["17 3 1 1 *"], ProhibitOverlap: true, TimeZone: "UTC" };
+  const hourly = {
+    Enabled: true,
+    SpecType: "cron" as const,
+    Specs: ["17 3 1 1 *"],
+    ProhibitOverlap: true,
+    TimeZone: "UTC",
+  };
   const run = (
     args: readonly string[],
     role: Role = "deployer",

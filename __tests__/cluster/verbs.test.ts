@@ -295,6 +295,16 @@ the pause is on; homelab resume ends it
     });
   });
 
+  test("the token of a reader is not enough to end a pause", async () => {
+    await agents.send("PUT", `var/${PAUSE.path}`, { Path: PAUSE.path, Items: { reason: "disk" } }, PAUSE.namespace);
+    const { code, err } = await run(["resume"], "reader");
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining('this takes the capabilities "write" and "destroy" for variables at homelab/pause'),
+    ]);
+    expect((await run(["resume"])).out).toBe("the pause is over\n");
+  });
+
   describe("node-lost", () => {
     test("gives up no machine that is well, and none that is not there", async () => {
       expect((await run(["node-lost", "two", "--confirm-powered-off"], "patcher")).err).toBe(
