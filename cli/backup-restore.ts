@@ -24,9 +24,10 @@ Lightning node never ran. The hub must be stopped; what is there is moved aside,
 since, that copy is stale, and starting from it can lose the money in the channels: then recover by the static channel
 backup, as docs/recovery.md says.
 
-You are asked to type the name of the set; --confirm <set> says it beforehand, where nobody can be asked. Exit codes: 0
-restored, 1 an error, a refusal, or interrupted; a restore that has begun goes on then. With --json,
-standard output is { run, allocation, node, succeeded, seconds, failedTask, log, set, snapshot }.`;
+You are asked to type the name of the set; --confirm <set> says it beforehand, where nobody can be asked.
+
+Exit codes: 0 restored, 1 an error, a refusal, or interrupted; a restore that has begun goes on then. With --json, standard
+output is { run, allocation, node, succeeded, seconds, failedTask, log, set, snapshot }.`;
 
 export function registerRestore(command: Command): void {
   withOptions(command.command("restore <set>"))
