@@ -22,9 +22,8 @@ connect() {
   secret "$6"
   export PGHOST="$1" PGPORT="$2" PGDATABASE="$3" PGUSER="$4" PGSSLMODE="$5" PGPASSWORD="$value"
   export PGCONNECT_TIMEOUT=10 PGAPPNAME=homelab-backup
-  run psql -X -q -A -t -v ON_ERROR_STOP=1 -c "select current_setting('server_version_num')::int / 10000" ||
+  server=$(ask -c "select current_setting('server_version_num')::int / 10000" 2> "$out") ||
     give_up "cannot reach the database $PGDATABASE of $PGUSER at $PGHOST:$PGPORT: $(last)"
-  server=$(cat "$out")
   mine=$(pg_dump --version | sed 's/^.* \\([0-9]*\\)\\..*$/\\1/')
   [ "$server" = "$mine" ] ||
     give_up "the server at $PGHOST:$PGPORT is PostgreSQL $server, and this image has $mine: set postgresImage to one of PostgreSQL $server, such as postgres:$server"

@@ -11,8 +11,8 @@ export interface SetFiles {
   readonly set: string;
   /** Whether a database is dumped for it, before. */
   readonly database: boolean;
-  /** Where the volume is mounted. */
-  readonly folder?: string;
+  /** Whether it has files, which are mounted in `$DATA` under the set's name. */
+  readonly files: boolean;
   readonly include: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export function backupMainScript(
   const lines = sets.flatMap((one) => [
     `begin ${one.set}`,
     ...(one.database ? [`demand_dump ${one.set}`] : []),
-    ...(one.folder ? [`take ${one.set} ${one.folder} ${patterns(one)}`] : []),
+    ...(one.files ? [`take ${one.set} "$DATA/${one.set}" ${patterns(one)}`] : []),
     `keep ${one.set}`,
   ]);
   return `${STAGE}
@@ -185,7 +185,7 @@ run restic check --retry-lock "$LOCK_WAIT" --read-data-subset=${subset} ||
 
 /** Restores the newest snapshot of each set, and checks the files; the database comes after. */
 export function drillFilesScript(sets: readonly SetFiles[], keys: readonly string[]): string {
-  const folders = sets.flatMap(({ set, folder }) => (folder ? [`    ${set}) source=${folder} ;;`] : []));
+  const folders = sets.flatMap(({ set, files }) => (files ? [`    ${set}) source=$DATA/${set} ;;`] : []));
   return `${STAGE}
 drill=$work/drill
 ${repository(keys)}

@@ -78,6 +78,8 @@ const CLUSTER = "cluster";
 const TERRAFORM = "terraform";
 const RESTIC_PASSWORD = "restic_password";
 const BACKUP_FOLDER = "/backup";
+/** With a folder for each service that has files. */
+const DATA_FOLDER = "/data";
 const SNAPSHOT_FOLDER = "/snapshots";
 
 const SCHEDULE = { backup: "7 * * * *", check: "37 3 * * 0", drill: "17 4 1 * *" };
@@ -151,10 +153,10 @@ export class Backup extends Service {
       ...sets.map(({ service, database, files }) => ({
         set: service,
         database: database !== undefined,
-        ...(files && { folder: `/data/${service}` }),
+        files: files !== undefined,
         include: files?.include ?? [],
       })),
-      ...(props.terraformState ? [{ set: TERRAFORM, database: true, include: [] }] : []),
+      ...(props.terraformState ? [{ set: TERRAFORM, database: true, files: false, include: [] }] : []),
     ];
     this.volumes = {
       backup: { Name: "backup", ...props.volume.request },
@@ -334,7 +336,7 @@ export class Backup extends Service {
       name: "copy",
       script: copyScript(services),
       size: { CPU: 200, MemoryMB: 64, MemoryMaxMB: 256 },
-      env: { BACKUP: BACKUP_FOLDER, DATA: "/data" },
+      env: { BACKUP: BACKUP_FOLDER, DATA: DATA_FOLDER },
       mounts: [["backup", BACKUP_FOLDER], ...this.fileMounts()],
     };
     return [
@@ -345,11 +347,11 @@ export class Backup extends Service {
   }
 
   private fileSets(): string[] {
-    return this.files.flatMap(({ set, folder }) => (folder ? [set] : []));
+    return this.files.flatMap(({ set, files }) => (files ? [set] : []));
   }
 
   private fileMounts(): (readonly [string, string])[] {
-    return this.files.flatMap(({ set, folder }) => (folder ? [[set, folder] as const] : []));
+    return this.files.flatMap(({ set, files }) => (files ? [[set, `${DATA_FOLDER}/${set}`] as const] : []));
   }
 
   private meta(): Record<string, string> {
@@ -383,6 +385,7 @@ export class Backup extends Service {
         TMPDIR: "/local",
         // For another run to end.
         LOCK_WAIT: "5m",
+        DATA: DATA_FOLDER,
         SNAPSHOTS: SNAPSHOT_FOLDER,
         ...env,
       },
