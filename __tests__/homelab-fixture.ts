@@ -34,6 +34,8 @@ export interface Changes {
   readonly electrs?: Partial<ElectrsProps>;
   readonly albyHubData?: Partial<CsiVolumeProps>;
   readonly albyHub?: Partial<AlbyHubProps>;
+  /** A volume for backups, to which the hub's channel backups go. @default - none */
+  readonly backup?: Partial<CsiVolumeProps>;
 }
 
 /** The homelab of main.ts on the test's cluster, with changes. */
@@ -63,15 +65,17 @@ export function buildHomelab(changes: Changes = {}) {
     ...changes.electrs,
   });
   const albyHubData = volume("albyhub-data", "funds", changes.albyHubData);
+  const second = changes.backup && volume("backup", "backup", changes.backup);
   const albyHub = new AlbyHub(stack, "albyhub", {
     image: "ghcr.io/getalby/hub:v1.24.0",
     metaVersion: 1,
     electrs,
     data: albyHubData,
     busybox: BUSYBOX,
+    ...(second && { channelBackups: second }),
     ...changes.albyHub,
   });
-  return { stack, plugin, bitcoinData, bitcoin, electrsData, electrs, albyHubData, albyHub };
+  return { stack, plugin, bitcoinData, bitcoin, electrsData, electrs, albyHubData, albyHub, second };
 }
 
 /** Synthesizes as the CLI does, with all validations, and reads back what was written. */
@@ -96,10 +100,10 @@ export function templateOf(job: Job | undefined, destination: string, task = 0):
 
 /** Adds what main.ts has of backups to a homelab, with changes. */
 export function addBackup(built: ReturnType<typeof buildHomelab>, changes: Partial<BackupProps> = {}) {
-  const { stack, plugin, bitcoin, electrs, albyHub } = built;
+  const { stack, plugin, bitcoin, electrs, albyHub, second } = built;
   const volume = (volumeId: string, more: Partial<CsiVolumeProps> = {}) =>
     new CsiVolume(stack, volumeId, { volumeId, holds: "backup", plugin, ...more });
-  const backupVolume = volume("backup");
+  const backupVolume = second ?? volume("backup");
   const backup = new Backup(stack, "backup-jobs", {
     image: "restic/restic:0.18.1",
     postgresImage: "postgres:17.6",
