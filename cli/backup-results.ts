@@ -84,7 +84,7 @@ function setOf(line: string): SetResult {
 }
 
 function failedOf({ at = "", task = "an unknown task", message = "no reason is told" }: Items): Failed {
-  return { at: Date.parse(at), task, message };
+  return { at: Date.parse(at), task, message: message.trim() };
 }
 
 /** The snapshots of every set, the newest first. */
