@@ -14,7 +14,7 @@ import { pauseText, readPause } from "../nomad/pause";
 import { offeredBy, reservedBy } from "../nomad/resources";
 import { volumeOf } from "../nomad/volume";
 import { dependantsOf, type Service, servicesOf } from "./services";
-import { type Machine, type Movable, type Move, movesOf } from "./spread";
+import { betterFor, type Machine, type Movable, type Move, movesOf } from "./spread";
 import { unsettled } from "./status-programs";
 import { consent, healthyDeadline, killTimeout, untilHealthy } from "./steps";
 import { asking, ENVIRONMENT, type Options, print, type Target, targetOf, withOptions } from "./target";
@@ -94,9 +94,14 @@ async function run(options: RebalanceOptions, command: Command): Promise<void> {
     for (const move of planned) {
       watch.check();
       // What stood before the last move may have changed.
-      const { refusals, serviceOf, allocationOf } = await look(target);
+      const { refusals, machines, movables, serviceOf, allocationOf } = await look(target);
       if (refusals.length > 0) throw new Error(refusals.join("; "));
       const service = serviceOf(move.service);
+      const movable = movables.find(({ name }) => name === move.service);
+      if (!movable || betterFor(machines, movables, movable) === undefined) {
+        say(`${move.service} stays: to move it would not make it more even any more\n`);
+        continue;
+      }
       const since = Date.now();
       await stop(client, allocationOf(move.service));
       const there = await untilHealthy(watch, client, service, { started: since });

@@ -15,6 +15,7 @@ export interface VolumeView {
   readonly problem?: string;
 }
 
+/** A CSI plugin; `controllers` and `nodes` are such as `2 of 3`. */
 export interface PluginView {
   readonly id: string;
   readonly controllers: string;
@@ -29,6 +30,7 @@ interface LivePlugin {
   readonly NodesExpected: number;
 }
 
+/** A CSI plugin, and how much of it is healthy. */
 export async function pluginView(client: NomadClient, id: string): Promise<PluginView> {
   const needs = 'the policy "read" for plugin';
   const live = await ifThere(client.get<LivePlugin>(["plugin", "csi", id], { needs }));
@@ -38,12 +40,18 @@ export async function pluginView(client: NomadClient, id: string): Promise<Plugi
   const whole = NodesHealthy >= NodesExpected && ControllersHealthy >= ControllersExpected;
   return {
     id,
-    controllers: `${ControllersHealthy} of ${ControllersExpected}`,
-    nodes: `${NodesHealthy} of ${NodesExpected}`,
+    controllers: countText(ControllersHealthy, ControllersExpected),
+    nodes: countText(NodesHealthy, NodesExpected),
     mood: dead ? "bad" : whole ? "good" : "waiting",
   };
 }
 
+/** Nomad goes on counting what was healthy on a machine that is away, and expects nothing of it. */
+function countText(healthy: number, expected: number): string {
+  return `${Math.min(healthy, expected)} of ${expected}`;
+}
+
+/** A volume, and whether its claims are as they should be. */
 export async function volumeView(
   client: NomadClient,
   { id, namespace, accessMode }: Pick<VolumeRecord, "id" | "namespace" | "accessMode">,

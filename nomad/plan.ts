@@ -137,10 +137,11 @@ function wholeOr(
   diff: ObjectDiff,
   place: string,
   parts: (diff: ObjectDiff, place: string) => FieldChange[],
+  text = diff.Name,
 ): FieldChange[] {
   if (diff.Type === "None") return [];
-  if (diff.Type === "Added") return [{ field: place, code: diff.Name }];
-  if (diff.Type === "Deleted") return [{ field: place, live: diff.Name }];
+  if (diff.Type === "Added") return [{ field: place, code: text }];
+  if (diff.Type === "Deleted") return [{ field: place, live: text }];
   return parts(diff, place);
 }
 
@@ -153,6 +154,17 @@ function inside({ Fields, Objects }: ObjectDiff, place: string): FieldChange[] {
       ...(Type !== "Added" && { live: Old }),
       ...(Type !== "Deleted" && { code: New }),
     })),
-    ...(Objects ?? []).flatMap((object) => inside(object, at(object.Name))),
+    ...(Objects ?? []).flatMap((object) => wholeOr(object, at(object.Name), inside, wholeText(object))),
   ];
+}
+
+/** What Nomad writes where nothing is set. */
+const UNSET = new Set(["", "0", "false", "nil"]);
+
+/** An object in one line: `Label rpc, To 8332, Value 8332`. */
+function wholeText({ Fields, Objects }: ObjectDiff): string {
+  const fields = (Fields ?? []).map(({ Name, Old, New }) => [Name, Old || New] as const);
+  const set = fields.filter(([, value]) => !UNSET.has(value)).map(([name, value]) => `${name} ${value}`);
+  const inner = (Objects ?? []).map((object) => `${object.Name} (${wholeText(object)})`);
+  return [...set, ...inner].join(", ");
 }

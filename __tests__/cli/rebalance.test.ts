@@ -109,7 +109,8 @@ const server: Server = createServer((request, response) => {
     world.allocations = world.allocations.map((one) =>
       one === stopped ? { ...one, ClientStatus: "complete", DesiredStatus: "stop" } : one,
     );
-    world.allocations.push(allocation(stopped.JobID, world.placeOn(stopped.JobID)));
+    const place = world.placeOn(stopped.JobID);
+    world.allocations.push(allocation(stopped.JobID, place));
     return answer({});
   }
   if (kind === "nodes") return answer(world.nodes);
@@ -224,5 +225,17 @@ test("looks again before each move, and stops when something has changed", async
     1,
     expect.stringContaining("error: d is draining; moved: bitcoin; not, or not yet: electrs"),
   ]);
+  expect(changes).toHaveLength(1);
+});
+
+test("leaves a service where it is when another move has made it even", async () => {
+  world.placeOn = () => {
+    world.allocations = world.allocations.map((one) =>
+      one.JobID === "albyhub" ? { ...one, NodeID: "c", NodeName: "c" } : one,
+    );
+    return "b";
+  };
+  const { code, out } = await rebalance();
+  expect([code, out]).toEqual([0, expect.stringMatching(/bitcoin is healthy on b, .*\nelectrs stays: .*\n$/)]);
   expect(changes).toHaveLength(1);
 });

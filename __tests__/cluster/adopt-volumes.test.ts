@@ -175,7 +175,7 @@ describeWith(["nomad", "provider", "terraform", "docker", "go"], "homelab adopt 
     expect(code).toBe(0);
     expect(out).toMatch(/^homelab: can be adopted: nothing is destroyed, nothing replaced\n/);
     expect(out).toMatch(/job bitcoin in namespace bitcoin: registering it as written would restart bitcoin\n/);
-    expect(out).toMatch(/bitcoin\/bitcoind KillTimeout +live 120000000000 +code 900000000000\n/);
+    expect(out).toMatch(/bitcoin\/bitcoind KillTimeout +live 2m +code 15m\n/);
     expect(out).toMatch(/job electrs in namespace bitcoin: is not in Nomad; .* would start 1 of electrs/);
     expect(out).toMatch(/import nomad_job\.bitcoin bitcoin@bitcoin\n/);
     expect(out).toMatch(/import nomad_job\.csi-nfs_\S+ csi-nfs-node@default\n/);

@@ -31,8 +31,16 @@ describeWith(["nomad"], "homelab drift on a real Nomad", () => {
     expect(err).toBe("");
     const report: DriftReport = JSON.parse(out).stacks[0];
     expect([code, report.differs]).toEqual(report.differences.length > 0 ? [2, true] : [0, false]);
+    const told = report.differences.map(({ kind, name, problem, fields }) =>
+      [kind, name, problem, ...fields.map(({ field, live, code }) => `${field} ${live} → ${code}`)]
+        .filter(Boolean)
+        .join(" "),
+    );
+    table.push(`  ${expect.getState().currentTestName?.split(" Nomad ")[1]}: ${told.join("; ") || "nothing"}`);
     return report.differences;
   };
+  /** What each test has looked at, and what was found. */
+  const table: string[] = [];
   const settings = (SchedulerAlgorithm: string) =>
     agents.send("PUT", "operator/scheduler/configuration", { SchedulerAlgorithm, MemoryOversubscriptionEnabled: true });
 
@@ -44,6 +52,7 @@ describeWith(["nomad"], "homelab drift on a real Nomad", () => {
   });
 
   afterAll(async () => {
+    process.stderr.write(`what drift found\n${table.join("\n")}\n`);
     await agents?.stop();
   });
 

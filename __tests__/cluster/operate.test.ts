@@ -1,5 +1,6 @@
 import type { Job } from "../../.gen/nomad/job";
 import type { DriftReport } from "../../cli/drift-model";
+import { rpcauth } from "../../cli/rpcauth";
 import { describeWith } from "../tools";
 import { sleep, until } from "./command";
 import { median, homelab as program, type Ran, times } from "./command-line";
@@ -11,6 +12,7 @@ const BITCOIND = "nomad/jobs/bitcoin/bitcoin/bitcoind";
 const TURNED_AWAY = "incorrect password";
 /** Its machine was cut off. */
 const AWAY = / {2}electrs .*its machine is away/;
+const ELECTRS = "nomad/jobs/electrs/electrs/electrs";
 const HUB = "nomad/jobs/albyhub/albyhub/albyhub";
 
 describeWith(["nomad", "provider", "terraform", "docker", "go"], "the verbs of homelab on the whole homelab", () => {
@@ -145,7 +147,7 @@ describeWith(["nomad", "provider", "terraform", "docker", "go"], "the verbs of h
   });
 
   step("rotate changes the password of electrs, which is never turned away", async () => {
-    const before = [await items(BITCOIND), await items("nomad/jobs/electrs/electrs/electrs")];
+    const before = [await items(BITCOIND), await items(ELECTRS)];
     const { code, out } = await run("secrets", "rotate", "electrs", "--yes");
     expect([code, out]).toEqual([
       0,
@@ -153,7 +155,7 @@ describeWith(["nomad", "provider", "terraform", "docker", "go"], "the verbs of h
         /^bitcoin is healthy again after \d+ s\nelectrs is healthy again after \d+ s\nthe password of electrs is changed; bitcoin forgets the old one at its next restart\n$/,
       ),
     ]);
-    const after = [await items(BITCOIND), await items("nomad/jobs/electrs/electrs/electrs")];
+    const after = [await items(BITCOIND), await items(ELECTRS)];
     expect(Object.keys(after[0] ?? {})).toEqual(["rpcauth_electrs"]);
     expect(after[0]?.rpcauth_electrs).not.toBe(before[0]?.rpcauth_electrs);
     expect(after[1]?.bitcoin_rpc_password).not.toBe(before[1]?.bitcoin_rpc_password);
@@ -168,7 +170,7 @@ describeWith(["nomad", "provider", "terraform", "docker", "go"], "the verbs of h
   step(
     "rotate mends a pair that does not belong together, and bitcoind's log tells of whom it turned away",
     async () => {
-      await lab.nomad.api.putVariable("nomad/jobs/electrs/electrs/electrs", NAMESPACE, {
+      await lab.nomad.api.putVariable(ELECTRS, NAMESPACE, {
         bitcoin_rpc_password: "wrong",
       });
       expect((await run("secrets", "check")).out).toContain("homelab secrets rotate electrs makes both anew");
@@ -184,6 +186,23 @@ describeWith(["nomad", "provider", "terraform", "docker", "go"], "the verbs of h
       expect((await run("secrets", "check")).code).toBe(0);
     },
   );
+
+  step("rotate goes on where an earlier run was ended: the consumer alone is left to be restarted", async () => {
+    await lab.nomad.api.putVariable(BITCOIND, NAMESPACE, {
+      ...(await items(BITCOIND)),
+      rpcauth_electrs_next: rpcauth("another"),
+    });
+    await sleep(5_000);
+    expect((await run("restart", "bitcoin", "--yes")).code).toBe(0);
+    await lab.nomad.api.putVariable(ELECTRS, NAMESPACE, { bitcoin_rpc_password: "another" });
+    const { code, out } = await run("secrets", "rotate", "electrs", "--yes");
+    expect([code, out]).toEqual([
+      0,
+      expect.stringMatching(/^electrs is healthy again after \d+ s\nthe password of electrs is changed; /),
+    ]);
+    expect(Object.keys(await items(BITCOIND))).toEqual(["rpcauth_electrs"]);
+    expect((await run("secrets", "check")).code).toBe(0);
+  });
 
   step("drift finds an edited image, a foreign job, a deleted volume and changed settings, all at once", async () => {
     const { bitcoin, albyhub } = lab.project.jobs() as Record<string, Job>;
