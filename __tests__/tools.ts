@@ -11,6 +11,7 @@ const TOOLS = {
   debootstrap: () => runs("debootstrap", "--version"),
   docker: () => runs("docker", "info"),
   go: () => runs("go", "version"),
+  nfsplugin: () => spawnSync("nfsplugin", ["--help"]).error === undefined,
   nomad: () => runs("nomad", "version"),
   postgres: () => postgresBinaries() !== undefined,
   /** The Nomad provider, from the registry or a mirror that Terraform's configuration names. */

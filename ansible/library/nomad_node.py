@@ -12,6 +12,7 @@ from ansible.module_utils.nomad_api import (
     NomadError,
     failing_jobs,
     is_system,
+    is_wanted,
     label,
     sick_node_plugins,
     sick_plugins,
@@ -144,11 +145,11 @@ def return_to_service(module, nomad, name):
         node = nomad.node(name)
         if node["Status"] != "ready" or node["ModifyIndex"] <= after:
             return [f"node {name} is not ready again ({node['Status']})"]
-        here = nomad.get(f"node/{node['ID']}/allocations") or []
+        here = [one for one in nomad.get(f"node/{node['ID']}/allocations") or [] if is_wanted(one)]
         waiting = [
             f"{label(one)} is {one['ClientStatus']}"
             for one in here
-            if one["Job"]["Type"] == "system" and one["DesiredStatus"] == "run" and one["ClientStatus"] != "running"
+            if one["Job"]["Type"] == "system" and one["ClientStatus"] != "running"
         ]
         return waiting + sick_node_plugins(nomad, node["ID"], here)
 

@@ -88,6 +88,11 @@ def is_system(allocation):
     return (allocation.get("JobType") or job.get("Type")) in SYSTEM
 
 
+def is_wanted(allocation):
+    """Whether it should run, rather than one that failed before and has a successor: Nomad keeps those for hours."""
+    return allocation["DesiredStatus"] == "run" and not allocation.get("NextAllocation")
+
+
 def failing_jobs(nomad):
     """What is missing of every service being as it should: a line for each deployment and task group."""
     left = [
@@ -143,7 +148,7 @@ def sick_plugins(nomad):
 
 
 def sick_node_plugins(nomad, node_id, allocations):
-    """CSI plugins that should serve a node, by its allocations, and do not.
+    """CSI plugins that should serve a node, by the allocations that are wanted there, and do not.
 
     An agent that was started anew registers without its plugins; Nomad then knows nothing of them on this node, until
     they answer. What should be there is told by the jobs alone.
@@ -151,7 +156,6 @@ def sick_node_plugins(nomad, node_id, allocations):
     tasks = [
         task
         for one in allocations
-        if one["DesiredStatus"] == "run"
         for group in one["Job"]["TaskGroups"]
         if group["Name"] == one["TaskGroup"]
         for task in group["Tasks"]
