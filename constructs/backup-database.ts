@@ -146,7 +146,7 @@ ${schemas.join("\n")}
     ask -d "$set" -v schema="$schema" -f "$here/count.sql" > "$here/rows" || give_up "$set: cannot count its rows"
     cmp -s "$here/rows" "$folder/ROWS" ||
       give_up "$set: the dump has other rows than its manifest: $(diff "$folder/ROWS" "$here/rows" | head -n 5 | tr '\\n' ' ')"
-    check "$set database $(wc -l < "$here/rows") tables $(awk '{ n += $2 } END { print n + 0 }' "$here/rows") rows equal"
+    check "$set database $(wc -l < "$here/rows") tables $(awk '{ n += $NF } END { print n + 0 }' "$here/rows") rows equal"
     if [ -n "$schema" ]; then
       states=$(ask -d "$set" -c "select count(data::jsonb ->> 'terraform_version') from \\"$schema\\".states" 2>&1) ||
         give_up "$set: Terraform's state is no JSON: $states"

@@ -51,13 +51,14 @@ export function backupMainScript(
 problems=
 problem() { say "$*"; problems="\${problems:+$problems; }$*"; }
 ${repository(keys)}
-restic cat config > "$out" 2>&1
-case $? in
+try timeout "$OPEN_WAIT" restic cat config
+case $code in
   0) ;;
   10)
     say "makes a new repository at $RESTIC_REPOSITORY"
     run restic init || give_up "cannot make a repository at $RESTIC_REPOSITORY: $(last)" ;;
   12) give_up "the secret restic_password does not open the repository $RESTIC_REPOSITORY; if it was made with another, give that one: homelab secrets set" ;;
+  124 | 143) give_up "the repository $RESTIC_REPOSITORY does not answer within $OPEN_WAIT s: $(last)" ;;
   *) give_up "cannot open the repository $RESTIC_REPOSITORY: $(last)" ;;
 esac
 # Locks that a killed run has left and that have not been refreshed for half an hour.
@@ -127,7 +128,7 @@ keep() {
   id=$(sed -n 's/^snapshot \\([0-9a-f]*\\) saved$/\\1/p' "$out")
   if [ $code != 0 ] || [ -z "$id" ]; then problem "$1: restic backup failed: $(last)"; return; fi
   rows=
-  [ ! -e "$stage/$1/ROWS" ] || rows=" rows=$(awk '{ n += $2 } END { print n + 0 }' "$stage/$1/ROWS")"
+  [ ! -e "$stage/$1/ROWS" ] || rows=" rows=$(awk '{ n += $NF } END { print n + 0 }' "$stage/$1/ROWS")"
   files=$(($(wc -l < "$stage/$1/SHA256SUMS") + 1))
   bytes=$(find "$stage/$1" -type f -exec wc -c {} + | awk '$2 != "total" { n += $1 } END { print n + 0 }')
   echo "$1 snapshot=$id files=$files bytes=$bytes$rows$extra" | tee -a "$here/sets"

@@ -30,13 +30,18 @@ give_up() {
   printf '%s\\n' "$*" > "$work/failed.part" && mv "$work/failed.part" "$work/failed"
   exit 0
 }
-# Runs a program so that a stop of the task reaches it. What it says is in the log, and in $out.
-run() {
+# Runs a program so that a stop of the task reaches it. What it says is in $out.
+try() {
   "$@" > "$out" 2>&1 &
   child=$!
   wait $child
   code=$?
   child=
+  return $code
+}
+# The same, and in the log.
+run() {
+  try "$@"
   cat "$out"
   return $code
 }

@@ -385,6 +385,8 @@ export class Backup extends Service {
         TMPDIR: "/local",
         // For another run to end.
         LOCK_WAIT: "5m",
+        // Seconds. restic itself tries for a quarter of an hour.
+        OPEN_WAIT: "120",
         DATA: DATA_FOLDER,
         SNAPSHOTS: SNAPSHOT_FOLDER,
         ...env,

@@ -104,7 +104,8 @@ export const HUB_TABLES = `
   create table apps (id serial primary key, name text);
   create table user_configs (id serial primary key, key text, value text, encrypted boolean);
   create table transactions (id bigserial primary key, amount bigint, payment_hash text);
-  create table "Odd ""name" (x int);
+  create table "Odd ""name with blanks" (x int);
+  insert into "Odd ""name with blanks" values (1), (2);
   insert into apps (name) select 'app ' || n from generate_series(1, 7) n;
   insert into user_configs (key, value, encrypted) values ('Mnemonic', 'encrypted words', true), ('LNBackendType', 'LDK', false);
   insert into transactions (amount, payment_hash) select n, md5(n::text) from generate_series(1, 500) n;`;

@@ -183,6 +183,7 @@ export class Sandbox {
       REPORT_PAUSE: "0",
       ...Object.fromEntries([...mapped, ...meta]),
       LOCK_WAIT: "5s",
+      OPEN_WAIT: "10",
       ...circumstances.env,
     };
     const [, script = ""] = /^\/local\/(.*)$/.exec(task.Config.args?.[0] ?? "") ?? [];
