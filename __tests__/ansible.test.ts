@@ -1,12 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
+import { BACKUP_JOBS } from "../cli/backup-jobs";
 import { Cluster } from "../cluster/cluster";
 import { VARIABLE_NAMES, VARIABLES } from "../cluster/variables";
 import { Duration } from "../nomad/duration";
 import { SERVICE_USER } from "../nomad/template";
+import { Agents } from "./cluster/agents";
 import { describeWith } from "./tools";
 
 const ANSIBLE = resolve(__dirname, "../ansible");
@@ -49,6 +51,21 @@ function project(...changes: [from: string, to: string][]): string {
   return folder;
 }
 
+/** Renders the templates of all roles for every host of an inventory. */
+function render(out: string, inventory: string): void {
+  const playbook = resolve(__dirname, "fixtures/ansible/render.yml");
+  const variables = ["-e", `out=${out}`, "-e", `roles=${ANSIBLE}/roles`];
+  const { status, output } = run("ansible-playbook", ["-i", inventory, ...variables, playbook]);
+  if (status !== 0) throw new Error(output);
+}
+
+const SERVER = "          ansible_host: pinode2.local\n";
+const server = (name: string) => `        ${name}:\n          ansible_host: ${name}.local\n`;
+const THREE_SERVERS: [string, string][] = [
+  [SERVER, `${SERVER}${server("pinode5")}${server("pinode6")}`],
+  ["nomad_bootstrap_expect: 1", "nomad_bootstrap_expect: 3"],
+];
+
 describe("the roles", () => {
   test.each(ROLES)("%s: every default is described, and every description is of a default or the inventory", (role) => {
     const own = Object.keys(optionsOf(role)).filter((name) => name.startsWith(`${role}_`));
@@ -64,9 +81,93 @@ describe("the roles", () => {
     expect(required).toEqual(expect.arrayContaining(wanted));
   });
 
+  test("give a policy to every job of the backup, and no other, and have a file for each that is named by its first line", () => {
+    const { nomad_server_policies: named, nomad_server_job_policies: jobs } = yaml("roles/nomad_server/vars/main.yml");
+    expect(jobs).toEqual(BACKUP_JOBS);
+    const files = readdirSync(join(ANSIBLE, "roles/nomad_server/files/policies"));
+    expect(
+      [named, jobs]
+        .flat()
+        .map((name) => `${name}.hcl`)
+        .sort(),
+    ).toEqual(files.sort());
+    for (const file of files) {
+      expect(readFileSync(join(ANSIBLE, "roles/nomad_server/files/policies", file), "utf8")).toMatch(/^# \S/);
+    }
+  });
+
   test("write snapshots as the user that the services run as", () => {
     expect(yaml("roles", "nomad_server", "defaults", "main.yml").nomad_server_snapshot_user).toBe(SERVICE_USER);
   });
+});
+
+describeWith(["ansible", "nomad"], "the policies on a real Nomad", () => {
+  let agents: Agents;
+  const folder = mkdtempSync(join(tmpdir(), "policies-"));
+
+  beforeAll(async () => {
+    agents = await Agents.start([]);
+  }, PATIENCE);
+
+  afterAll(async () => {
+    await agents?.stop();
+  });
+
+  /** Runs the role's own tasks that read and apply policies, and nothing else of it. */
+  const apply = () => {
+    const tasks = (
+      parse(readFileSync(join(ANSIBLE, "roles/nomad_server/tasks/acl.yml"), "utf8")) as { name: string }[]
+    ).filter(({ name }) => name.endsWith(" the policies."));
+    expect(tasks).toHaveLength(2);
+    const playbook = join(folder, "playbook.yml");
+    writeFileSync(
+      playbook,
+      JSON.stringify([
+        {
+          hosts: "localhost",
+          connection: "local",
+          gather_facts: false,
+          vars: {
+            ...yaml("roles/nomad_server/vars/main.yml"),
+            common_api_url: agents.address,
+            common_nomad_token: agents.token("management"),
+            nomad_server_self: { status: 200 },
+          },
+          tasks,
+        },
+      ]),
+    );
+    if (!existsSync(join(folder, "files")))
+      symlinkSync(join(ANSIBLE, "roles/nomad_server/files"), join(folder, "files"));
+    const { status, output } = run("ansible-playbook", ["-i", "localhost,", playbook]);
+    if (status !== 0) throw new Error(output);
+    return Number(/changed=(\d+)/.exec(output)?.[1]);
+  };
+  const jobOf = async (policy: string) =>
+    (await agents.send<{ JobACL: { Namespace: string; JobID: string } | null }>("GET", `acl/policy/${policy}`)).JobACL;
+
+  test(
+    "are bound to the jobs of the backup, and a second run changes nothing",
+    async () => {
+      expect(apply()).toBe(1);
+      for (const job of BACKUP_JOBS) expect(await jobOf(job)).toMatchObject({ Namespace: "bitcoin", JobID: job });
+      for (const policy of ["reader", "deployer", "patcher", "snapshotter"]) expect(await jobOf(policy)).toBeNull();
+      expect(apply()).toBe(0);
+    },
+    PATIENCE,
+  );
+
+  test(
+    "are bound again when somebody has taken the job away",
+    async () => {
+      const { Rules } = await agents.send<{ Rules: string }>("GET", "acl/policy/backup");
+      await agents.send("PUT", "acl/policy/backup", { Name: "backup", Rules });
+      expect(await jobOf("backup")).toBeNull();
+      expect(apply()).toBe(1);
+      expect(await jobOf("backup")).toMatchObject({ JobID: "backup" });
+    },
+    PATIENCE,
+  );
 });
 
 describeWith(["ansible"], "the playbooks", () => {
@@ -88,17 +189,11 @@ describeWith(["ansible"], "the playbooks", () => {
     const out = mkdtempSync(join(tmpdir(), "rendered-"));
     const rendered = (host: string, file: string) => readFileSync(join(out, host, file), "utf8");
     const cluster = Cluster.fromInventory(join(ANSIBLE, "inventory.yml"));
+    const larger = mkdtempSync(join(tmpdir(), "rendered-"));
 
     beforeAll(() => {
-      const playbook = resolve(__dirname, "fixtures/ansible/render.yml");
-      const { status, output } = run("ansible-playbook", [
-        "-e",
-        `out=${out}`,
-        "-e",
-        `roles=${ANSIBLE}/roles`,
-        playbook,
-      ]);
-      if (status !== 0) throw new Error(output);
+      render(out, join(ANSIBLE, "inventory.yml"));
+      render(larger, join(project(...THREE_SERVERS), "ansible", "inventory.yml"));
     }, PATIENCE);
 
     test.each(CLIENTS)("a client that counts as the constructs do: %s", (host) => {
@@ -142,10 +237,47 @@ describeWith(["ansible"], "the playbooks", () => {
       expect(rendered("pinode2", "nomad-snapshot.timer")).toContain("OnCalendar=daily");
     });
 
+    test("three servers that wait for each other, and clients that know them all", () => {
+      const config = readFileSync(join(larger, "pinode2", "nomad.hcl"), "utf8");
+      expect(config).toContain("bootstrap_expect = 3");
+      expect(config).toContain('retry_join = ["pinode5.local", "pinode6.local"]');
+      const client = readFileSync(join(larger, "pinode1", "nomad.hcl"), "utf8");
+      expect(client).toContain('servers = ["pinode2.local", "pinode5.local", "pinode6.local"]');
+    });
+
     describeWith(["nomad"], "files that Nomad accepts", () => {
-      test.each(["pinode2", ...CLIENTS])("%s", (host) => {
-        expect(run("nomad", ["config", "validate", join(out, host, "nomad.hcl")])).toMatchObject({ status: 0 });
+      const files = [
+        ...["pinode2", ...CLIENTS].map((host) => [host, out]),
+        ...["pinode2", "pinode5", "pinode1"].map((host) => [`${host} of the larger cluster`, larger]),
+      ];
+      test.each(files)("%s", (host, folder) => {
+        const [name] = host.split(" ");
+        expect(run("nomad", ["config", "validate", join(folder, `${name}`, "nomad.hcl")])).toMatchObject({ status: 0 });
       });
+    });
+  });
+
+  describe("with machines that SSH does not reach", () => {
+    const off = ["pinode2", ...CLIENTS].map((host): [string, string] => [
+      `ansible_host: ${host}.local`,
+      "ansible_host: 127.0.0.1\n          ansible_port: 1",
+    ]);
+    const args = (playbook: string) => ["-i", join(project(...off), "ansible", "inventory.yml"), playbook];
+
+    test.each(PLAYBOOKS)("%s names them and stops", (playbook) => {
+      const { status, text } = run("ansible-playbook", args(playbook));
+      expect(text).toContain(
+        "pinode2, pinode1, pinode3, pinode4: not reachable. Switch the machine on, or leave it out",
+      );
+      expect(status).not.toBe(0);
+    });
+
+    test("a roll ends with the first that is lost, since it may be out of service", () => {
+      const { status, text } = run("ansible-playbook", args(resolve(__dirname, "fixtures/ansible/lost.yml")));
+      expect(text).toContain("pinode1: begun, and then the connection was lost.");
+      expect(text).toContain("pinode3 was not begun");
+      expect(text).not.toContain("pinode4 was not begun");
+      expect(status).not.toBe(0);
     });
   });
 
@@ -171,17 +303,25 @@ describeWith(["ansible"], "the playbooks", () => {
       ],
       [
         "an even number of servers",
-        [
-          [
-            "          ansible_host: pinode2.local\n",
-            "          ansible_host: pinode2.local\n        pinode5:\n          ansible_host: pinode5.local\n",
-          ],
-        ],
+        [[SERVER, `${SERVER}${server("pinode5")}`]],
         "2 servers: an even number survives no more losses than one less",
       ],
+      [
+        "servers that wait for fewer than there are",
+        [[SERVER, `${SERVER}${server("pinode5")}${server("pinode6")}`]],
+        "nomad_bootstrap_expect of pinode2 is 1, there are 3 servers",
+      ],
       ["a missing figure", [["    nomad_drain_deadline: 15m\n", ""]], "nomad_drain_deadline of pinode1 is not set"],
-      ["a missing variable", [["    nomad_region: global\n", ""]], "missing required arguments: nomad_region"],
-      ["a wrong type", [["    postgres_port: 5432", "    postgres_port: many"]], "postgres_port"],
+      [
+        "a missing variable",
+        [["    nomad_region: global\n", ""]],
+        "missing required arguments: nomad_region (of pinode2, pinode1, pinode3, pinode4) [variables]: correct it",
+      ],
+      [
+        "a wrong type",
+        [["    postgres_port: 5432", "    postgres_port: many"]],
+        "argument 'postgres_port' is of type str and we were unable to convert to int",
+      ],
       [
         "a duration without unit",
         [["nomad_drain_deadline: 15m", "nomad_drain_deadline: 900"]],

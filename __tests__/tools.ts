@@ -11,6 +11,7 @@ const TOOLS = {
   debootstrap: () => runs("debootstrap", "--version"),
   docker: () => runs("docker", "info"),
   go: () => runs("go", "version"),
+  nfsplugin: () => spawnSync("nfsplugin", ["--help"]).error === undefined,
   nomad: () => runs("nomad", "version"),
   postgres: () => postgresBinaries() !== undefined,
   /** 0.17 says by its exit code why a repository does not open, and waits for locks. */

@@ -1,11 +1,11 @@
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NomadClient } from "../nomad/client";
 import { ifThere } from "../nomad/live";
-import { volumeOf } from "./status-model";
+import { volumeOf } from "../nomad/volume";
 import type { Synthesized } from "./synthesized";
+import { makePlan } from "./terraform";
 
 /** A resource whose thing lives already. */
 export interface Import {
@@ -69,7 +69,7 @@ export function importBlocks(imports: readonly Import[]): string {
  *
  * @throws with what Terraform says when it is not there or the plan fails.
  */
-export function planWith(file: string, imports: readonly Import[]): ResourceChange[] {
+export async function planWith(file: string, imports: readonly Import[]): Promise<ResourceChange[]> {
   const folder = mkdtempSync(join(tmpdir(), "homelab-adopt-"));
   try {
     const stack = read(file);
@@ -82,9 +82,9 @@ export function planWith(file: string, imports: readonly Import[]): ResourceChan
     );
     writeFileSync(join(folder, "cdk.tf.json"), JSON.stringify({ ...stack, terraform, resource }));
     writeFileSync(join(folder, "imports.tf.json"), importBlocks(imports));
-    run(folder, "init", "-input=false", "-no-color");
-    run(folder, "plan", "-input=false", "-no-color", "-out=plan");
-    return changesIn(run(folder, "show", "-json", "plan"));
+    const { json, failure } = await makePlan(folder);
+    if (failure !== undefined) throw new Error(`terraform plan failed: ${failure}`);
+    return changesIn(json);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -104,15 +104,6 @@ export function changesIn(json: string): ResourceChange[] {
     actions: change.actions,
     because: (change.replace_paths ?? []).map((path) => path.join(".")),
   }));
-}
-
-function run(folder: string, ...args: string[]): string {
-  const environment = { ...process.env, CHECKPOINT_DISABLE: "1", TF_IN_AUTOMATION: "1" };
-  const ran = spawnSync("terraform", args, { cwd: folder, env: environment, encoding: "utf8", maxBuffer: 1 << 28 });
-  if (ran.error)
-    throw new Error(`terraform cannot be run (${ran.error.message}); adopt proves by a plan, so it is needed`);
-  if (ran.status !== 0) throw new Error(`terraform ${args[0]} failed: ${ran.stderr.trim()}`);
-  return ran.stdout;
 }
 
 function read(file: string): StackFile {

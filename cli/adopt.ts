@@ -7,7 +7,7 @@ import { differencesText } from "./drift-text";
 import { ENVIRONMENT, type Options, print, targetOf, withOptions } from "./target";
 import { type Style, WIDTH, wrap } from "./text";
 import type { Verb } from "./verb";
-import { Watch } from "./watch";
+import { Interrupted, Watch } from "./watch";
 
 interface AdoptOptions extends Options {
   readonly write?: true;
@@ -58,7 +58,10 @@ async function run(options: AdoptOptions, command: Command): Promise<void> {
   const adoption = await Watch.over(command, async (watch): Promise<Adoption> => {
     watch.tell(`asking ${client.address}`);
     const [imports, drift] = await Promise.all([importsOf(target, client), driftOf(target, client)]);
-    const changes = planWith(file, imports);
+    watch.check();
+    watch.tell("Terraform plans the stack with the imports");
+    const changes = await planWith(file, imports);
+    watch.check();
     const replaced = changes
       .filter(({ actions }) => actions.includes("delete"))
       .map((change) => ({ ...change, remedy: remedyOf(change, imports) }));
@@ -66,6 +69,9 @@ async function run(options: AdoptOptions, command: Command): Promise<void> {
     const place = join(dirname(file), "imports.tf.json");
     if (write) writeFileSync(place, importBlocks(imports));
     return { stack, imports, differences: drift.differences, replaced, ...(write && { written: place }) };
+  }).catch((error: unknown) => {
+    if (error instanceof Interrupted) throw new Error("interrupted; nothing is changed");
+    throw error;
   });
   print(command, options, adoption, (style) => adoptionText(adoption, file, style));
   if (adoption.replaced.length > 0) throw new CommanderError(2, "homelab.replaced", "something would be replaced");

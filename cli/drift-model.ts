@@ -4,6 +4,7 @@ import { parseImage } from "../nomad/image";
 import { capability, ifThere } from "../nomad/live";
 import { type Pause, readPause } from "../nomad/pause";
 import { type FieldChange, type GroupUpdates, planJob } from "../nomad/plan";
+import { volumeOf } from "../nomad/volume";
 import type { VolumeRecord } from "../rules/homelab";
 import type { NamespaceRecord, SchedulerRecord, Storage, Synthesized } from "./synthesized";
 
@@ -111,14 +112,6 @@ async function strangers(client: NomadClient, namespace: string, jobs: readonly 
     }));
 }
 
-interface LiveVolume {
-  readonly ID: string;
-  readonly PluginID: string;
-  readonly ExternalID: string;
-  readonly RequestedCapabilities: readonly { readonly AccessMode: string; readonly AttachmentMode: string }[] | null;
-  readonly Context: Readonly<Record<string, string>> | null;
-}
-
 async function volumeDrift(
   client: NomadClient,
   volume: VolumeRecord,
@@ -126,9 +119,7 @@ async function volumeDrift(
 ): Promise<Difference[]> {
   const { id, namespace, accessMode, attachmentMode } = volume;
   const at = { kind: "volume", namespace, name: id, updates: [] } as const;
-  const live = await ifThere(
-    client.get<LiveVolume>(["volume", "csi", id], { namespace, needs: capability("csi-read-volume", namespace) }),
-  );
+  const live = await volumeOf(client, id, namespace);
   if (!live) return [{ ...at, problem: "is not registered", fields: [] }];
   const stored = storage.find((one) => one.volumeId === id && one.namespace === namespace);
   const modes = (live.RequestedCapabilities ?? []).map((one) => `${one.AccessMode}, ${one.AttachmentMode}`);

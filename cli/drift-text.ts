@@ -1,3 +1,4 @@
+import { Duration } from "../nomad/duration";
 import { pauseText } from "../nomad/pause";
 import type { FieldChange, GroupUpdates } from "../nomad/plan";
 import type { Difference, DriftReport } from "./drift-model";
@@ -53,7 +54,7 @@ function updateText({ group, restarts, starts, stops }: GroupUpdates): string {
 
 function rows({ fields }: Difference, { dim }: Style): Cell[][] {
   return fields.map(({ field, live, code }) => {
-    const [was, is] = apart(live, code);
+    const [was, is] = apart(withUnits(field, live), withUnits(field, code));
     return [[`  ${fieldText(field)}`], [`${dim("live")} ${was}`], [`${dim("code")} ${is}`]];
   });
 }
@@ -64,6 +65,19 @@ function fieldText(field: string): string {
     .replace(/^TaskGroups\[([^\]]*)\]\.?/, "$1 ")
     .replace(/^(\S+) Tasks\[([^\]]*)\]\.?/, "$1/$2 ")
     .trimEnd();
+}
+
+/** Fields that hold a time, which Nomad gives in nanoseconds. */
+const TIME = /(After|Deadline|Delay|Disconnect|Duration|Grace|Interval|Max|Min|Splay|Stagger|TTL|Time|Timeout)$/;
+
+/** A time in hours, minutes and seconds, also within a whole object. */
+function withUnits(field: string, value: string | undefined): string | undefined {
+  const time = (digits: string) => Duration.fromNanoseconds(Number(digits)).toString();
+  if (value === undefined) return undefined;
+  if (TIME.test(field) && /^\d{7,}$/.test(value)) return time(value);
+  return value.replace(/(\w+) (\d{7,})(?=[,)]|$)/g, (all, name: string, digits: string) =>
+    TIME.test(name) ? `${name} ${time(digits)}` : all,
+  );
 }
 
 /** Both values, cut to where they differ. */

@@ -1,9 +1,8 @@
 import { type Command, CommanderError } from "commander";
 import { driftOf } from "./drift-model";
 import { driftText } from "./drift-text";
-import { ENVIRONMENT, type Options, print, targetsOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, print, targetsOf, withOptions } from "./target";
 import type { Verb } from "./verb";
-import { Watch } from "./watch";
 
 const HELP = `
 Exit codes: 0 no difference, 1 an error, 2 something differs. With --json, standard output is
@@ -30,10 +29,9 @@ export const drift: Verb = {
       .addHelpText("after", HELP)
       .action(async (options: Options, command: Command) => {
         const targets = targetsOf(options, command);
-        const reports = await Watch.over(command, (watch) => {
-          watch.tell(`asking ${targets.map(({ client }) => client.address).join(", ")}`);
-          return Promise.all(targets.map((target) => driftOf(target, target.client)));
-        });
+        const reports = await asking(targets, command, () =>
+          Promise.all(targets.map((target) => driftOf(target, target.client))),
+        );
         print(command, options, { stacks: reports }, (style) => reports.map((one) => driftText(one, style)).join("\n"));
         if (reports.some(({ differs }) => differs)) throw new CommanderError(2, "homelab.drift", "something differs");
       }),

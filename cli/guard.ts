@@ -2,10 +2,9 @@ import { type Command, CommanderError } from "commander";
 import { guard as ask, type Refusal } from "../nomad/guard";
 import { planJob } from "../nomad/plan";
 import { needsOf } from "./secrets-needs";
-import { ENVIRONMENT, type Options, print, type Target, targetsOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, print, type Target, targetsOf, withOptions } from "./target";
 import { type Style, WIDTH, wrap } from "./text";
 import type { Verb } from "./verb";
-import { Watch } from "./watch";
 
 /** A stack as `--json` prints it. */
 interface GuardReport {
@@ -34,10 +33,7 @@ export const guard: Verb = {
       .addHelpText("after", HELP)
       .action(async (options: Options, command: Command) => {
         const targets = targetsOf(options, command);
-        const reports = await Watch.over(command, (watch) => {
-          watch.tell(`asking ${targets.map(({ client }) => client.address).join(", ")}`);
-          return Promise.all(targets.map(look));
-        });
+        const reports = await asking(targets, command, () => Promise.all(targets.map(look)));
         print(command, options, { stacks: reports }, (style) => reports.map((one) => guardText(one, style)).join(""));
         if (reports.some(({ refusals }) => refusals.length > 0)) {
           throw new CommanderError(2, "homelab.refused", "a deploy must not go on");

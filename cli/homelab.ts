@@ -2,47 +2,46 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
-import { adopt } from "./adopt";
-import { drift } from "./drift";
-import { guard } from "./guard";
-import { logs } from "./logs";
-import { nodeLost } from "./node-lost";
-import { overview } from "./overview";
-import { pause, resume } from "./pause";
-import { rebalance } from "./rebalance";
-import { restart } from "./restart";
-import { review } from "./review";
-import { secrets } from "./secrets";
-import { status } from "./status";
 import type { Example, Verb } from "./verb";
 
-const VERBS: readonly Verb[] = [
-  overview,
-  review,
-  status,
-  logs,
-  drift,
-  guard,
-  restart,
-  rebalance,
-  pause,
-  resume,
-  nodeLost,
-  adopt,
-  secrets,
-];
+/** By name, in the order of the help. Each is loaded when it is meant: to load all takes longer than to ask Nomad. */
+const VERBS: Readonly<Record<string, () => Verb>> = {
+  overview: () => require("./overview").overview,
+  review: () => require("./review").review,
+  status: () => require("./status").status,
+  logs: () => require("./logs").logs,
+  drift: () => require("./drift").drift,
+  guard: () => require("./guard").guard,
+  restart: () => require("./restart").restart,
+  rebalance: () => require("./rebalance").rebalance,
+  pause: () => require("./pause").pause,
+  resume: () => require("./pause").resume,
+  "node-lost": () => require("./node-lost").nodeLost,
+  backup: () => require("./backup").backup,
+  adopt: () => require("./adopt").adopt,
+  secrets: () => require("./secrets").secrets,
+};
 
-/** The program with all its verbs. What is wrong on the command line is thrown as commander's own error. */
-export function homelab(): Command {
+/**
+ * The program for a command line: with the verb that it begins with, and otherwise with all. What is wrong on the command
+ * line is thrown as commander's own error.
+ */
+export function homelab(args: readonly string[] = []): Command {
   const program = new Command("homelab")
     .description("Shows and looks after a Bitcoin homelab on Nomad, from what synthesis wrote.")
     .version(version())
     .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}; see homelab --help\n`) })
     .exitOverride();
-  for (const { register, examples } of VERBS) {
-    register(program).addHelpText("after", examplesText(examples));
+  const meant = Object.entries(VERBS).filter(([name]) => name === args[0]);
+  const verbs = (meant.length > 0 ? meant : Object.entries(VERBS)).map(([, load]) => load());
+  for (const { register, examples } of verbs) {
+    const command = register(program).addHelpText("after", examplesText(examples));
+    for (const part of command.commands) {
+      const own = examples.filter(([line]) => line.includes(`homelab ${command.name()} ${part.name()}`));
+      part.addHelpText("after", examplesText(own));
+    }
   }
-  return program.addHelpText("after", examplesText(VERBS.flatMap(({ examples }) => examples)));
+  return program.addHelpText("after", examplesText(verbs.flatMap(({ examples }) => examples)));
 }
 
 /**
@@ -51,7 +50,7 @@ export function homelab(): Command {
  * @returns the exit code: 0 well, 1 for an error, told in one line on stderr, 2 for a command line that is not
  *   understood, or what a verb says otherwise.
  */
-export async function run(args: readonly string[], program = homelab()): Promise<number> {
+export async function run(args: readonly string[], program = homelab(args)): Promise<number> {
   try {
     await program.parseAsync(args, { from: "user" });
     return 0;

@@ -6,7 +6,7 @@ import { type LogPlace, lastLines, readLog } from "../nomad/logs";
 import { NomadError } from "../nomad/nomad-error";
 import { lineTime } from "./log-lines";
 import { type Service, serviceNamed, servicesOf } from "./services";
-import { ENVIRONMENT, type Options, targetOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, targetOf, withOptions } from "./target";
 import type { Verb } from "./verb";
 
 interface LogOptions extends Options {
@@ -66,7 +66,8 @@ async function run(name: string, options: LogOptions, command: Command): Promise
     tell: (text) => writeErr?.(`--- ${text}\n`),
     ...(since !== undefined && { since }),
   });
-  await (options.follow ? log.follow() : log.once());
+  if (options.follow) return log.follow();
+  await log.once(await asking([target], command, () => log.newest()));
 }
 
 interface Settings {
@@ -90,8 +91,7 @@ class Log {
   ) {}
 
   /** @throws when nothing has run yet. */
-  async once(): Promise<void> {
-    const allocation = await this.newest();
+  async once(allocation: AllocationStub | undefined): Promise<void> {
     if (!allocation) throw new Error(`${this.service.name} has not run yet; homelab status says why`);
     await this.read(allocation, { follow: false, tail: this.tail, signal: new AbortController().signal });
   }
@@ -180,7 +180,8 @@ class Log {
   /** That of the last line that had one. */
   private time = 0;
 
-  private async newest(): Promise<AllocationStub | undefined> {
+  /** The allocation that was started last; undefined when none was. */
+  async newest(): Promise<AllocationStub | undefined> {
     return (await this.started())[0];
   }
 

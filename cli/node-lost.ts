@@ -1,9 +1,9 @@
 import { type Command, CommanderError } from "commander";
 import type { NomadClient } from "../nomad/client";
 import { type AllocationStub, isLive, type NodeStub, nodesOf, placedAllocations } from "../nomad/live";
+import { type LiveVolume, volumeOf } from "../nomad/volume";
 import { type Service, servicesOf } from "./services";
-import { type LiveVolume, volumeOf } from "./status-model";
-import { ENVIRONMENT, type Options, print, type Target, targetOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, print, type Target, targetOf, withOptions } from "./target";
 import { type Style, WIDTH, wrap } from "./text";
 import type { Verb } from "./verb";
 import { Interrupted, Watch } from "./watch";
@@ -66,7 +66,9 @@ export const nodeLost: Verb = {
 async function run(name: string, options: NodeLostOptions, command: Command): Promise<void> {
   const target = targetOf(options, command);
   const { client } = target;
-  const [nodes, allocations] = await Promise.all([nodesOf(client), placedAllocations(client)]);
+  const [nodes, allocations, volumes] = await asking([target], command, () =>
+    Promise.all([nodesOf(client), placedAllocations(client), volumesOf(target, client)]),
+  );
   const node = lostNode(nodes, name);
   if (!node && !options.confirmPoweredOff) {
     throw new Error(
@@ -78,7 +80,6 @@ async function run(name: string, options: NodeLostOptions, command: Command): Pr
   }
   const services = writers(target);
   const held = allocations.filter(({ NodeID, ...one }) => NodeID === node?.ID && isLive(one));
-  const volumes = await volumesOf(target, client);
   const claims = volumes.filter(({ WriteAllocs }) => held.some(({ ID }) => ID in (WriteAllocs ?? {})));
   const loss: Loss = {
     node: name,

@@ -6,6 +6,10 @@ import { readSynthesized } from "./synthesized";
 import { styleFor } from "./text";
 import type { Verb } from "./verb";
 
+const HELP = `
+Exit codes: 0 shown, whatever the rules say, 1 an error. With --json, standard output is { stacks: [{ stack, nomadAddress,
+services, secrets, volumes, placement, findings, … }] }.`;
+
 export const overview: Verb = {
   examples: [
     ["homelab overview", "what runs, what it needs, and whether it survives a drain"],
@@ -22,6 +26,7 @@ export const overview: Verb = {
       )
       .option("--mermaid", "print a mermaid flowchart")
       .addOption(new Option("--json", "print it for programs, in MiB and MHz").conflicts("mermaid"))
+      .addHelpText("after", HELP)
       .action((options: { mermaid?: true; json?: true }, command: Command) => {
         const { writeOut, getOutHasColors } = command.configureOutput();
         const stacks = readSynthesized().map(overviewOf);

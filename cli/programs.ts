@@ -48,11 +48,13 @@ export function bitcoinProgress(lines: readonly string[]): BitcoinProgress {
   for (const line of lines) {
     const [, message] = /init message: (.*)/.exec(line) ?? [];
     const [, height, progress] = /UpdateTip: .*height=(\d+) .*progress=([\d.]+)/.exec(line) ?? [];
+    const [, loaded, part] = /Loaded best chain: .*height=(\d+) .*progress=([\d.]+)/.exec(line) ?? [];
     const [, headers, percent] = /Synchronizing blockheaders, height: (\d+) \(~([\d.]+)%\)/.exec(line) ?? [];
     if (/Bitcoin Core version /.test(line)) found = { phase: "starting" };
     else if (/Shutdown: In progress/.test(line)) found = { ...found, phase: "stopping" };
-    else if (message === "Done loading") found = { ...found, phase: "running" };
+    else if (message === "Done loading") found = { ...found, phase: loadedPhase(found) };
     else if (message) found = { ...found, phase: "starting", text: message };
+    else if (loaded) found = { ...found, height: Number(loaded), progress: Number(part) };
     else if (height) {
       const synced = Number(progress) >= SYNCED;
       found = { phase: synced ? "synced" : "blocks", height: Number(height), progress: Number(progress) };
@@ -60,6 +62,12 @@ export function bitcoinProgress(lines: readonly string[]): BitcoinProgress {
     else if (/Leaving InitialBlockDownload/.test(line)) found = { ...found, phase: "synced" };
   }
   return found;
+}
+
+/** Of a node that has started, by the chain that it found on its disk. */
+function loadedPhase({ progress }: BitcoinProgress): BitcoinProgress["phase"] {
+  if (progress === undefined) return "running";
+  return progress >= SYNCED ? "synced" : "blocks";
 }
 
 /** What electrs answers. `asked` is false when it could not be reached from here. */

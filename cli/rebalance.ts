@@ -11,11 +11,13 @@ import {
   placedAllocations,
 } from "../nomad/live";
 import { pauseText, readPause } from "../nomad/pause";
+import { offeredBy, reservedBy } from "../nomad/resources";
+import { volumeOf } from "../nomad/volume";
 import { dependantsOf, type Service, servicesOf } from "./services";
-import { type Machine, type Movable, type Move, movesOf } from "./spread";
-import { inInitialSync, memoryOf, reservedMemory, volumeOf } from "./status-model";
+import { betterFor, type Machine, type Movable, type Move, movesOf } from "./spread";
+import { unsettled } from "./status-programs";
 import { consent, healthyDeadline, killTimeout, untilHealthy } from "./steps";
-import { ENVIRONMENT, type Options, print, type Target, targetOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, print, type Target, targetOf, withOptions } from "./target";
 import { type Cell, type Style, table, WIDTH, wrap } from "./text";
 import type { Verb } from "./verb";
 import { Interrupted, Watch } from "./watch";
@@ -39,8 +41,8 @@ Only single services are moved, no CSI plugins, and only where the placement bec
 Nomad decides where a service goes: after each move it is read where that was, and if the service went back nothing more is
 moved. What others need moves first; each must be healthy before the next, and at the end what needs it.
 
-Refused while a deployment runs, a claim is stuck, bitcoind is in its initial sync, a machine is draining or down, an
-allocation is unknown, or a pause is on.
+Refused while a deployment runs, a claim is stuck, bitcoind starts or is in its initial sync, a machine is draining or down,
+an allocation is unknown or pending, or a pause is on.
 
 Exit codes: 0 as even as it gets, or moved, 1 an error, a service that went back, or interrupted, 2 refused. With --json,
 standard output is { moves: [{ service, from, to, atMost, placed, seconds }], refusals: [text] }. With ACLs it takes
@@ -67,7 +69,7 @@ export const rebalance: Verb = {
 async function run(options: RebalanceOptions, command: Command): Promise<void> {
   const target = targetOf(options, command);
   const { client } = target;
-  const before = await look(target);
+  const before = await asking([target], command, () => look(target));
   const { moves, after } = movesOf(before.machines, before.movables);
   const planned = moves.map((move): Planned => ({ ...move, atMost: atMost(before.serviceOf(move.service)) }));
   const say = (text: string) => {
@@ -92,9 +94,14 @@ async function run(options: RebalanceOptions, command: Command): Promise<void> {
     for (const move of planned) {
       watch.check();
       // What stood before the last move may have changed.
-      const { refusals, serviceOf, allocationOf } = await look(target);
+      const { refusals, machines, movables, serviceOf, allocationOf } = await look(target);
       if (refusals.length > 0) throw new Error(refusals.join("; "));
       const service = serviceOf(move.service);
+      const movable = movables.find(({ name }) => name === move.service);
+      if (!movable || betterFor(machines, movables, movable) === undefined) {
+        say(`${move.service} stays: to move it would not make it more even any more\n`);
+        continue;
+      }
       const since = Date.now();
       await stop(client, allocationOf(move.service));
       const there = await untilHealthy(watch, client, service, { started: since });
@@ -161,8 +168,7 @@ async function look(target: Target): Promise<Placement> {
   }
   const movables = [...found].map(([name, { allocation }]) => ({
     name,
-    cpu: reservedCpu(allocation),
-    memory: reservedMemory(allocation),
+    ...reservedBy([allocation]),
     on: allocation.NodeName,
   }));
   const moving = new Set([...found.values()].map(({ allocation }) => allocation.ID));
@@ -187,19 +193,8 @@ function takesJobs({ Status, SchedulingEligibility, Drain }: NodeStub): boolean 
 }
 
 function machineOf(node: NodeStub, staying: readonly AllocationStub[]): Machine {
-  const here = staying.filter(({ NodeID }) => NodeID === node.ID);
-  const sum = (figure: (one: AllocationStub) => number) => here.reduce((total, one) => total + figure(one), 0);
-  return {
-    name: node.Name,
-    cpu: (node.NodeResources?.Cpu.CpuShares ?? 0) - (node.ReservedResources?.Cpu.CpuShares ?? 0),
-    memory: memoryOf(node),
-    takenCpu: sum(reservedCpu),
-    takenMemory: sum(reservedMemory),
-  };
-}
-
-function reservedCpu({ AllocatedResources }: AllocationStub): number {
-  return Object.values(AllocatedResources?.Tasks ?? {}).reduce((sum, { Cpu }) => sum + Cpu.CpuShares, 0);
+  const taken = reservedBy(staying.filter(({ NodeID }) => NodeID === node.ID));
+  return { name: node.Name, ...offeredBy(node), takenCpu: taken.cpu, takenMemory: taken.memory };
 }
 
 async function refusalsOf(
@@ -211,11 +206,11 @@ async function refusalsOf(
   const jobs = [...new Map(services.map(({ job }) => [`${job.Namespace}/${job.ID}`, job])).values()];
   const node = services.find(({ program }) => program === "Bitcoin Core");
   const running = live.find((one) => one.JobID === node?.job.ID && one.Namespace === node.job.Namespace);
-  const [pause, deployments, volumes, syncing] = await Promise.all([
+  const [pause, deployments, volumes, unready] = await Promise.all([
     readPause(client),
     Promise.all(jobs.map((job) => deploymentOf(client, job))),
     Promise.all(homelab.volumes.map(({ id, namespace }) => volumeOf(client, id, namespace))),
-    node && running?.ClientStatus === "running" ? inInitialSync(client, node, running) : false,
+    node && running?.ClientStatus === "running" ? unsettled(client, node, running) : undefined,
   ]);
   const stuck = volumes.flatMap((volume) => {
     const dead = Object.keys(volume?.WriteAllocs ?? {}).filter((id) => !live.some(({ ID }) => ID === id));
@@ -226,11 +221,14 @@ async function refusalsOf(
     ...nodes.filter(({ Status }) => Status !== "ready").map(({ Name, Status }) => `${Name} is ${Status}`),
     ...nodes.filter(({ Drain }) => Drain).map(({ Name }) => `${Name} is draining`),
     ...live
-      .filter(({ ClientStatus }) => ClientStatus === "unknown")
-      .map(({ JobID }) => `an allocation of ${JobID} is unknown`),
+      .filter(({ ClientStatus, JobID, Namespace }) => {
+        const isOwn = jobs.some((job) => job.ID === JobID && job.Namespace === Namespace);
+        return ClientStatus === "unknown" || (ClientStatus === "pending" && isOwn);
+      })
+      .map(({ JobID, ClientStatus }) => `an allocation of ${JobID} is ${ClientStatus}`),
     ...deployments.flatMap((one) => (one && isRunning(one) ? [`a deployment of ${one.JobID} is ${one.Status}`] : [])),
     ...stuck,
-    ...(syncing ? [`${node?.name} is in its initial sync`] : []),
+    ...(unready ? [`${node?.name} must be left alone: ${unready}`] : []),
   ];
 }
 

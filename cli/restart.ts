@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { AllocationStub } from "../nomad/live";
 import { dependantsOf, liveAllocations, type Service, serviceNamed, servicesOf } from "./services";
 import { consent, killTimeout, restartTasks, untilHealthy } from "./steps";
-import { ENVIRONMENT, type Options, print, targetOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, print, targetOf, withOptions } from "./target";
 import { WIDTH, wrap } from "./text";
 import type { Verb } from "./verb";
 import { Interrupted, Watch } from "./watch";
@@ -55,7 +55,9 @@ async function run(names: readonly string[], options: RestartOptions, command: C
   const chosen = services.filter((one) => named.includes(one));
   const dependants = dependantsOf(services, chosen);
   const running = new Map<Service, readonly AllocationStub[]>();
-  for (const service of chosen) running.set(service, await restartable(target.client, service));
+  await asking([target], command, async () => {
+    for (const service of chosen) running.set(service, await restartable(client, service));
+  });
 
   const { writeOut } = command.configureOutput();
   const say = (text: string) => {

@@ -65,6 +65,7 @@ export const review: Verb = {
       .addOption(
         new Option("--format <format>", "how to print it").choices(["markdown", "json", "text"]).default("text"),
       )
+      .addOption(new Option("--json", "the same as --format json").implies({ format: "json" }))
       .option("--stack <name>", "this stack alone")
       .addHelpText("after", HELP)
       // A command line that is not understood is no finding: it ends with 1, as every failure does.

@@ -1,3 +1,5 @@
+import type { Command } from "commander";
+import type { NomadClient } from "../nomad/client";
 import { askHidden } from "./prompt";
 import type { Need } from "./secrets-needs";
 import { type Given, refusal } from "./secrets-state";
@@ -67,4 +69,12 @@ async function readInput(): Promise<string> {
 
 function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A password that is sent should not be readable on its way. */
+export function warnOfPlainHttp({ address }: NomadClient, command: Command): void {
+  const { host, hostname, protocol } = new URL(address);
+  if (protocol !== "http:" || /^(localhost$|127\.|\[::1\])/.test(hostname)) return;
+  const text = `${host} is asked over http://, so the secrets cross the network unencrypted`;
+  command.configureOutput().writeErr?.(`warning: ${text}\n`);
 }

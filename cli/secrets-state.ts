@@ -136,7 +136,7 @@ function stateOf(
   if (need.source !== "rpc-hash" || !password || variables.value(password) === "") return { state: "present" };
   const hashes = [value, variables.value(need, successor(need))];
   if (hashes.some((hash) => belongsTo(hash, variables.value(password)))) return { state: "present" };
-  const problem = `was made from another password than ${password.key} in ${password.path}: if that is the right one, ${renew(need, password)}`;
+  const problem = `was made from another password than ${password.key} in ${password.path}: ${rotation(need, needs)} makes both anew`;
   return { state: "mismatch", problem };
 }
 
@@ -185,27 +185,16 @@ function remedyOf(need: Need, needs: readonly Need[], variables: Variables, { he
     case "rpc-password": {
       const hash = hashesOf(need, needs).find((one) => variables.value(one) !== "");
       if (!hash) return "homelab secrets init makes it, and its hash";
-      return `it cannot be found again from its hash: ${renew(hash, need)}`;
+      return `it cannot be found again from its hash: ${rotation(need, needs)} makes both anew`;
     }
   }
-}
-
-/** The way to a new pair: bitcoind reads hashes at its start only, and takes the old one too until all have changed. */
-function renew(hash: Need, password: Need, forget = ""): string {
-  const [node, consumer] = [hash, password].map(({ readBy }) => readBy[0]?.split("/")[0]);
-  return (
-    `rename the key ${hash.key} in ${hash.path} to ${successor(hash)}, ${forget}run homelab secrets init, ` +
-    `raise metaVersion of ${node}, then of ${consumer}, and delete ${successor(hash)}`
-  );
 }
 
 /** How a password that has a hash in the homelab is replaced, or that hash: only both together. */
 export function rotation(need: Need, needs: readonly Need[]): string | undefined {
   const password = need.source === "rpc-hash" ? passwordOf(need, needs) : need;
-  const [hash] = password?.source === "rpc-password" ? hashesOf(password, needs) : [];
-  if (!password || !hash) return undefined;
-  const forget = `delete ${password.key} in ${password.path} (the variable, when it has no other key), `;
-  return renew(hash, password, forget);
+  if (password?.source !== "rpc-password" || hashesOf(password, needs).length === 0) return undefined;
+  return `homelab secrets rotate ${password.rpcUser}`;
 }
 
 /** The key that bitcoind reads beside a hash, while a password is changed. */

@@ -3,7 +3,7 @@ import type { NomadClient } from "../nomad/client";
 import { readVariable, replaceItem } from "../nomad/variable";
 import { confirm } from "./prompt";
 import { type Filled, fill } from "./secrets-fill";
-import { ask, readGiven, readValue, unread, whyUnasked } from "./secrets-input";
+import { ask, readGiven, readValue, unread, warnOfPlainHttp, whyUnasked } from "./secrets-input";
 import { heldSecrets } from "./secrets-jobs";
 import { type Need, needsOf } from "./secrets-needs";
 import { registerRotate } from "./secrets-rotate";
@@ -17,23 +17,29 @@ import {
   Variables,
 } from "./secrets-state";
 import { statusText } from "./secrets-text";
-import { type Options, targetsOf as stacksOf, withOptions } from "./target";
+import { type Options, print, targetsOf as stacksOf, withOptions } from "./target";
 import { styleFor } from "./text";
 import type { Verb } from "./verb";
+import { Watch } from "./watch";
 
 interface InitOptions extends Options {
   readonly show?: true;
   readonly stdin?: true;
 }
 
-interface SetOptions {
-  readonly stack?: string;
+interface SetOptions extends Options {
   readonly yes?: true;
 }
 
-const HELP = `
+const CODES = `
 Exit codes: 0 all secrets are there, 1 an error, 2 something is missing or wrong. With --json, standard output is
-{ stacks: [{ stack, nomadAddress, complete, secrets: [{ namespace, path, key, readBy, state, problem, … }], notes }] }.
+{ stacks: [{ stack, nomadAddress, complete, secrets: [{ namespace, path, key, readBy, state, problem, … }], notes }] }.`;
+
+const HELP_SET = `
+Exit codes: 0 stored, or it had this value already, 1 an error. With --json, standard output is
+{ namespace, path, key, readBy, stored }.`;
+
+const HELP = `${CODES}
 
 Nomad is asked at the address that was synthesized, with NOMAD_TOKEN, NOMAD_CACERT, NOMAD_CLIENT_CERT, NOMAD_CLIENT_KEY,
 NOMAD_TLS_SERVER_NAME and NOMAD_SKIP_VERIFY of the environment. With ACLs, init takes a token that may read and write
@@ -65,11 +71,12 @@ export const secrets: Verb = {
       'the same with {"<path>":{"<key>":"<value>"}} instead of questions',
     ],
     ["homelab secrets set <path> <key>", "store another value, typed or from standard input; other keys stay"],
+    ["homelab secrets rotate electrs", "another password for an RPC user of bitcoind, without turning it away"],
   ],
   register: (program: Command) => {
     const command = program
       .command("secrets")
-      .summary("the Nomad variables that jobs read: check, init, set")
+      .summary("the Nomad variables that jobs read: check, init, set, rotate")
       .description(
         "Checks and fills the Nomad variables that the synthesized jobs read. Secrets never enter Terraform.",
       )
@@ -77,9 +84,12 @@ export const secrets: Verb = {
     withOptions(command.command("check"))
       .summary("name what is missing, empty or wrong")
       .description("Names every key that is missing, empty or wrong, with its readers. Prints no value.")
+      .addHelpText("after", CODES)
       .action(async (options: Options, self: Command) => {
         const reports: SecretsReport[] = [];
-        for (const target of targetsOf(options, self)) reports.push(await look(target));
+        for (const target of targetsOf(options, self)) {
+          reports.push(await Watch.looking(self, `asking ${target.client.address}`, () => look(target)));
+        }
         conclude(reports, options, self);
       });
     withOptions(command.command("init"))
@@ -90,17 +100,17 @@ export const secrets: Verb = {
       )
       .option("--stdin", 'take values from standard input instead of asking: {"<path>":{"<key>":"<value>"}}')
       .option("--show", "print the passwords that are made, and make those that nothing but this output will hold")
+      .addHelpText("after", CODES)
       .action(init);
-    command
-      .command("set <path> <key>")
+    withOptions(command.command("set <path> <key>"))
       .summary("give one secret another value")
       .description(
         "Stores one value: typed on a terminal, not shown, or else the whole of standard input, without the line end " +
           "after a single line. Every other key of the variable stays as it is. What must have the same value at other " +
           "paths, such as the database's password for the hub and for its backup, is stored there as well.",
       )
-      .option("--stack <name>", "the one of this stack")
       .option("--yes", "overwrite without asking")
+      .addHelpText("after", HELP_SET)
       .action(set);
     registerRotate(command);
     return command;
@@ -181,11 +191,8 @@ async function set(path: string, key: string, options: SetOptions, command: Comm
   }
   const { client, need, needs } = one;
   const place = `${key} in ${path}`;
-  if (rotation(need, needs)) {
-    throw new Error(
-      `${place} is half of a pair, password and hash of ${need.rpcUser}; homelab secrets rotate ${need.rpcUser} changes both`,
-    );
-  }
+  const both = rotation(need, needs);
+  if (both) throw new Error(`${place} is half of a pair, password and hash of ${need.rpcUser}; ${both} changes both`);
 
   warnOfPlainHttp(client, command);
   const places: { readonly one: Need; readonly was: string }[] = [];
@@ -199,10 +206,17 @@ async function set(path: string, key: string, options: SetOptions, command: Comm
   const note = need.source === "random" ? "the service must have it already: change it there first" : "";
   const value = asks ? await ask(need, note, "changes nothing") : await readValue(need);
   if (value === "") throw new Error(`nothing was typed; ${place} stays as it is`);
-  const { writeOut } = command.configureOutput();
+  const tell = (text: string) => {
+    if (!options.json) command.configureOutput().writeOut?.(`${text}\n`);
+  };
+  const conclude = (stored: boolean) => {
+    const { namespace, readBy } = need;
+    if (options.json) print(command, options, { namespace, path, key, readBy, stored }, () => "");
+  };
   const differing = places.filter(({ was }) => was !== value);
   if (differing.length === 0) {
-    writeOut?.(`${place} has this value already\n`);
+    tell(`${place} has this value already`);
+    conclude(false);
     return;
   }
   if (differing.some(({ was }) => was !== "") && !options.yes) {
@@ -217,8 +231,9 @@ async function set(path: string, key: string, options: SetOptions, command: Comm
     const where = `${one.key} in ${one.path}`;
     if (!written) throw new Error(`somebody else changed ${where} in the meantime; it stays as they left it`);
     const jobs = [...new Set(one.readBy.map((reader) => reader.split("/")[0]))].join(", ");
-    writeOut?.(`stored ${where}; ${jobs} takes it at the next restart: raise metaVersion and deploy\n`);
+    tell(`stored ${where}; ${jobs} takes it at the next restart: raise metaVersion and deploy`);
   }
+  conclude(true);
 }
 
 function filledText({ need, how, secret }: Filled, show: boolean): string {
@@ -241,15 +256,4 @@ function conclude(reports: readonly SecretsReport[], { json }: Options, command:
   if (!reports.every(({ complete }) => complete)) {
     throw new CommanderError(2, "homelab.secretsMissing", "secrets are missing");
   }
-}
-
-function warnOfPlainHttp({ address }: NomadClient, command: Command): void {
-  const { host, hostname, protocol } = new URL(address);
-  if (protocol === "http:" && !/^(localhost$|127\.|\[::1\])/.test(hostname)) {
-    warn(command, `${host} is asked over http://, so the secrets cross the network unencrypted`);
-  }
-}
-
-function warn(command: Command, text: string): void {
-  command.configureOutput().writeErr?.(`warning: ${text}\n`);
 }

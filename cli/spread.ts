@@ -59,8 +59,11 @@ function fits(machine: Machine, services: readonly Movable[], service: Movable):
   );
 }
 
-/** The machine that Nomad's spread algorithm likes best for a service, of those with room. */
-export function bestFor(
+/**
+ * The machine that Nomad's spread algorithm likes best for a service, of those with room; undefined when that is where it
+ * is, or when the move alone would not be worth its interruption.
+ */
+export function betterFor(
   machines: readonly Machine[],
   services: readonly Movable[],
   service: Movable,
@@ -69,7 +72,8 @@ export function bestFor(
     .filter((machine) => fits(machine, services, service))
     .map(({ name }) => ({ name, cost: unevenness(machines, placed(services, service.name, name)) }))
     .toSorted((a, b) => a.cost - b.cost);
-  return best?.name;
+  const now = unevenness(machines, services);
+  return best && best.name !== service.on && now - best.cost >= now * WORTH ? best.name : undefined;
 }
 
 function placed(services: readonly Movable[], service: string, on: string): Movable[] {
@@ -87,13 +91,10 @@ export function movesOf(
   const moves: Move[] = [];
   let now = [...services];
   for (const service of services) {
-    const to = bestFor(machines, now, service);
-    if (to === undefined || to === service.on) continue;
-    const next = placed(now, service.name, to);
-    const before = unevenness(machines, now);
-    if (before - unevenness(machines, next) < before * WORTH) continue;
+    const to = betterFor(machines, now, service);
+    if (to === undefined) continue;
     moves.push({ service: service.name, from: service.on, to });
-    now = next;
+    now = placed(now, service.name, to);
   }
   return { moves, after: now };
 }

@@ -1,6 +1,8 @@
 import { parseImage } from "../nomad/image";
 import { pauseText } from "../nomad/pause";
-import type { InstanceView, Mood, ServiceView, StatusReport } from "./status-model";
+import { backupLines } from "./backup-text";
+import type { Mood, StatusReport } from "./status-model";
+import type { InstanceView, ServiceView } from "./status-services";
 import { type Cell, type Style, table, WIDTH, wrap } from "./text";
 
 /** Everything on one screen, as the owner reads it. */
@@ -14,6 +16,7 @@ export function statusText(report: StatusReport, style: Style): string {
     [bold("Machines"), ...machines(report, style)],
     [bold("Services"), ...services(report, style)],
     [bold("Volumes"), ...volumes(report, style)],
+    ...(report.backup ? [[bold("Backup"), ...backupLines(report.backup, style)]] : []),
   ];
   return `${sections.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
@@ -67,7 +70,11 @@ function services({ services }: StatusReport, style: Style): string[] {
     { title: "ADDRESS" },
     { title: "HEALTH" },
   ];
-  return [...table(columns, rows, style), style.dim("  (again: restarts in the last 24 h)"), ...deployments(services)];
+  return [
+    ...table(columns, rows, style),
+    style.dim("  (again: restarts in the last 24 h)"),
+    ...deployments(services, style),
+  ];
 }
 
 function healthText(instances: readonly InstanceView[]): string {
@@ -93,9 +100,11 @@ export function uptimeText(seconds: number): string {
   return `${Math.floor(seconds / (24 * 3600))} d`;
 }
 
-/** Only those that are not simply done. */
-function deployments(services: readonly ServiceView[]): string[] {
-  const told = services.filter(({ deployment }) => deployment && deployment !== "successful");
+/** Of those that are not simply done, each. */
+function deployments(services: readonly ServiceView[], { dim }: Style): string[] {
+  const known = services.filter(({ deployment }) => deployment);
+  const told = known.filter(({ deployment }) => deployment !== "successful");
+  if (known.length > 0 && told.length === 0) return [dim("  last deployments: all successful")];
   return told.map(({ name, deployment }) => `  last deployment of ${name}: ${deployment}`);
 }
 

@@ -1,15 +1,15 @@
 import { type Command, CommanderError } from "commander";
 import { statusOf } from "./status-model";
 import { statusText } from "./status-text";
-import { ENVIRONMENT, type Options, print, targetsOf, withOptions } from "./target";
+import { asking, ENVIRONMENT, type Options, print, targetsOf, withOptions } from "./target";
 import type { Verb } from "./verb";
-import { Watch } from "./watch";
 
 const HELP = `
 Exit codes: 0 nothing is bad (what passes by itself, such as an initial sync, is yellow, not bad), 1 an error, 2 something
 is bad. With --json, standard output is { stacks: [{ stack, nomadAddress, well, pause, nodes, services, plugins,
-volumes }] }; a mood is "good", "waiting" or "bad", memory is in MiB, an uptime in seconds.
+volumes, backup }] }; a mood is "good", "waiting" or "bad", memory is in MiB, an uptime in seconds.
 
+The backup is red when a set's newest is older than 26 h, or when a check or a drill has failed; homelab backup --help.
 bitcoind's progress is read from its log; electrs and Alby Hub are asked at their own addresses, so run it where these can
 be reached. With ACLs it takes the policy reader of the server role.
 ${ENVIRONMENT}`;
@@ -26,10 +26,7 @@ export const status: Verb = {
       .addHelpText("after", HELP)
       .action(async (options: Options, command: Command) => {
         const targets = targetsOf(options, command);
-        const reports = await Watch.over(command, (watch) => {
-          watch.tell(`asking ${targets.map(({ client }) => client.address).join(", ")}`);
-          return Promise.all(targets.map(statusOf));
-        });
+        const reports = await asking(targets, command, () => Promise.all(targets.map(statusOf)));
         print(command, options, { stacks: reports }, (style) =>
           reports.map((one) => statusText(one, style)).join("\n"),
         );

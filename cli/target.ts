@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { NomadClient } from "../nomad/client";
 import { readSynthesized, type Synthesized } from "./synthesized";
 import { type Style, styleFor } from "./text";
+import { Watch } from "./watch";
 
 /** Options of every verb that asks Nomad. */
 export interface Options {
@@ -43,11 +44,12 @@ export function targetsOf({ stack }: Options, command: Command): Target[] {
   });
 }
 
-/** What was edited since the synthesis, as far as it stands beside cdktf.json. */
+/** What was edited since the synthesis: programs beside cdktf.json, and the inventory. */
 function ageOf({ file }: Synthesized, project = process.cwd()): string[] {
   const synthesized = statSync(file).mtimeMs;
-  const newer = readdirSync(project).find(
-    (name) => name.endsWith(".ts") && statSync(join(project, name)).mtimeMs > synthesized,
+  const read = [...readdirSync(project).filter((name) => name.endsWith(".ts")), join("ansible", "inventory.yml")];
+  const newer = read.find(
+    (name) => (statSync(join(project, name), { throwIfNoEntry: false })?.mtimeMs ?? 0) > synthesized,
   );
   return newer ? [`${newer} is newer than what was synthesized from it: run npm run synth`] : [];
 }
@@ -60,6 +62,11 @@ export function targetOf(options: Options, command: Command): Target {
     throw new Error(`there are several stacks with jobs: ${names}; choose one with --stack`);
   }
   return target;
+}
+
+/** Looks at what Nomad has; it is told whom it asks when an answer takes its time. @throws what `look` throws. */
+export function asking<T>(targets: readonly Target[], command: Command, look: () => Promise<T>): Promise<T> {
+  return Watch.looking(command, `asking ${targets.map(({ client }) => client.address).join(", ")}`, look);
 }
 
 /** Prints the result: text in the terminal's colours, or JSON. */

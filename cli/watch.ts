@@ -13,8 +13,8 @@ export class Interrupted extends Error {
 }
 
 /**
- * What a verb that takes its time has: it tells on standard error what is waited for, from the third second on, and
- * Ctrl-C ends it between two steps, never within one.
+ * What a verb has that takes its time and changes things: it tells on standard error what is waited for, from the third
+ * second on, and Ctrl-C ends it between two steps, never within one.
  */
 export class Watch {
   /** @throws what `work` throws. */
@@ -26,6 +26,17 @@ export class Watch {
       return await work(watch);
     } finally {
       process.off("SIGINT", interrupt);
+      watch.end();
+    }
+  }
+
+  /** The same for what only looks: Ctrl-C ends the program at once, as nothing can be left half-done. */
+  static async looking<T>(command: Command, what: string, work: () => Promise<T>): Promise<T> {
+    const watch = new Watch((text) => command.configureOutput().writeErr?.(text));
+    watch.tell(what);
+    try {
+      return await work();
+    } finally {
       watch.end();
     }
   }
@@ -93,8 +104,13 @@ export class Watch {
   }
 
   private interrupt(): void {
+    this.clear();
     // Whoever presses it twice does not want to wait for the step to end.
-    if (this.interrupted) process.exit(130);
+    if (this.interrupted) {
+      this.write(`ended at once, while ${this.text}\n`);
+      process.exit(130);
+    }
+    this.write("ends when this step is done; Ctrl-C once more ends it at once\n");
     this.interrupted = true;
     this.wake?.();
   }

@@ -147,6 +147,27 @@ export async function checksOf(client: NomadClient, allocation: AllocationStub):
   return Object.values(results ?? {});
 }
 
+/**
+ * When a file of an allocation was last written, in milliseconds since 1970 by the clock of its machine; undefined when it
+ * is not there. A file below `secrets/` may be asked for too: its text is kept from everybody, its time is not.
+ *
+ * @param path below the allocation's folder, such as `bitcoind/secrets/bitcoin.conf`.
+ */
+export async function writtenAt(
+  client: NomadClient,
+  { ID, Namespace }: Pick<AllocationStub, "ID" | "Namespace">,
+  path: string,
+): Promise<number | undefined> {
+  const file = await ifThere(
+    client.get<{ readonly ModTime: string }>(["client", "fs", "stat", ID], {
+      namespace: Namespace,
+      query: { path },
+      needs: capability("read-fs", Namespace),
+    }),
+  );
+  return file && Date.parse(file.ModTime);
+}
+
 /** The last deployment of a job; undefined when there was none. */
 export async function deploymentOf(client: NomadClient, { ID, Namespace }: JobRef): Promise<Deployment | undefined> {
   const answer = await ifThere(

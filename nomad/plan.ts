@@ -1,4 +1,5 @@
 import type { Job } from "../.gen/nomad/job";
+import { isTemplate } from "./batch";
 import type { NomadClient } from "./client";
 import { capability } from "./live";
 import { NomadError } from "./nomad-error";
@@ -58,7 +59,9 @@ export async function planJob(client: NomadClient, job: Job): Promise<JobPlan> {
   const { Diff, Annotations, FailedTGAllocs, Warnings } = answer;
   const unplaced = Object.entries(FailedTGAllocs ?? {}).map(([group, metric]) => `group ${group}: ${reasonOf(metric)}`);
   const rest = { unplaced, warnings: (Warnings ?? "").trim().replaceAll(/\s*\n\s*/g, " ") };
-  const updates = Object.entries(Annotations?.DesiredTGUpdates ?? {}).flatMap(([group, desired]): GroupUpdates[] => {
+  // What would be placed is what its children place, some other time: registering it starts and stops nothing.
+  const desired = isTemplate(job) ? {} : (Annotations?.DesiredTGUpdates ?? {});
+  const updates = Object.entries(desired).flatMap(([group, desired]): GroupUpdates[] => {
     const { DestructiveUpdate: restarts, Place: starts, Stop: stops } = desired;
     if (!restarts && !starts && !stops) return [];
     return [{ group, ...(restarts && { restarts }), ...(starts && { starts }), ...(stops && { stops }) }];
@@ -134,10 +137,11 @@ function wholeOr(
   diff: ObjectDiff,
   place: string,
   parts: (diff: ObjectDiff, place: string) => FieldChange[],
+  text = diff.Name,
 ): FieldChange[] {
   if (diff.Type === "None") return [];
-  if (diff.Type === "Added") return [{ field: place, code: diff.Name }];
-  if (diff.Type === "Deleted") return [{ field: place, live: diff.Name }];
+  if (diff.Type === "Added") return [{ field: place, code: text }];
+  if (diff.Type === "Deleted") return [{ field: place, live: text }];
   return parts(diff, place);
 }
 
@@ -150,6 +154,17 @@ function inside({ Fields, Objects }: ObjectDiff, place: string): FieldChange[] {
       ...(Type !== "Added" && { live: Old }),
       ...(Type !== "Deleted" && { code: New }),
     })),
-    ...(Objects ?? []).flatMap((object) => inside(object, at(object.Name))),
+    ...(Objects ?? []).flatMap((object) => wholeOr(object, at(object.Name), inside, wholeText(object))),
   ];
+}
+
+/** What Nomad writes where nothing is set. */
+const UNSET = new Set(["", "0", "false", "nil"]);
+
+/** An object in one line: `Label rpc, To 8332, Value 8332`. */
+function wholeText({ Fields, Objects }: ObjectDiff): string {
+  const fields = (Fields ?? []).map(({ Name, Old, New }) => [Name, Old || New] as const);
+  const set = fields.filter(([, value]) => !UNSET.has(value)).map(([name, value]) => `${name} ${value}`);
+  const inner = (Objects ?? []).map((object) => `${object.Name} (${wholeText(object)})`);
+  return [...set, ...inner].join(", ");
 }

@@ -12,7 +12,20 @@ export type Items = Readonly<Record<string, string>>;
 export interface Variable extends VariableRef {
   /** 0 for a variable that does not exist: the number with which Nomad creates one, and never overwrites. */
   readonly modifyIndex: number;
+  /** When it was written, in milliseconds since 1970 by the clock of the server; 0 for one that does not exist. */
+  readonly modifyTime: number;
   readonly items: Items;
+}
+
+interface Answer {
+  readonly ModifyIndex: number;
+  /** Nanoseconds since 1970. */
+  readonly ModifyTime: number;
+  readonly Items: Items | null;
+}
+
+function variableOf({ ModifyIndex, ModifyTime }: Answer): Pick<Variable, "modifyIndex" | "modifyTime"> {
+  return { modifyIndex: ModifyIndex, modifyTime: ModifyTime / 1e6 };
 }
 
 /** How often another writer may come first. */
@@ -26,14 +39,14 @@ const ATTEMPTS = 5;
  */
 export async function readVariable(client: NomadClient, { namespace, path }: VariableRef): Promise<Variable> {
   try {
-    const { ModifyIndex, Items } = await client.get<{ ModifyIndex: number; Items: Items }>(["var", path], {
+    const answer = await client.get<Answer>(["var", path], {
       namespace,
-      needs: capability("read", { namespace, path }),
+      needs: variableCapability("read", { namespace, path }),
     });
-    return { namespace, path, modifyIndex: ModifyIndex, items: Items ?? {} };
+    return { namespace, path, ...variableOf(answer), items: answer.Items ?? {} };
   } catch (error) {
     if (error instanceof NomadError && error.status === 404 && error.message.includes("variable not found")) {
-      return { namespace, path, modifyIndex: 0, items: {} };
+      return { namespace, path, modifyIndex: 0, modifyTime: 0, items: {} };
     }
     throw error;
   }
@@ -44,7 +57,7 @@ export async function variableExists(client: NomadClient, { namespace, path }: V
   const found = await client.get<readonly { readonly Path: string }[]>(["vars"], {
     namespace,
     query: { prefix: path },
-    needs: capability("list", { namespace, path }),
+    needs: variableCapability("list", { namespace, path }),
   });
   return found.some(({ Path }) => Path === path);
 }
@@ -79,12 +92,12 @@ export async function replaceItem(
     if ((variable.items[key] ?? "") !== from) return { variable, written: false };
     const items = { ...variable.items, [key]: to };
     try {
-      const { ModifyIndex } = await client.put<{ ModifyIndex: number }>(
+      const answer = await client.put<Answer>(
         ["var", path],
         { Namespace: namespace, Path: path, Items: items },
-        { namespace, query: { cas: variable.modifyIndex }, needs: capability("write", ref) },
+        { namespace, query: { cas: variable.modifyIndex }, needs: variableCapability("write", ref) },
       );
-      return { variable: { namespace, path, modifyIndex: ModifyIndex, items }, written: true };
+      return { variable: { namespace, path, ...variableOf(answer), items }, written: true };
     } catch (error) {
       if (!(error instanceof NomadError && error.status === 409)) throw error;
     }
@@ -92,6 +105,7 @@ export async function replaceItem(
   throw new Error(`somebody else keeps writing ${path} in namespace ${namespace}; try again when that has ended`);
 }
 
-function capability(name: string, { namespace, path }: VariableRef): string {
+/** What it takes, for the message of a 403. */
+export function variableCapability(name: string, { namespace, path }: VariableRef): string {
   return `the capability "${name}" for variables at ${path} in namespace "${namespace}"`;
 }

@@ -19,17 +19,28 @@ export interface Play {
   readonly recap: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
+interface Request {
+  readonly method?: string;
+  readonly body?: unknown;
+  /** @default - the first token, which may do everything; none in a cluster without tokens */
+  readonly token?: string;
+}
+
 /**
  * The machines of the inventory as containers that run systemd, and the playbooks on them. Whatever a run leaves behind,
  * because it was killed, the next one removes.
  */
 export class Machines {
-  static async start(): Promise<Machines> {
+  /**
+   * @param hosts the hosts of the inventory to start, the server among them.
+   * @default - all
+   */
+  static async start(hosts?: readonly string[]): Promise<Machines> {
     const image = baseImage();
     for (const network of lines("network", "ls", "--filter", `name=^${PREFIX}`, "--format", "{{.Name}}")) {
       if (!existsSync(`/proc/${network.slice(PREFIX.length)}`)) remove(network);
     }
-    const machines = new Machines(`${PREFIX}${process.pid}`);
+    const machines = new Machines(`${PREFIX}${process.pid}`, hosts);
     try {
       await machines.run(image);
       return machines;
@@ -44,11 +55,18 @@ export class Machines {
   readonly hosts: readonly string[];
   private readonly source = parse(readFileSync(join(ANSIBLE, "inventory.yml"), "utf8"));
   private readonly listeners: Server[] = [];
-  private gateway = "";
+  /** Where the machines reach this one. */
+  gateway = "";
 
-  private constructor(private readonly id: string) {
-    const { nomad_servers, nomad_clients } = this.source.all.children;
-    this.hosts = [...Object.keys(nomad_servers.hosts), ...Object.keys(nomad_clients.hosts)];
+  private constructor(
+    private readonly id: string,
+    only?: readonly string[],
+  ) {
+    const groups = Object.values<{ hosts: Record<string, unknown> }>(this.source.all.children);
+    for (const { hosts } of groups) {
+      for (const host of Object.keys(hosts)) if (only && !only.includes(host)) delete hosts[host];
+    }
+    this.hosts = groups.flatMap(({ hosts }) => Object.keys(hosts));
   }
 
   private async run(image: string): Promise<void> {
@@ -159,14 +177,19 @@ export class Machines {
   }
 
   /** Asks the server's Nomad. @throws with its answer when that is no success. */
-  async nomad<T>(path: string, options: { method?: string; body?: unknown; token?: string } = {}): Promise<T> {
-    const token = options.token ?? readFileSync(this.secret("nomad-bootstrap-token"), "utf8").trim();
-    const url = `http://${this.address("pinode2")}:4646/v1/${path}`;
-    const headers = { "x-nomad-token": token };
-    const response = await fetch(url, { method: options.method, body: JSON.stringify(options.body), headers });
+  async nomad<T>(path: string, request: Request = {}): Promise<T> {
+    const response = await this.ask(path, request);
     const text = await response.text();
-    if (!response.ok) throw new Error(`${url}: ${response.status} ${text}`);
+    if (!response.ok) throw new Error(`${response.url}: ${response.status} ${text}`);
     return text && JSON.parse(text);
+  }
+
+  /** The same, for any answer. */
+  ask(path: string, { method, body, token }: Request): Promise<Response> {
+    const file = this.secret("nomad-bootstrap-token");
+    const headers = { "x-nomad-token": token ?? (existsSync(file) ? readFileSync(file, "utf8").trim() : "") };
+    const url = `http://${this.address("pinode2")}:4646/v1/${path}`;
+    return fetch(url, { method, body: JSON.stringify(body), headers });
   }
 
   async end(): Promise<void> {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { freePort } from "../cluster/loopback-agent";
 import { postgresBinaries } from "../tools";
@@ -15,21 +15,35 @@ export function postgresFolder(): string {
   return dirname(realpathSync(join(postgresBinaries() as string, "initdb")));
 }
 
-/** A PostgreSQL server on loopback with passwords, and the role and database of Alby Hub. */
+export interface PostgresOptions {
+  /** @default 127.0.0.1 */
+  readonly address?: string;
+  /** Of the superuser and of Alby Hub's role. */
+  readonly password?: string;
+  /** How a client proves that it knows it. @default scram-sha-256 */
+  readonly auth?: "scram-sha-256" | "password";
+}
+
+/** A PostgreSQL server with passwords, and the role and database of Alby Hub. */
 export class Postgres {
-  static async start(): Promise<Postgres> {
+  static async start(options: PostgresOptions = {}): Promise<Postgres> {
     // Short, since the path of a unix socket may have 107 characters.
-    const postgres = new Postgres(mkdtempSync("/tmp/hl-pg-"), await freePort());
+    const postgres = new Postgres(mkdtempSync("/tmp/hl-pg-"), await freePort(), options);
     postgres.initialize();
     return postgres;
   }
 
-  readonly password = "url-safe_1.~";
+  readonly address: string;
+  readonly password: string;
 
   private constructor(
     readonly folder: string,
     readonly port: number,
-  ) {}
+    private readonly options: PostgresOptions,
+  ) {
+    this.address = options.address ?? "127.0.0.1";
+    this.password = options.password ?? "url-safe_1.~";
+  }
 
   private initialize(): void {
     const data = join(this.folder, "data");
@@ -44,13 +58,14 @@ export class Postgres {
       data,
       "-U",
       "postgres",
-      "--auth=scram-sha-256",
+      `--auth=${this.options.auth ?? "scram-sha-256"}`,
       `--pwfile=${secret}`,
       "-E",
       "UTF8",
       "--no-sync",
     );
-    const options = `-k ${this.folder} -p ${this.port} -c listen_addresses=127.0.0.1 -c fsync=off`;
+    appendFileSync(join(data, "pg_hba.conf"), `host all all 0.0.0.0/0 ${this.options.auth ?? "scram-sha-256"}\n`);
+    const options = `-k ${this.folder} -p ${this.port} -c listen_addresses=${this.address} -c fsync=off`;
     this.run("pg_ctl", "-D", data, "-w", "-o", options, "-l", join(this.folder, "log"), "start");
     this.sql(`create role albyhub login password '${this.password}'`);
     this.sql("create database nwc owner albyhub");
@@ -66,7 +81,7 @@ export class Postgres {
   environment(): Record<string, string> {
     return {
       PATH: `${postgresFolder()}:${process.env.PATH}`,
-      PGHOST: "127.0.0.1",
+      PGHOST: this.address,
       PGPORT: String(this.port),
       PGPASSWORD: this.password,
       HOME: this.folder,

@@ -1,5 +1,6 @@
-import { homelab, run } from "../../cli/homelab";
+import { homelab } from "../../cli/homelab";
 import { job, project, stackFile, synthesized, task } from "./project";
+import { told as toldIn } from "./told";
 
 const { version } = require("../../package.json");
 
@@ -7,30 +8,7 @@ const lab = synthesized({
   homelab: stackFile([job("bitcoin", [task("bitcoind", "bitcoin/bitcoin:31.1", [2500, 4096])])], {}),
 });
 
-/** Runs a command line in a project; what it prints, and its exit code. */
-async function told(args: readonly string[], folder = lab, colors = false) {
-  const printed = { out: "", err: "" };
-  const program = homelab();
-  for (const command of [program, ...program.commands]) {
-    command.configureOutput({
-      getOutHasColors: () => colors,
-      writeOut: (text) => {
-        printed.out += text;
-      },
-      writeErr: (text) => {
-        printed.err += text;
-      },
-    });
-  }
-  const outdir = process.env.CDKTF_OUTDIR;
-  process.env.CDKTF_OUTDIR = `${folder}/cdktf.out`;
-  try {
-    return { code: await run(args, program), ...printed };
-  } finally {
-    if (outdir === undefined) delete process.env.CDKTF_OUTDIR;
-    else process.env.CDKTF_OUTDIR = outdir;
-  }
-}
+const told = (args: readonly string[], folder = lab, colors = false) => toldIn(args, folder, colors);
 
 describe("homelab", () => {
   test("prints the overview and ends with 0", async () => {
@@ -83,6 +61,27 @@ describe("homelab", () => {
     for (const { name } of homelab().commands.map((command) => ({ name: command.name() }))) {
       expect(out).toMatch(new RegExp(`^  homelab ${name}`, "m"));
       expect((await told([name, "--help"])).out).toContain(`\n  homelab ${name}`);
+    }
+  });
+
+  test("documents every verb and its parts: an example, the exit codes, and --json", async () => {
+    const verbs = homelab().commands.flatMap((verb) => [
+      [verb.name()],
+      ...verb.commands.map((part) => [verb.name(), part.name()]),
+    ]);
+    expect(verbs).toContainEqual(["secrets", "rotate"]);
+    for (const words of verbs) {
+      const line = words.join(" ");
+      const { out } = await told([...words, "--help"]);
+      expect([line, out]).toEqual([line, expect.stringMatching(new RegExp(`^  .*homelab ${line}`, "m"))]);
+      expect([line, out]).toEqual([line, expect.stringContaining("Exit codes: 0 ")]);
+      expect([line, out]).toEqual([line, expect.stringContaining("--json")]);
+    }
+  });
+
+  test("loads the verb that is meant alone, and finds each by its name", () => {
+    for (const name of homelab().commands.map((command) => command.name())) {
+      expect(homelab([name, "--help"]).commands.map((command) => command.name())).toEqual([name]);
     }
   });
 

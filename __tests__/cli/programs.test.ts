@@ -28,6 +28,9 @@ describe("bitcoind's log", () => {
   const tip = (height: number, progress: string) =>
     `${at} UpdateTip: new best=00000000000000000001 height=${height} version=0x2fffe000 log2_work=95.1 tx=1200000000 date='${at}' progress=${progress} cache=12.3MiB(90000txo)`;
 
+  const best = (height: number, progress: string) =>
+    `${at} Loaded best chain: hashBestChain=00000000000000000001 height=${height} date=${at} progress=${progress}`;
+
   test.each([
     ["nothing", [], { phase: "starting" }],
     ["a start", start, { phase: "starting", text: "Loading block index…" }],
@@ -35,6 +38,21 @@ describe("bitcoind's log", () => {
       "a node that has loaded",
       [...start, `${at} init message: Done loading`],
       { phase: "running", text: "Loading block index…" },
+    ],
+    [
+      "a node that has loaded its chain to the end",
+      [
+        ...start,
+        best(930_000, "0.999998"),
+        `${at} init message: Verifying blocks…`,
+        `${at} init message: Done loading`,
+      ],
+      { phase: "synced", height: 930_000 },
+    ],
+    [
+      "a node that has loaded the part that it has",
+      [tip(930_000, "1.000000"), ...start, best(500_000, "0.412345"), `${at} init message: Done loading`],
+      { phase: "blocks", height: 500_000, progress: 0.412345 },
     ],
     [
       "headers",

@@ -115,9 +115,7 @@ describe("check", () => {
     expect(code).toBe(2);
     expect(out.replaceAll(/\s+/g, " ")).toContain(
       "rpcauth_electrs mismatch (salt$hash of the RPC password of electrs): was made from another password than " +
-        `bitcoin_rpc_password in ${ELECTRS}: if that is the right one, rename the key rpcauth_electrs in ${BITCOIND} to ` +
-        "rpcauth_electrs_next, run homelab secrets init, raise metaVersion of bitcoin, then of electrs, and delete " +
-        "rpcauth_electrs_next",
+        `bitcoin_rpc_password in ${ELECTRS}: homelab secrets rotate electrs makes both anew`,
     );
   });
 
@@ -269,8 +267,8 @@ homelab at ${nomad.address}: 1 of 4 secrets is missing or wrong
     const { code, out } = await secrets("init --stdin", database);
     expect(code).toBe(2);
     expect(out.replaceAll(/\s+/g, " ")).toContain(
-      "bitcoin_rpc_password missing (password of the RPC user electrs): it cannot be found again from its hash: rename " +
-        `the key rpcauth_electrs in ${BITCOIND} to rpcauth_electrs_next, run homelab secrets init`,
+      "bitcoin_rpc_password missing (password of the RPC user electrs): it cannot be found again from its hash: " +
+        "homelab secrets rotate electrs makes both anew",
     );
     expect(nomad.items(BITCOIND)).toEqual({ rpcauth_electrs: hash });
     expect(nomad.items(ELECTRS)).toEqual({});

@@ -4,7 +4,8 @@ import { NomadClient } from "../../nomad/client";
 import { nodesOf } from "../../nomad/live";
 import { readLog } from "../../nomad/logs";
 import { planJob } from "../../nomad/plan";
-import { job, task } from "./project";
+import { job, stackFile, synthesized, task } from "./project";
+import { told } from "./told";
 
 const servers: Server[] = [];
 afterAll(() => {
@@ -21,7 +22,7 @@ async function nomad(answer: RequestListener, timeout?: number) {
   servers.push(server);
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { client: new NomadClient(address, { NOMAD_TOKEN: "a-token" }, timeout), asked: () => asked };
+  return { address, client: new NomadClient(address, { NOMAD_TOKEN: "a-token" }, timeout), asked: () => asked };
 }
 
 const one = job("one", [task("main", "name:1", [100, 128])]);
@@ -85,6 +86,42 @@ describe("a Nomad that is not well", () => {
     };
     await expect(read()).rejects.toMatchObject({ name: "NomadError", passing: true });
     expect(seen.join("")).toBe("first line\n");
+  });
+
+  test("that answers slowly is waited for with a word", async () => {
+    const { address } = await nomad((_, response) => {
+      setTimeout(() => response.writeHead(403).end("Permission denied"), 3_500);
+    });
+    const folder = synthesized({ homelab: { ...stackFile([one]), provider: { nomad: [{ address }] } } });
+    const { code, err } = await told(["drift"], folder);
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(
+        new RegExp(`^asking ${address} \\([23] s\\)\nerror: GET ${address}/v1/var/homelab/pause: `),
+      ),
+    ]);
+  });
+
+  test.each([
+    "status",
+    "drift",
+    "guard",
+    "rebalance",
+    "restart one",
+    "pause --reason x",
+    "resume",
+    "node-lost a",
+    "logs one",
+  ])("that is not there is told of in one line by %s", async (line) => {
+    const { address } = await nomad(() => {});
+    servers.at(-1)?.close();
+    const folder = synthesized({ homelab: { ...stackFile([one]), provider: { nomad: [{ address }] } } });
+    const words = line.split(" ");
+    expect(await told(words, folder)).toEqual({
+      code: 1,
+      out: "",
+      err: `error: Nomad at ${address} cannot be reached: nothing listens there (ECONNREFUSED)\n`,
+    });
   });
 
   test("is never asked twice to change something", async () => {

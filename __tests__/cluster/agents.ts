@@ -1,16 +1,12 @@
 import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import type { Job } from "../../.gen/nomad/job";
 import { NomadClient } from "../../nomad/client";
 import { command, until } from "./command";
 import { endAgent, freePort, startAgent } from "./loopback-agent";
-
-const POLICIES = resolve(__dirname, "../../ansible/roles/nomad_server/files/policies");
-
-/** What a token of the cluster may do: everything, or what a policy of the server role says. */
-export type Role = "management" | "reader" | "deployer" | "patcher";
+import { type Role, roleTokens } from "./policies";
 
 /**
  * A Nomad server with ACLs and its clients on loopback, without containers: jobs are programs of this machine
@@ -24,12 +20,8 @@ export class Agents {
       agents.run("server", [await freePort(), agents.serf], SERVER);
       const root = await until("a leader", 60, () => agents.send<{ SecretID: string }>("PUT", "acl/bootstrap"));
       agents.tokens.set("management", root.SecretID);
-      for (const role of ["reader", "deployer", "patcher"] as const) {
-        const Rules = readFileSync(join(POLICIES, `${role}.hcl`), "utf8").replace('"bitcoin"', '"lab"');
-        await agents.send("PUT", `acl/policy/${role}`, { Name: role, Rules });
-        const token = { Name: role, Type: "client", Policies: [role] };
-        agents.tokens.set(role, (await agents.send<{ SecretID: string }>("PUT", "acl/token", token)).SecretID);
-      }
+      const tokens = await roleTokens((path, body) => agents.send("PUT", path, body), "lab");
+      for (const [role, token] of tokens) agents.tokens.set(role, token);
       for (const name of clients) await agents.startClient(name);
       await agents.ready(clients);
       return agents;

@@ -7,7 +7,7 @@ import type { Holds } from "../../rules/homelab";
 import type { Settings } from "./project";
 
 /** main.ts on the test's cluster: the same constructs and defaults, stand-in images, and a stack that may go again. */
-const { images, chain, metaVersion, firstStart, startDeadline }: Settings = JSON.parse(
+const { images, chain, metaVersion, firstStart, volumes, startDeadline }: Settings = JSON.parse(
   readFileSync("settings.json", "utf8"),
 );
 const app = new App();
@@ -16,7 +16,10 @@ const homelab = new HomelabStack(app, "homelab", { cluster, removalPolicy: "dest
 homelab.acknowledge("funds", "a test's stack, on a network without a way out: there are no channels to lose");
 
 const plugin = new NfsCsiPlugin(homelab, "csi-nfs", { image: images.nfs, metaVersion: metaVersion.plugin });
-const volume = (volumeId: string, holds: Holds) => new CsiVolume(homelab, volumeId, { volumeId, holds, plugin });
+const volume = (volumeId: string, holds: Holds) =>
+  volumes === "live"
+    ? CsiVolume.fromVolumeId(homelab, volumeId, { volumeId, holds, plugin })
+    : new CsiVolume(homelab, volumeId, { volumeId, holds, plugin });
 
 const bitcoin = new BitcoinNode(homelab, "bitcoin", {
   image: images.bitcoin,

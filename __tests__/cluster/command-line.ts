@@ -1,10 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Job } from "../../.gen/nomad/job";
 import type { HomelabOutput } from "../../rules/homelab";
 import { stackFile, synthesized } from "../cli/project";
+import { command } from "./command";
 
 const PATIENCE_SECONDS = 120;
+
+const REPOSITORY = resolve(__dirname, "../..");
+const SOURCES = join(__dirname, "cli.js");
 
 export interface Ran {
   readonly code: number | null;
@@ -21,6 +25,8 @@ export interface Circumstances {
   readonly patience?: number;
   /** Called as soon as the program has printed something. */
   readonly onOutput?: (printed: string, child: ChildProcess) => void;
+  /** What runs it. @default the sources as they stand */
+  readonly program?: string;
 }
 
 /** Writes what synthesis of a stack with these jobs would, for a Nomad at this address. Gives its folder. */
@@ -37,9 +43,9 @@ export function synthesize(
 
 /** Runs the program as a process of its own, as its owner does. */
 export async function homelab(folder: string, args: readonly string[], circumstances: Circumstances): Promise<Ran> {
-  const { token, stdin = "", patience = PATIENCE_SECONDS, onOutput } = circumstances;
+  const { token, stdin = "", patience = PATIENCE_SECONDS, onOutput, program = SOURCES } = circumstances;
   const start = Date.now();
-  const child = spawn(process.execPath, [join(__dirname, "cli.js"), ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     cwd: folder,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: folder, NOMAD_TOKEN: token },
   });
@@ -59,4 +65,18 @@ export async function homelab(folder: string, args: readonly string[], circumsta
   const code = await new Promise<number | null>((done) => child.once("close", done));
   clearTimeout(timer);
   return { code, ...printed, seconds: (Date.now() - start) / 1000 };
+}
+
+/** How long it takes as its owner has it, compiled: the seconds of each of so many runs, the shortest first. */
+export async function times(folder: string, args: readonly string[], token: string, runs = 9): Promise<number[]> {
+  command("npm", ["run", "build"], { cwd: REPOSITORY });
+  const program = join(REPOSITORY, "bin", "homelab.js");
+  const seconds: number[] = [];
+  for (let run = 0; run < runs; run++) seconds.push((await homelab(folder, args, { token, program })).seconds);
+  return seconds.toSorted((a, b) => a - b);
+}
+
+/** The middle of sorted numbers. */
+export function median(sorted: readonly number[]): number {
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

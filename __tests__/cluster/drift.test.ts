@@ -3,7 +3,7 @@ import type { DriftReport } from "../../cli/drift-model";
 import { PAUSE } from "../../nomad/pause";
 import { describeWith } from "../tools";
 import { Agents } from "./agents";
-import { homelab, synthesize } from "./command-line";
+import { homelab, median, synthesize, times } from "./command-line";
 import { program } from "./programs";
 
 describeWith(["nomad"], "homelab drift on a real Nomad", () => {
@@ -31,8 +31,16 @@ describeWith(["nomad"], "homelab drift on a real Nomad", () => {
     expect(err).toBe("");
     const report: DriftReport = JSON.parse(out).stacks[0];
     expect([code, report.differs]).toEqual(report.differences.length > 0 ? [2, true] : [0, false]);
+    const told = report.differences.map(({ kind, name, problem, fields }) =>
+      [kind, name, problem, ...fields.map(({ field, live, code }) => `${field} ${live} → ${code}`)]
+        .filter(Boolean)
+        .join(" "),
+    );
+    table.push(`  ${expect.getState().currentTestName?.split(" Nomad ")[1]}: ${told.join("; ") || "nothing"}`);
     return report.differences;
   };
+  /** What each test has looked at, and what was found. */
+  const table: string[] = [];
   const settings = (SchedulerAlgorithm: string) =>
     agents.send("PUT", "operator/scheduler/configuration", { SchedulerAlgorithm, MemoryOversubscriptionEnabled: true });
 
@@ -44,6 +52,7 @@ describeWith(["nomad"], "homelab drift on a real Nomad", () => {
   });
 
   afterAll(async () => {
+    process.stderr.write(`what drift found\n${table.join("\n")}\n`);
     await agents?.stop();
   });
 
@@ -191,15 +200,16 @@ describeWith(["nomad"], "homelab drift on a real Nomad", () => {
       );
       for (const job of jobs) await agents.send("PUT", "jobs", { Job: job }, "lab");
       folder = synthesize(agents.address, jobs, {}, scheduler);
-      const { out, seconds } = await run(["--json"]);
-      process.stderr.write(`drift of 100 jobs: ${seconds} s\n`);
+      const { out } = await run(["--json"]);
       expect(
         JSON.parse(out)
           .stacks[0].differences.map(({ name }: { name: string }) => name)
           .sort(),
       ).toEqual(["bare", "one"]);
-      // A bound that only a wrong design misses, on a machine that does other things as well.
-      expect(seconds).toBeLessThan(10);
+      const seconds = await times(folder, ["drift"], agents.token("reader"));
+      process.stderr.write(`drift of 100 jobs: ${median(seconds)} s, at best ${seconds[0]} s\n`);
+      // The machine of the tests does other things as well: what it can do shows at best.
+      expect(seconds[0]).toBeLessThan(2);
     });
   });
 });

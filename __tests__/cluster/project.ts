@@ -11,6 +11,8 @@ export interface Settings {
   readonly chain: "main" | "regtest";
   readonly metaVersion: Readonly<Record<"plugin" | "bitcoin" | "electrs" | "albyhub", number>>;
   readonly firstStart: boolean;
+  /** Whether it registers its volumes, or refers to those that live already. @default "registered" */
+  readonly volumes?: "registered" | "live";
   /** How long the hub's node may take to run, in seconds; left out, the construct's own default. */
   readonly startDeadline?: number;
 }
@@ -55,6 +57,10 @@ export class Project {
 
   deploy(): Promise<string> {
     return this.cdktf("deploy", "--auto-approve", "--skip-provider-lock");
+  }
+
+  synth(): Promise<string> {
+    return this.cdktf("synth");
   }
 
   plan(): Promise<string> {

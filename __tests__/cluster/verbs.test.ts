@@ -3,9 +3,10 @@ import { join } from "node:path";
 import type { AllocationStub } from "../../nomad/live";
 import { PAUSE } from "../../nomad/pause";
 import { describeWith } from "../tools";
-import { Agents, type Role } from "./agents";
+import { Agents } from "./agents";
 import { until } from "./command";
 import { homelab, type Ran, synthesize } from "./command-line";
+import type { Role } from "./policies";
 import { program } from "./programs";
 
 describeWith(["nomad"], "the verbs of homelab on a real Nomad", () => {
@@ -292,6 +293,16 @@ the pause is on; homelab resume ends it
       const { code, err } = await run(args, "reader");
       expect([code, err]).toEqual([1, expect.stringContaining(words)]);
     });
+  });
+
+  test("the token of a reader is not enough to end a pause", async () => {
+    await agents.send("PUT", `var/${PAUSE.path}`, { Path: PAUSE.path, Items: { reason: "disk" } }, PAUSE.namespace);
+    const { code, err } = await run(["resume"], "reader");
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining('this takes the capabilities "write" and "destroy" for variables at homelab/pause'),
+    ]);
+    expect((await run(["resume"])).out).toBe("the pause is over\n");
   });
 
   describe("node-lost", () => {

@@ -108,6 +108,19 @@ def inventory_findings(hosts, groups, synthesized_tasks):
     return [one for index, one in enumerate(found) if one not in found[:index]]
 
 
+def argument_findings(results):
+    """What the argument specs refuse, once for all hosts that share it. `results` are their validations, by host."""
+    hosts = {}
+    for host, validations in results.items():
+        for error in [error for one in validations for error in one.get("argument_errors", [])]:
+            hosts.setdefault(error, []).append(host)
+    remedy = "correct it in the inventory; ansible/roles/*/meta/argument_specs.yml says what it has to be"
+    return [
+        {"level": "error", "check": "variables", "found": f"{error} (of {', '.join(of)})", "remedy": remedy}
+        for error, of in hosts.items()
+    ]
+
+
 def findings_text(findings_of, accepted):
     """Findings by host as lines, the errors first, and whether any of them stops the play."""
     lines, errors = [], 0
@@ -152,6 +165,7 @@ class FilterModule:
             "mebibytes": mebibytes,
             "synthesized": synthesized,
             "inventory_findings": inventory_findings,
+            "argument_findings": argument_findings,
             "findings_text": findings_text,
             "patch_summary": patch_summary,
         }

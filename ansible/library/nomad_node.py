@@ -12,7 +12,9 @@ from ansible.module_utils.nomad_api import (
     NomadError,
     failing_jobs,
     is_system,
+    is_wanted,
     label,
+    sick_node_plugins,
     sick_plugins,
     until,
 )
@@ -143,13 +145,13 @@ def return_to_service(module, nomad, name):
         node = nomad.node(name)
         if node["Status"] != "ready" or node["ModifyIndex"] <= after:
             return [f"node {name} is not ready again ({node['Status']})"]
-        here = nomad.get(f"node/{node['ID']}/allocations") or []
+        here = [one for one in nomad.get(f"node/{node['ID']}/allocations") or [] if is_wanted(one)]
         waiting = [
             f"{label(one)} is {one['ClientStatus']}"
             for one in here
-            if one["Job"]["Type"] == "system" and one["DesiredStatus"] == "run" and one["ClientStatus"] != "running"
+            if one["Job"]["Type"] == "system" and one["ClientStatus"] != "running"
         ]
-        return waiting + sick_plugins(nomad, node["ID"])
+        return waiting + sick_node_plugins(nomad, node["ID"], here)
 
     if not module.check_mode:
         rest = until(timeout, unready)
@@ -161,7 +163,10 @@ def return_to_service(module, nomad, name):
         module.exit_json(changed=away, out=[])
     if away:
         nomad.post(f"node/{node['ID']}/drain", {"DrainSpec": None, "MarkEligible": True}, namespace="default")
-    rest = until(max(end - time.monotonic(), 30), lambda: failing_jobs(nomad)) if module.params["services"] else []
+    rest = []
+    if module.params["services"]:
+        # A controller that was moved is one of the services, and healthy only when it serves.
+        rest = until(max(end - time.monotonic(), 30), lambda: failing_jobs(nomad) + sick_plugins(nomad))
     if rest:
         module.fail_json(msg=f"{name} is back, but: {'; '.join(rest)}", left=rest, eligible=True)
     module.exit_json(changed=away, out=[out_of_service(nomad, one) for one in module.params["moved"]])

@@ -7,6 +7,7 @@ from ansible.module_utils.nomad_api import (
     NomadError,
     SYSTEM,
     failing_jobs,
+    is_wanted,
     label,
     registered_jobs,
     sick_plugins,
@@ -78,8 +79,7 @@ def allocations(nomad):
     found = []
     for one in nomad.get("allocations", namespace="*"):
         bad = one["ClientStatus"] in ("failed", "pending", "lost", "unknown")
-        replaced = one.get("NextAllocation") or one.get("JobType") in ("batch", "sysbatch")
-        if one["DesiredStatus"] == "run" and bad and not replaced:
+        if is_wanted(one) and bad and one.get("JobType") not in ("batch", "sysbatch"):
             remedy = (
                 f"`nomad alloc status -namespace {one['Namespace']} {one['ID'][:8]}` says why; mend or stop the job"
             )
@@ -109,10 +109,12 @@ def kill_timeouts(jobs, longest):
 
 
 def placement(nomad, names):
-    """With any one client drained, what it runs fits on the others."""
-    free, running = {}, {name: [] for name in names}
+    """With any one client drained, what it runs fits on the others that are in service."""
+    free, running, eligible = {}, {name: [] for name in names}, []
     for name in names:
         node = nomad.node(name)
+        if node["SchedulingEligibility"] == "eligible":
+            eligible.append(name)
         all_of, kept = node["NodeResources"], node.get("ReservedResources") or {}
         free[name] = [
             all_of["Cpu"]["CpuShares"] - (kept.get("Cpu") or {}).get("CpuShares", 0),
@@ -128,11 +130,11 @@ def placement(nomad, names):
                 running[name].append((*needs, label(one)))
     found = []
     for name in names:
-        others = [list(free[other]) for other in names if other != name]
+        others = [list(free[other]) for other in eligible if other != name]
         misfit = first_misfit(sorted(running[name], key=lambda one: (-one[1], -one[0])), others)
         if misfit:
             cpu, memory, what = misfit
-            text = f"with {name} drained, {what} ({cpu} MHz, {memory} MiB) fits on no other client"
+            text = f"with {name} drained, {what} ({cpu} MHz, {memory} MiB) fits on no other client in service"
             found.append(("placement", text, "stop or shrink something, or move allocations with `nomad alloc stop`"))
     return found
 

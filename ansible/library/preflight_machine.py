@@ -76,12 +76,13 @@ class Findings(list):
 
 
 def run(*command, timeout=60):
-    """Runs a program. Gives its status and what it said."""
+    """Runs a program. Gives its status and what it printed, or, when it failed, what it complained of."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         return 124, f"no answer within {timeout} s"
-    return done.returncode, (done.stderr.strip() or done.stdout.strip())
+    said = done.stdout.strip()
+    return done.returncode, (done.stderr.strip() or said) if done.returncode else said
 
 
 def read(path):

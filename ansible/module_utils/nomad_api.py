@@ -88,6 +88,11 @@ def is_system(allocation):
     return (allocation.get("JobType") or job.get("Type")) in SYSTEM
 
 
+def is_wanted(allocation):
+    """Whether it should run, rather than one that failed before and has a successor: Nomad keeps those for hours."""
+    return allocation["DesiredStatus"] == "run" and not allocation.get("NextAllocation")
+
+
 def failing_jobs(nomad):
     """What is missing of every service being as it should: a line for each deployment and task group."""
     left = [
@@ -131,15 +136,35 @@ def is_healthy(nomad, allocation):
     return bool(checks) and all(check["Status"] == "success" for check in checks.values())
 
 
-def sick_plugins(nomad, node_id=None):
-    """CSI plugins that are not healthy everywhere, or on one node."""
+def sick_plugins(nomad):
+    """CSI plugins that are not healthy everywhere."""
     left = []
     for stub in nomad.get("plugins", type="csi"):
-        plugin = nomad.get("plugin/csi/" + urllib.parse.quote(stub["ID"], safe=""))
-        if node_id:
-            here = (plugin.get("Nodes") or {}).get(node_id)
-            if here and not here["Healthy"]:
-                left.append(f"CSI plugin {stub['ID']} is not healthy on this node")
-        elif plugin["NodesHealthy"] < plugin["NodesExpected"]:
-            left.append(f"CSI plugin {stub['ID']}: {plugin['NodesHealthy']} of {plugin['NodesExpected']} nodes healthy")
+        for kind in ("Nodes", "Controllers"):
+            healthy, expected = stub[kind + "Healthy"], stub[kind + "Expected"]
+            if healthy < expected:
+                left.append(f"CSI plugin {stub['ID']}: {healthy} of {expected} {kind.lower()} healthy")
+    return left
+
+
+def sick_node_plugins(nomad, node_id, allocations):
+    """CSI plugins that should serve a node, by the allocations that are wanted there, and do not.
+
+    An agent that was started anew registers without its plugins; Nomad then knows nothing of them on this node, until
+    they answer. What should be there is told by the jobs alone.
+    """
+    tasks = [
+        task
+        for one in allocations
+        for group in one["Job"]["TaskGroups"]
+        if group["Name"] == one["TaskGroup"]
+        for task in group["Tasks"]
+    ]
+    configs = [task["CSIPluginConfig"] for task in tasks if task.get("CSIPluginConfig")]
+    left = []
+    for plugin_id in sorted({one["ID"] for one in configs if one["Type"] in ("node", "monolith")}):
+        known = any(stub["ID"] == plugin_id for stub in nomad.get("plugins", type="csi"))
+        plugin = nomad.get("plugin/csi/" + urllib.parse.quote(plugin_id, safe="")) if known else {}
+        if not ((plugin.get("Nodes") or {}).get(node_id) or {}).get("Healthy"):
+            left.append(f"CSI plugin {plugin_id} is not healthy on this node")
     return left

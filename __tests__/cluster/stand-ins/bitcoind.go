@@ -71,6 +71,11 @@ func bitcoind(arguments []string) {
 	peers := &peerServer{magic: networks[file.chain].magic, open: map[net.Conn]bool{}}
 	select {
 	case <-load(server, seconds(options["datadir"], "warm-up-seconds", 3)):
+		if server.initialSync() {
+			say("Loaded best chain: hashBestChain=%s height=%d date=2018-12-04T00:00:00Z progress=0.312345", tip, heights/2)
+		} else {
+			say("Loaded best chain: hashBestChain=%s height=%d date=2025-06-06T00:00:00Z progress=1.000000", tip, heights)
+		}
 		for _, address := range addresses {
 			if err := peers.listen(address); err != nil {
 				fail("Error: Unable to bind to %s on this computer. Bitcoin Core is probably already running.", address)

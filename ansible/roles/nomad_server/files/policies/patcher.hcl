@@ -1,18 +1,10 @@
-# The patch playbook, and homelab node-lost: takes nodes out of service and back, and saves a snapshot before.
+# The patch playbook, and homelab node-lost: takes nodes out of service and back. Snapshots are saved by the server itself.
 namespace "*" {
-  policy = "read"
+  capabilities = ["list-jobs", "read-job", "csi-read-volume"]
 }
 
 node {
   policy = "write"
-}
-
-agent {
-  policy = "read"
-}
-
-operator {
-  policy = "read"
 }
 
 plugin {
