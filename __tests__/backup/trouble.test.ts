@@ -124,6 +124,21 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
     }
   });
 
+  test("does not begin a new repository where there was one, until its owner says so", async () => {
+    await box.run("backup");
+    rmSync(box.path("backup/restic"), { recursive: true });
+    const { code } = await box.run("backup");
+    expect([code, box.told("backup/failed").message]).toEqual([
+      1,
+      expect.stringMatching(
+        /the repository .*\/backup\/restic has gone, .*nomad var purge homelab\/backup\/snapshots$/,
+      ),
+    ]);
+    expect(existsSync(box.path("backup/restic"))).toBe(false);
+    delete box.variables["homelab/backup/snapshots"];
+    expect((await box.run("backup")).code).toBe(0);
+  });
+
   test("ends soon when it is stopped, and leaves no lock", async () => {
     await box.run("backup");
     const before = Date.now();
