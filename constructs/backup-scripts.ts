@@ -64,8 +64,7 @@ case $code in
     say "makes a new repository at $RESTIC_REPOSITORY"
     run restic init || give_up "cannot make a repository at $RESTIC_REPOSITORY: $(last)" ;;
   12) give_up "the secret restic_password does not open the repository $RESTIC_REPOSITORY; if it was made with another, give that one: homelab secrets set" ;;
-  124 | 143) give_up "the repository $RESTIC_REPOSITORY does not answer within $OPEN_WAIT s: $(last)" ;;
-  *) give_up "cannot open the repository $RESTIC_REPOSITORY: $(last)" ;;
+  *) give_up "cannot open the repository $RESTIC_REPOSITORY within $OPEN_WAIT s: $(last)" ;;
 esac
 # Locks that a killed run has left and that have not been refreshed for half an hour.
 run restic unlock || say "cannot remove stale locks; going on"
