@@ -16,19 +16,20 @@ export interface SetFiles {
   readonly include: readonly string[];
 }
 
-/** Where the sets are put together before restic takes them; the path they have in the repository. */
-const STAGE = `stage=$work/stage`;
-
 /** Opens the repository, whichever it is; the secrets of its place are read into the environment. */
 function repository(keys: readonly string[]): string {
   return `secret restic_password
 ${keys.map((key) => `secret ${key}\nexport ${key}="$value"`).join("\n")}
 unset value
 mkdir -p "$RESTIC_CACHE_DIR"
+# One snapshot a line, of what restic listed.
+one_a_line() { tr -d '\\n' < "$here/list" | sed 's/"short_id":"\\([0-9a-f]*\\)"}/&\\n/g' | grep '"short_id"'; }
+# Where the files of a snapshot are, in it.
+path_of() { one_a_line | grep -F '"short_id":"'"$1"'"' | sed 's/^.*"paths":\\["\\([^"]*\\)"\\].*$/\\1/'; }
 # Snapshots of a set, newest first, one a line: ID, time, set, bytes. Of all sets without a name.
 snapshots() {
   restic snapshots --no-lock --json --host homelab \${1:+--tag "$1"} > "$here/list" || return 1
-  tr -d '\\n' < "$here/list" | sed 's/"short_id":"\\([0-9a-f]*\\)"}/&\\n/g' | grep '"short_id"' | sed \\
+  one_a_line | sed \\
     -e 's/^.*"time":"\\([0-9T:-]*\\)[^"]*".*"tags":\\["\\([^"]*\\)".*"short_id":"\\([0-9a-f]*\\)"}$/\\3 \\1Z \\2 &/' \\
     -e 's/^\\([^ ]* [^ ]* [^ ]*\\) .*"total_bytes_processed":\\([0-9]*\\).*$/\\1 \\2/' \\
     -e 's/^\\([^ ]* [^ ]* [^ ]*\\) [^0-9].*$/\\1 0/' | sort -r -k 2,2
@@ -47,7 +48,7 @@ export function backupMainScript(
     ...(one.files ? [`take ${one.set} "$DATA/${one.set}" ${patterns(one)}`] : []),
     `keep ${one.set}`,
   ]);
-  return `${STAGE}
+  return `stage=$work/stage
 problems=
 problem() { say "$*"; problems="\${problems:+$problems; }$*"; }
 ${repository(keys)}
@@ -187,8 +188,7 @@ run restic check --retry-lock "$LOCK_WAIT" --read-data-subset=${subset} ||
 /** Restores the newest snapshot of each set, and checks the files; the database comes after. */
 export function drillFilesScript(sets: readonly SetFiles[], keys: readonly string[]): string {
   const folders = sets.flatMap(({ set, files }) => (files ? [`    ${set}) source=$DATA/${set} ;;`] : []));
-  return `${STAGE}
-drill=$work/drill
+  return `drill=$work/drill
 ${repository(keys)}
 rm -rf "$drill" "$work/checks.files"
 mkdir -p "$drill"
@@ -198,7 +198,7 @@ for set in ${[...sets.map(({ set }) => set), "cluster"].join(" ")}; do
   read -r id time rest < "$here/snapshots" || give_up "$set: there is no snapshot of it"
   folder=$drill/$set
   mkdir -p "$folder"
-  run restic restore --retry-lock "$LOCK_WAIT" --verify --target "$folder" "$id:$stage/$set" || give_up "$set: snapshot $id cannot be restored: $(last)"
+  run restic restore --retry-lock "$LOCK_WAIT" --verify --target "$folder" "$id:$(path_of "$id")" || give_up "$set: snapshot $id cannot be restored: $(last)"
   [ -s "$folder/SHA256SUMS" ] || give_up "$set: snapshot $id has no SHA256SUMS"
   (cd "$folder" && sha256sum -c SHA256SUMS) > "$out" 2>&1 || give_up "$set: snapshot $id is not what was put together: $(grep -v ': OK$' "$out" | head -n 3 | tr '\\n' ' ')"
   [ "$(find "$folder" -type f | wc -l)" = $(($(wc -l < "$folder/SHA256SUMS") + 1)) ] || give_up "$set: snapshot $id holds files that SHA256SUMS does not name"
@@ -235,8 +235,7 @@ chmod -R u=rwX,g=rwX,o= "$drill"`;
 
 /** Restores one snapshot into a folder of its own. */
 export function restoreFilesScript(sets: readonly string[], keys: readonly string[]): string {
-  return `${STAGE}
-${repository(keys)}
+  return `${repository(keys)}
 set=$NOMAD_META_set
 snapshot=$NOMAD_META_snapshot
 case $set in
@@ -257,7 +256,7 @@ folder=$BACKUP/restored/$set-$id
   give_up "restored/$set-$id on the backup volume holds something already: move it away first"
 rm -rf "$folder.part"
 mkdir -p "$folder.part" || give_up "cannot write to the backup volume"
-run restic restore --retry-lock "$LOCK_WAIT" --verify --target "$folder.part" "$id:$stage/$set" || give_up "snapshot $id cannot be restored: $(last)"
+run restic restore --retry-lock "$LOCK_WAIT" --verify --target "$folder.part" "$id:$(path_of "$id")" || give_up "snapshot $id cannot be restored: $(last)"
 (cd "$folder.part" && sha256sum -c SHA256SUMS) > "$out" 2>&1 || give_up "snapshot $id is not what was put together: $(grep -v ': OK$' "$out" | head -n 3 | tr '\\n' ' ')"
 [ ! -d "$folder" ] || rmdir "$folder"
 mv "$folder.part" "$folder" || give_up "cannot write to the backup volume"

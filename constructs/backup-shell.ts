@@ -52,7 +52,7 @@ stopped() {
 }
 trap stopped TERM INT
 # The last lines of what \`run\` ran said, as one.
-last() { tail -n 3 "$out" | tr '\\n' ' '; }
+last() { tail -n 4 "$out" | tr '\\n' ' '; }
 # The value of a secret, into $value.
 secret() {
   value=$(cat "$NOMAD_SECRETS_DIR/$1")

@@ -201,7 +201,7 @@ export class Sandbox {
 
   /** restic on the sandbox's repository, as its owner. */
   restic(...args: string[]): string {
-    const env = { ...process.env, RESTIC_REPOSITORY: this.path("backup/restic"), RESTIC_PASSWORD, HOME: this.root };
+    const env = { ...process.env, RESTIC_REPOSITORY: this.path("backup/restic"), RESTIC_PASSWORD, TMPDIR: this.root };
     const options = { encoding: "utf8", env, cwd: "/", stdio: "pipe", ...AS_NOBODY } as const;
     return execFileSync(this.path("bin/restic"), ["--no-cache", ...args], options);
   }

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import fc from "fast-check";
 import { buildHomelab } from "../homelab-fixture";
 import { describeWith } from "../tools";
@@ -27,7 +27,8 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
 
   const locks = () => {
     const folder = box.path("backup/restic/locks");
-    return existsSync(folder) ? readdirSync(folder) : [];
+    // A lock that is being written has another name.
+    return existsSync(folder) ? readdirSync(folder).filter((name) => /^[0-9a-f]{64}$/.test(name)) : [];
   };
 
   /** Kills everything of a task as soon as restic holds its lock. */
@@ -59,7 +60,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
   (isRoot ? test : test.skip)(
     "goes on beside a fresh lock of another machine, and leaves the retention to a later run",
     async () => {
-      await box.run("backup");
+      for (let turn = 0; turn < 2; turn++) await box.run("backup");
       // A backup on another machine that was cut off a moment ago.
       const environment = {
         ...process.env,
@@ -210,7 +211,7 @@ describeWith(["restic", "postgres", "busybox"], "whatever lies in the work direc
             mkdirSync(box.path("data/albyhub"), { recursive: true });
             box.put("data/albyhub/elsewhere/2026-01-01T00-00-00.json", LIVE);
             for (const { at, to } of links) {
-              if (existsSync(box.path("data/albyhub", at))) continue;
+              if (lstatSync(box.path("data/albyhub", at), { throwIfNoEntry: false })) continue;
               mkdirSync(box.path("data/albyhub", at, ".."), { recursive: true });
               execFileSync("ln", ["-s", box.path("data/albyhub", to), box.path("data/albyhub", at)]);
             }
@@ -244,5 +245,5 @@ describeWith(["restic", "postgres", "busybox"], "whatever lies in the work direc
       box.stop();
       postgres.stop();
     }
-  });
+  }, 400_000);
 });
