@@ -22,7 +22,14 @@ export function commandsOf(chapter: string): string[] {
 /** Alby's own tool, with the owner's seed: no test has it. */
 export const BY_HAND: readonly string[] = ["./hub-recovery -b channel-backup.json"];
 
-/** Chapters of which the cluster test runs every command but those of the program, of npm, and by hand. */
+/** Those of a chapter that nothing but a shell can judge: no command of the program, of npm or of Ansible, none by hand. */
+export function shellCommandsOf(chapter: string): string[] {
+  return commandsOf(chapter).filter(
+    (line) => !/^(npx homelab|npm run|ansible-playbook) /.test(line) && !BY_HAND.includes(line),
+  );
+}
+
+/** Chapters of which the cluster test runs every command that nothing but a shell can judge. */
 export const RUN_ON_A_CLUSTER: readonly string[] = [
   "Before it happens",
   "The server is lost",

@@ -33,6 +33,39 @@ const workflows = Object.fromEntries(
 );
 const jobsOf = (file: string) => Object.values(workflows[file]?.jobs ?? {});
 
+describe("every workflow", () => {
+  const texts = readdirSync(".github/workflows").map((file) => [
+    file,
+    readFileSync(`.github/workflows/${file}`, "utf8"),
+  ]);
+  const used = texts.flatMap(([file, text = ""]) =>
+    [...text.matchAll(/^\s*(?:- )?uses:\s*(.*)$/gm)].map(([, what = ""]) => [file, what] as const),
+  );
+
+  test("is read whole", () => {
+    const steps = Object.values(workflows).flatMap(({ jobs }) => Object.values(jobs).flatMap(({ steps }) => steps));
+    expect(used).toHaveLength(steps.filter(({ uses }) => uses).length);
+    expect(used.length).toBeGreaterThan(10);
+  });
+
+  test("uses an action by its commit, since a tag can be moved, and names the version", () => {
+    const pinned = /^[\w-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/;
+    expect(used.filter(([, what]) => !pinned.test(what))).toEqual([]);
+  });
+
+  test("uses one version of an action everywhere", () => {
+    const actions = new Set(used.map(([, what]) => what.split("@")[0]));
+    expect(new Set(used.map(([, what]) => what)).size).toBe(actions.size);
+  });
+
+  test("that runs at home asks for the runner with the label, and never for just any", () => {
+    const runners = Object.values(workflows).flatMap(({ jobs }) => Object.values(jobs).map((job) => job["runs-on"]));
+    const ours = runners.filter((runner) => [runner].flat().includes("self-hosted"));
+    expect(ours).toHaveLength(4);
+    for (const runner of ours) expect(runner).toEqual(["self-hosted", "homelab"]);
+  });
+});
+
 describe("workflows that run at home", () => {
   test.each(Object.entries(workflows))("%s never runs the code of a fork there", (_, { on, jobs }) => {
     expect(on).not.toHaveProperty("pull_request_target");
@@ -42,7 +75,7 @@ describe("workflows that run at home", () => {
     }
   });
 
-  test.each(["plan.yml", "deploy.yml"])("%s pins what it uses, may do little, and runs once at a time", (file) => {
+  test.each(["plan.yml", "deploy.yml"])("%s may do little, and runs once at a time", (file) => {
     expect(workflows[file]?.permissions).toEqual({});
     expect(workflows[file]?.concurrency).toBeDefined();
     for (const { steps, permissions } of jobsOf(file)) {
@@ -50,10 +83,16 @@ describe("workflows that run at home", () => {
         file === "plan.yml" ? [["pull-requests", "write"]] : [],
       );
       for (const { uses, with: options } of steps) {
-        if (uses) expect(uses).toMatch(/@[0-9a-f]{40}$/);
         if (uses?.startsWith("actions/checkout@")) expect(options?.["persist-credentials"]).toBe(false);
       }
     }
+  });
+
+  test.each(["plan.yml", "deploy.yml"])("%s stops before it plans on a state that a runner cannot reach", (file) => {
+    const runs = (jobsOf(file)[0]?.steps ?? []).map(({ run }) => run ?? "");
+    const demand = runs.findIndex((run) => /jq --exit-status \.terraform\.backend\.pg .*exit 1/s.test(run));
+    expect(demand).toBeGreaterThan(-1);
+    expect(demand).toBeLessThan(runs.findIndex((run) => run.includes("homelab.js review")));
   });
 
   test("only a deploy applies, after the question, and what was reviewed alone", () => {
@@ -69,6 +108,7 @@ describe("workflows that run at home", () => {
       .flatMap(({ steps }) => steps.map((step) => step.run ?? ""))
       .find((text) => text.includes("apply"));
     expect(run).toMatch(/cmp approved\/review\.json review\.json.*exit 1.*apply -input=false review\.tfplan\n$/s);
+    expect(jobsOf("deploy.yml").at(-1)?.steps.at(-1)?.run).toMatch(/terraform .*plan .*-detailed-exitcode$/);
   });
 
   test("nobody can put code into a script by a title or a branch", () => {

@@ -31,12 +31,12 @@ export function mainTask({ ID, TaskGroups }: Job): string {
   return TaskGroups[0]?.Tasks.find(({ Lifecycle }) => !Lifecycle)?.Name ?? ID;
 }
 
-/** How many lines of a log are shown. */
+/** How many lines of a log are shown, and how many bytes are read for them. */
 const LINES = 15;
+const LOG_TAIL = 16 * 1024;
+
 /** How much the clocks of two machines may differ. */
 export const CLOCK_MS = 60_000;
-
-const LOG_TAIL = 16 * 1024;
 
 /** A place may come free when a run before it ends; after that nobody is served by waiting. */
 const PLACE_SECONDS = 10 * 60;
@@ -79,10 +79,7 @@ export function kindOf(job: Job): Kind {
   return { main: mainTask(job), tells: job.ID as BackupJob };
 }
 
-/**
- * Begins a run and waits for its end. Ctrl-C ends the waiting, not the run.
- *
- */
+/** Begins a run and waits for its end. Ctrl-C ends the waiting, not the run. */
 export function follow(
   command: Command,
   client: NomadClient,

@@ -22,7 +22,10 @@ const REMEMBERED = 3;
  *
  * @throws NomadError when it cannot be asked.
  */
-export async function liveOf(target: Synthesized, plan: Plan): Promise<Pick<ReviewOptions, "live" | "more">> {
+export async function liveOf(
+  target: Pick<Synthesized, "stack" | "nomadAddress" | "homelab">,
+  plan: Plan,
+): Promise<Pick<ReviewOptions, "live" | "more">> {
   const client = NomadClient.ofStack(target.stack, target.nomadAddress);
   const jobs = contextOf(plan).jobs.filter(({ change, after }) => change.action !== "none" && after?.read.job);
   const asked = await Promise.all(jobs.map((one) => look(client, one)));

@@ -3,16 +3,17 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Command, CommanderError, Option } from "commander";
 import { type Allowance, readAllowance, readTrailers } from "../review/allow";
+import { contextOf } from "../review/context";
 import { LIMIT, markdown } from "../review/markdown";
-import { readPlan, readState } from "../review/plan";
+import { readPlan, readState, type State } from "../review/plan";
 import { type Review, reviewPlan } from "../review/review";
 import { codeOf, reviewState, type StateNote } from "../review/state";
 import { lines } from "../review/text";
 import { stateText } from "../review/words";
 import { liveOf } from "./review-live";
-import { readSynthesized, type Synthesized } from "./synthesized";
+import { isSynthesized, readSynthesized, type Synthesized } from "./synthesized";
 import { ENVIRONMENT } from "./target";
-import { makePlan, showState } from "./terraform";
+import { lockedVersions, makePlan, showState } from "./terraform";
 import { type Style, styleFor, WIDTH, wrap } from "./text";
 import type { Verb } from "./verb";
 
@@ -87,7 +88,8 @@ async function run(options: Options, command: Command): Promise<void> {
   for (const { stack, json, target, failure } of await plansOf(options)) {
     if (failure) writeErr?.(`${failure}\n`);
     const plan = readPlan(json);
-    const live = options.nomad ? await liveOf(target ?? nothingSynthesized(), plan) : undefined;
+    // Of a plan from elsewhere NOMAD_ADDR names the cluster.
+    const live = options.nomad ? await liveOf(target ?? { stack, homelab: contextOf(plan).after.homelab }, plan) : {};
     reviews.push({ stack, review: reviewPlan(plan, { allowances, ...live }) });
   }
   writeOut?.(print(reviews, options, style));
@@ -114,20 +116,17 @@ async function plansOf({ plan, stack, nomad }: Options): Promise<StackPlan[]> {
     return made;
   }
   const json = read(plan);
-  if (!nomad) return [{ stack: stack ?? "homelab", json }];
+  if (!nomad || !isSynthesized()) return [{ stack: stack ?? "homelab", json }];
   const [target] = stacks(stack);
   return [{ stack: stack ?? "homelab", json, ...(target && { target }) }];
 }
 
 function stacks(name: string | undefined): readonly Synthesized[] {
-  const all = readSynthesized();
+  // What goes from the code altogether, or cannot be read, is what a review is for.
+  const all = readSynthesized(undefined, undefined, { withoutJobs: true, withoutUnreadable: true });
   const chosen = all.filter(({ stack }) => name === undefined || stack === name);
   if (chosen.length > 0) return chosen;
-  throw new Error(`there is no stack ${name}; stacks with jobs: ${all.map(({ stack }) => stack).join(", ")}`);
-}
-
-function nothingSynthesized(): never {
-  throw new Error("--nomad needs to know where Nomad is: run npm run synth first");
+  throw new Error(`there is no stack ${name}; stacks with Nomad: ${all.map(({ stack }) => stack).join(", ")}`);
 }
 
 function read(file: string): string {
@@ -177,22 +176,46 @@ function terminal(review: Review, { bold, dim, red, green, yellow }: Style): str
   return `${text.join("\n")}\n`;
 }
 
-async function stateReport({ state, stack, format }: Options, { bold }: Style): Promise<string> {
-  const reports: {
-    readonly stack: string;
-    readonly terraformVersion: string;
-    readonly providers: readonly string[];
-    readonly notes: readonly StateNote[];
-  }[] = [];
+interface StateReport {
+  readonly stack: string;
+  readonly terraformVersion: string;
+  /** With their versions, where Terraform has locked them. */
+  readonly providers: readonly string[];
+  readonly notes: readonly StateNote[];
+}
+
+/** A state from a file is read without code where nothing was synthesized. */
+async function stateReports({ state, stack }: Options): Promise<StateReport[]> {
+  if (typeof state === "string" && !isSynthesized()) return [report(stack ?? "homelab", readState(read(state)))];
+  const reports: StateReport[] = [];
   for (const target of stacks(stack)) {
-    const { terraformVersion, resources } = readState(
-      typeof state === "string" ? read(state) : await showState(dirname(target.file)),
-    );
-    const config = JSON.parse(readFileSync(target.file, "utf8"));
-    const notes = reviewState({ terraformVersion, resources }, codeOf(config));
-    const providers = [...new Set(resources.map(({ provider }) => provider))].sort();
-    reports.push({ stack: target.stack, terraformVersion, providers, notes });
+    const folder = dirname(target.file);
+    const text = typeof state === "string" ? read(state) : await showState(folder);
+    reports.push(report(target.stack, readState(text), JSON.parse(read(target.file)), lockedVersions(folder)));
   }
+  return reports;
+}
+
+function report(
+  stack: string,
+  state: State,
+  config?: Parameters<typeof codeOf>[0],
+  versions: ReadonlyMap<string, string> = new Map(),
+): StateReport {
+  const { terraformVersion, resources } = state;
+  const notes = reviewState(state, config && codeOf(config));
+  const providers = [...new Set(resources.map(({ provider }) => provider))].sort();
+  return {
+    stack,
+    terraformVersion,
+    providers: providers.map((name) => [name, versions.get(name)].filter(Boolean).join(" ")),
+    notes,
+  };
+}
+
+async function stateReport(options: Options, { bold }: Style): Promise<string> {
+  const reports = await stateReports(options);
+  const { format } = options;
   if (format === "json") return `${JSON.stringify({ stacks: reports }, null, 2)}\n`;
   return reports
     .map(({ stack, terraformVersion, providers, notes }) => {

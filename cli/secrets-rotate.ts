@@ -73,14 +73,14 @@ async function rotate(user: string, options: RotateOptions, command: Command): P
     };
     if (!begun) {
       const [first, second] = [await filesOf(client, hash, node), await filesOf(client, password, consumer)];
-      // One that is turned away already cannot be waited for.
-      const wasHealthy = await isHealthy(client, consumer);
+      // One that is not well before, or is turned away, cannot be waited for.
+      const isWell = belongsTo(hashes.items[hash.key] ?? "", current) && (await isHealthy(client, consumer));
       const made = randomBytes(32).toString("base64url");
       await replace(client, hash, next, hashes.items[next] ?? "", rpcauth(made));
       stage = `${next} is stored beside ${hash.key}; another run makes a new one`;
       await untilWritten(watch, client, first);
       await restart(node);
-      if (wasHealthy) await untilHealthy(watch, client, consumer, { checked: Date.now() });
+      if (isWell) await untilHealthy(watch, client, consumer, { checked: Date.now() });
       watch.check();
       await replace(client, password, password.key, current, made);
       stage = `both hashes are stored, and the new password; another run of homelab secrets rotate ${user} goes on`;

@@ -59,6 +59,19 @@ function outdirOf(project: string, environment: NodeJS.ProcessEnv): string {
   return isAbsolute(outdir) ? outdir : join(project, outdir);
 }
 
+/** Whether anything was synthesized. */
+export function isSynthesized(project = process.cwd(), environment = process.env): boolean {
+  return existsSync(join(outdirOf(project, environment), "manifest.json"));
+}
+
+/** What a reader does with stacks and jobs that say little. */
+export interface Reading {
+  /** A stack that has the Nomad provider counts although it holds no job. Default: false. */
+  readonly withoutJobs?: boolean;
+  /** A job whose spec is not JSON, or no job, is left out instead of an error. Default: false. */
+  readonly withoutUnreadable?: boolean;
+}
+
 /**
  * Reads the jobs of every stack, and what the output `homelab` tells of them. Stacks without a job are left out. Any
  * CDKTF project with `nomad_job` resources in JSON will do.
@@ -66,12 +79,16 @@ function outdirOf(project: string, environment: NodeJS.ProcessEnv): string {
  * @param project folder of cdktf.json.
  * @throws when nothing was synthesized, a file is not JSON, no stack holds a job, or a job's spec is not JSON.
  */
-export function readSynthesized(project = process.cwd(), environment = process.env): readonly Synthesized[] {
+export function readSynthesized(
+  project = process.cwd(),
+  environment = process.env,
+  reading: Reading = {},
+): readonly Synthesized[] {
   const outdir = outdirOf(project, environment);
   const manifest = join(outdir, "manifest.json");
   const { stacks = {} } = readJson<{ stacks?: Record<string, ManifestStack> }>(manifest, project, AGAIN);
   const found = Object.values(stacks).flatMap((stack) =>
-    readStack(join(outdir, stack.synthesizedStackPath), stack.name, project),
+    readStack(join(outdir, stack.synthesizedStackPath), stack.name, project, reading),
   );
   if (found.length === 0) {
     throw new Error(
@@ -103,7 +120,7 @@ interface Resource {
   readonly [argument: string]: unknown;
 }
 
-function readStack(path: string, stack: string, project: string): Synthesized[] {
+function readStack(path: string, stack: string, project: string, reading: Reading): Synthesized[] {
   const place = placeOf(path, project);
   if (!path.endsWith(".json")) {
     throw new Error(
@@ -112,13 +129,18 @@ function readStack(path: string, stack: string, project: string): Synthesized[] 
   }
   const file = readJson<StackFile>(path, project, AGAIN);
   const resources = file.resource?.nomad_job ?? {};
-  if (Object.keys(resources).length === 0) return [];
+  if (Object.keys(resources).length === 0 && !(reading.withoutJobs && file.provider?.nomad)) return [];
 
   const output = outputOf(file);
-  const jobs = Object.entries(resources).map(([name, resource]): JobRecord => {
+  const jobs = Object.entries(resources).flatMap(([name, resource]): JobRecord[] => {
     const address = `nomad_job.${name}`;
     const record = output?.jobs[address] ?? { path: pathOf(resource, stack, name), retained: isRetained(resource) };
-    return { ...record, job: jobOf(resource, `${place}: ${address}`) };
+    try {
+      return [{ ...record, job: jobOf(resource, `${place}: ${address}`) }];
+    } catch (error) {
+      if (reading.withoutUnreadable) return [];
+      throw error;
+    }
   });
   const volumes = volumesOf(file, stack);
   const address = file.provider?.nomad?.[0]?.address;

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 /** Kept beside the stack's file, so that exactly what was reviewed can be applied. */
@@ -48,6 +48,18 @@ export async function showState(folder: string): Promise<string> {
   return out;
 }
 
+/** The versions of providers, by their addresses, as Terraform locked them when it was initialized. */
+export function lockedVersions(folder: string): ReadonlyMap<string, string> {
+  const file = join(folder, ".terraform.lock.hcl");
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+  return new Map(
+    [...text.matchAll(/^provider "([^"]+)" \{\n\s*version\s*=\s*"([^"]+)"/gm)].map(([, name = "", version = ""]) => [
+      name,
+      version,
+    ]),
+  );
+}
+
 interface Ran {
   readonly code: number;
   readonly out: string;
@@ -55,7 +67,8 @@ interface Ran {
 }
 
 function terraform(folder: string, command: string, ...args: string[]): Promise<Ran> {
-  const env = { ...process.env, CHECKPOINT_DISABLE: "1", TF_IN_AUTOMATION: "1" };
+  // Each run ends within a second: it has better to do than to collect its garbage often.
+  const env = { GOGC: "400", ...process.env, CHECKPOINT_DISABLE: "1", TF_IN_AUTOMATION: "1" };
   const flags = command === "show" ? [] : ["-no-color"];
   return new Promise((done, fail) => {
     const child = spawn("terraform", [`-chdir=${folder}`, command, ...flags, ...args], {

@@ -28,9 +28,15 @@ export function parseImage(image: string): ImageReference {
     repository: colon < 0 ? name : name.slice(0, colon),
     ...(tag && { tag }),
     ...(digest && { digest }),
-    version: version ? version.split(".").map(Number) : [],
+    version: numbersOf(version),
     ...(prerelease && { prerelease: prerelease.toLowerCase().replace(/[-.]/, "") }),
   };
+}
+
+/** A number with more digits than can be told apart is no version. */
+function numbersOf(version = ""): number[] {
+  const numbers = version.split(".").map(Number);
+  return version !== "" && numbers.every(Number.isSafeInteger) ? numbers : [];
 }
 
 /** Orders version numbers part by part; a missing part counts as zero, so 31 equals 31.0. */

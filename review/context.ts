@@ -1,6 +1,6 @@
 import type { Job } from "../.gen/nomad/job";
 import { changedPaths } from "./diff";
-import type { Change, Plan } from "./plan";
+import { type Change, known, type Plan } from "./plan";
 import { type JobEntry, type Side, sidesOf } from "./stack";
 
 /** One `nomad_job` of the plan, with the job before and after. */
@@ -62,9 +62,10 @@ export function isRemoved({ action }: Change): boolean {
   return action === "delete" || action === "replace" || action === "forget";
 }
 
-/** The job that Terraform knows under this address, as text calls it. */
+/** The job that Terraform knows under this address, as text calls it; of one that cannot be read the provider has the name. */
 export function jobName({ change, before, after }: JobChange): string {
-  return (before?.read.job ?? after?.read.job)?.ID ?? change.address.replace(/^.*\./, "");
+  const name = known(change.before?.name) ?? known(change.after?.name);
+  return (before?.read.job ?? after?.read.job)?.ID ?? name ?? change.address.replace(/^.*\./, "");
 }
 
 function leftBehind(jobs: readonly JobChange[], after: Side): JobChange[] {

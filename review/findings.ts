@@ -25,8 +25,10 @@ export const FINDINGS = {
   "volume-destroyed": ask("a volume would be deleted or forgotten, or registered anew"),
   "namespace-destroyed": ask("a namespace would be deleted, or made anew"),
   tainted: ask("Terraform takes something for broken and would make it anew"),
-  "job-id-changed": ask("a job gets another ID, and the old one runs on beside it"),
-  "leaves-terraform": ask("something leaves Terraform and goes on existing in Nomad"),
+  "job-id-changed": ask("a changed ID leaves the old job running beside a new one"),
+  "leaves-terraform": ask(
+    "something leaves Terraform, goes on existing in Nomad; so does what is only renamed in the code",
+  ),
   "second-writer": ask("two would write one volume"),
   "count-above-one": ask("more than one instance would write a volume that one may write"),
   "fence-weakened": ask("what keeps a lost machine's instance the only one is taken away or shortened"),

@@ -2,25 +2,28 @@ import type { Job } from "../.gen/nomad/job";
 import { literalSecrets } from "../rules/literal-secrets";
 import { textsOf } from "../rules/no-secret-in-job";
 import { SENSITIVE, UNKNOWN, type Values } from "./plan";
+import { DOCKER, JOB, OPTIONS, oddity } from "./shape";
 
 /** Stands for a text of a job in which something looks like a secret. */
 export const HIDDEN = "(hidden: looks like a secret)";
 
 /** A job of a plan, or why it cannot be read. */
-export type ReadJob = { readonly job: Job; readonly unreadable?: undefined } | Unreadable;
+export type ReadJob = { readonly job: Job; readonly unreadable?: undefined; readonly remedy?: undefined } | Unreadable;
 
 export interface Unreadable {
   readonly job?: undefined;
   /** Goes on after the job's name. */
   readonly unreadable: string;
+  readonly remedy?: string;
 }
 
 /** Reads the job of a `nomad_job`, as Terraform evaluates it. */
 export function readJob({ jobspec, json }: Values): ReadJob {
   if (jobspec === SENSITIVE) return { unreadable: "is marked as sensitive, so nobody can see what changes" };
   if (jobspec === UNKNOWN) return { unreadable: "is known only after the apply, so nobody can see what changes" };
-  if (json !== true)
-    return { unreadable: "is written in HCL, which is not read here; write it as JSON with json = true" };
+  if (json !== true) {
+    return { unreadable: "cannot be read: HCL; shown by name only", remedy: "write it as JSON, with json = true" };
+  }
   let parsed: { Job?: unknown } | null;
   try {
     // Go writes null for what is absent.
@@ -35,13 +38,24 @@ export function readJob({ jobspec, json }: Values): ReadJob {
   if (typeof job !== "object" || !job.ID) {
     return { unreadable: "has no ID, so the apply will fail" };
   }
-  const groups = (Array.isArray(job.TaskGroups) ? job.TaskGroups : []).map((group) => ({
+  const odd = oddity(job, JOB, "fine") ?? oddConfig(job as Job);
+  if (odd) return { unreadable: `cannot be read: ${odd}, so the apply will fail` };
+  const groups = (job.TaskGroups ?? []).map((group) => ({
     ...group,
-    Tasks: (Array.isArray(group.Tasks) ? group.Tasks : []).map((task) => ({ ...task, Config: task.Config ?? {} })),
+    Tasks: (group.Tasks ?? []).map((task) => ({ ...task, Config: task.Config ?? {} })),
   }));
   return {
     job: { Name: job.ID, Namespace: "default", Type: "service", ...job, ID: job.ID, TaskGroups: groups } as Job,
   };
+}
+
+/** Other drivers have options of their own under the same names. */
+function oddConfig({ TaskGroups }: Job): string | undefined {
+  const tasks = (TaskGroups ?? []).flatMap(({ Tasks }) => Tasks ?? []);
+  const odd = tasks.map(({ Name, Driver, Config }) =>
+    oddity(Config, !Driver || Driver === "docker" ? DOCKER : OPTIONS, "fine", `the Config of task ${Name}`),
+  );
+  return odd.find(Boolean);
 }
 
 /** What looks like a secret in a job: its place, and its kind, never itself. Long to find, so it is kept. */

@@ -2,6 +2,8 @@ import type { FieldChange } from "./diff";
 import type { Review, ServiceReview } from "./review";
 import {
   countsLine,
+  DRIFT,
+  driftText,
   findingText,
   label,
   lineChange,
@@ -45,6 +47,7 @@ export function markdown(review: Review, { stack = "homelab", limit = LIMIT } = 
     piece(9, "verdict", `## ${sign} **${plain(word)}**${plain(rest.join(""))}`),
     piece(8, "counts", [countsLine(review), sourceLine(review)].filter(Boolean).join(". ")),
     ...findings(review),
+    ...drift(review),
     ...review.services.flatMap(service),
     ...resources(review),
     ...state(review),
@@ -157,6 +160,13 @@ function chunks(lines: readonly string[], weight: number, kind: string): Piece[]
   return Array.from({ length: Math.ceil(lines.length / size) }, (_, at) =>
     piece(weight, kind, lines.slice(at * size, (at + 1) * size).join("\n")),
   );
+}
+
+function drift({ drift }: Review): Piece[] {
+  if (drift.length === 0) return [];
+  const line = (one: (typeof drift)[number]) =>
+    `- ${one.name ? plain(one.name) : code(one.address)} ${plain(driftText(one))}`;
+  return [piece(6, "heading", `### ${DRIFT}`), ...chunks(drift.map(line), 5, "change made outside of Terraform")];
 }
 
 function state({ state }: Review): Piece[] {

@@ -1,8 +1,15 @@
+import { MODULE, oddity, PLAN } from "./shape";
+
 /** Stands for a value that Terraform knows only after the apply. */
 export const UNKNOWN = "(known after apply)";
 
 /** Stands for a value that Terraform marks as sensitive. */
 export const SENSITIVE = "(sensitive)";
+
+/** A text that is known; of what is masked, unknown or no text nothing can be said. */
+export function known(value: unknown): string | undefined {
+  return typeof value === "string" && value !== SENSITIVE && value !== UNKNOWN ? value : undefined;
+}
 
 export type Values = Readonly<Record<string, unknown>>;
 
@@ -31,6 +38,8 @@ export interface Plan {
   /** Terraform could not finish it. */
   readonly failed: boolean;
   readonly changes: readonly Change[];
+  /** What differs, before the plan, from what the state had: somebody changed it past Terraform. */
+  readonly drift: readonly Change[];
   /** The output `homelab` before and after. */
   readonly homelab: { readonly before?: unknown; readonly after?: unknown };
   /** The state that the plan starts from. */
@@ -45,6 +54,8 @@ export interface StateResource {
   readonly tainted: boolean;
   /** The key of an object that waits for its destruction. */
   readonly deposed?: string;
+  /** What Terraform only reads, and keeps all the same. */
+  readonly isData: boolean;
   readonly values: Values;
   /** Attributes that Terraform marks as sensitive and that have a value. */
   readonly sensitive: readonly string[];
@@ -53,7 +64,8 @@ export interface StateResource {
 export interface State {
   readonly terraformVersion: string;
   readonly resources: readonly StateResource[];
-  readonly homelab?: unknown;
+  /** Masked where Terraform marks them. */
+  readonly outputs: readonly { readonly name: string; readonly value: unknown }[];
 }
 
 /** The major version of Terraform's formats that is read here. */
@@ -72,14 +84,14 @@ export function readPlan(text: string): Plan {
       "this is no plan but a state; write one with terraform plan -out=FILE, or review the state with --state",
     );
   }
+  const odd = oddity(plan, PLAN, "odd");
+  if (odd) throw new Error(`this is no plan as Terraform writes it: ${odd}; write it with terraform show -json`);
   const output = plan.output_changes?.homelab;
   return {
     terraformVersion: plan.terraform_version ?? "unknown",
     failed: plan.errored === true,
-    changes: (plan.resource_changes ?? [])
-      .filter(({ mode }) => mode !== "data")
-      .map(changeOf)
-      .sort(byAddress),
+    changes: changesOf(plan.resource_changes),
+    drift: changesOf(plan.resource_drift),
     homelab: {
       before: mask(output?.before, output?.before_sensitive),
       after: mask(output?.after, output?.after_sensitive),
@@ -107,6 +119,7 @@ interface RawPlan {
   readonly errored?: boolean;
   readonly planned_values?: unknown;
   readonly resource_changes?: readonly RawChange[];
+  readonly resource_drift?: readonly RawChange[];
   readonly output_changes?: Readonly<Record<string, RawChange["change"]>>;
   readonly prior_state?: RawState;
 }
@@ -171,6 +184,13 @@ function parse(text: string, what: string): object {
   return value;
 }
 
+function changesOf(changes: readonly RawChange[] = []): Change[] {
+  return changes
+    .filter(({ mode }) => mode !== "data")
+    .map(changeOf)
+    .sort(byAddress);
+}
+
 function changeOf({ address, type, provider_name, deposed, action_reason, change }: RawChange): Change {
   const action = actionOf(change.actions);
   const before = mask(change.before, change.before_sensitive) as Values | null | undefined;
@@ -231,20 +251,23 @@ function hidesChange(before: unknown, after: unknown, marksBefore: unknown, mark
 }
 
 function stateOf({ terraform_version, values }: RawState): State {
-  const homelab = values?.outputs?.homelab;
   return {
     terraformVersion: terraform_version ?? "unknown",
     resources: resourcesOf(values?.root_module).sort(byAddress),
-    ...(homelab && !homelab.sensitive && { homelab: homelab.value }),
+    outputs: Object.entries(values?.outputs ?? {})
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, output]) => ({ name, value: mask(output?.value, output?.sensitive) })),
   };
 }
 
-function resourcesOf(module: RawModule | undefined): StateResource[] {
-  const own = (module?.resources ?? [])
-    .filter(({ mode }) => mode !== "data")
-    .map(({ address, type, provider_name, values, sensitive_values, tainted, deposed_key }) => ({
+function resourcesOf(module: RawModule = {}): StateResource[] {
+  const odd = oddity(module, MODULE, "odd");
+  if (odd) throw new Error(`this is no state as Terraform writes it: ${odd}; write it with terraform show -json`);
+  const own = (module.resources ?? []).map(
+    ({ address, mode, type, provider_name, values, sensitive_values, tainted, deposed_key }) => ({
       address,
       type,
+      isData: mode === "data",
       provider: provider_name,
       tainted: tainted === true,
       ...(deposed_key && { deposed: deposed_key }),
@@ -252,8 +275,9 @@ function resourcesOf(module: RawModule | undefined): StateResource[] {
       sensitive: Object.entries((sensitive_values ?? {}) as Values)
         .filter(([key, marks]) => JSON.stringify(mask(values?.[key], marks) ?? null).includes(SENSITIVE))
         .map(([key]) => key),
-    }));
-  return [...own, ...(module?.child_modules ?? []).flatMap(resourcesOf)];
+    }),
+  );
+  return [...own, ...(module.child_modules ?? []).flatMap((one) => resourcesOf(one))];
 }
 
 function byAddress(a: { readonly address: string }, b: { readonly address: string }): number {

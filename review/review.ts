@@ -13,9 +13,11 @@ import { removals } from "./dangers/removals";
 import { stack } from "./dangers/stack";
 import { volumes } from "./dangers/volumes";
 import { writers } from "./dangers/writers";
-import { at, differing, type FieldChange, fieldsOf, text } from "./diff";
+import { type FieldChange, fieldsOf } from "./diff";
+import { type DriftReview, driftOf } from "./drift";
 import { FINDINGS, type Finding, type JudgedFinding } from "./findings";
-import { type Change, type Plan, SENSITIVE, UNKNOWN } from "./plan";
+import { type Change, type Plan, UNKNOWN } from "./plan";
+import { fieldsOfResource, type ResourceReview, resourceOf } from "./resources";
 import { expectedOutcomes, type GroupOutcome } from "./restarts";
 import { type Holds, reviewState, type StateNote } from "./state";
 
@@ -68,18 +70,6 @@ export interface VolumeUse {
   readonly removed: boolean;
 }
 
-/** One resource that is no job. */
-export interface ResourceReview {
-  readonly address: string;
-  /** Such as `volume bitcoin-data`; absent for what this program does not know. */
-  readonly name?: string;
-  /** Whether Nomad keeps what Terraform destroys. */
-  readonly kept?: true;
-  readonly action: Change["action"];
-  /** Of a type that this program does not know it is only told what is done. */
-  readonly fields: readonly FieldChange[];
-}
-
 export interface Review {
   readonly verdict: "safe" | "needs acknowledgement" | "refused";
   readonly exit: 0 | 2 | 3;
@@ -97,6 +87,8 @@ export interface Review {
   readonly resources: readonly ResourceReview[];
   readonly unusedAllowances: readonly Allowance[];
   readonly state: readonly StateNote[];
+  /** What was changed past Terraform since the last apply. */
+  readonly drift: readonly DriftReview[];
 }
 
 const DANGERS: readonly ((context: Context) => Finding[])[] = [
@@ -120,7 +112,9 @@ export interface ReviewOptions {
 /** Judges a plan. Pure: the same plan gives the same review. */
 export function reviewPlan(plan: Plan, { allowances = [], live, more = [] }: ReviewOptions = {}): Review {
   const context = contextOf(plan);
-  const findings = [...DANGERS.flatMap((danger) => danger(context)), ...more].sort(byWeight);
+  const all = [...DANGERS.flatMap((danger) => danger(context)), ...more].sort(byWeight);
+  // What stands in two templates alike is one thing to accept.
+  const findings = all.filter((one, at) => at === 0 || byWeight(one, all[at - 1] as Finding) !== 0);
   const { judged, unused } = judgeFindings(findings, allowances);
   const services = context.jobs
     .filter(({ change, movedTo }) => isTold(change) && !movedTo)
@@ -146,6 +140,7 @@ export function reviewPlan(plan: Plan, { allowances = [], live, more = [] }: Rev
     resources: told.filter(({ type }) => type !== "nomad_job").map(resourceOf),
     unusedAllowances: unused,
     state: plan.state ? reviewState(plan.state) : [],
+    drift: driftOf(plan),
   };
 }
 
@@ -163,43 +158,6 @@ function byWeight(a: Finding, b: Finding): number {
     (a.resource < b.resource ? -1 : a.resource > b.resource ? 1 : 0) ||
     (a.problem < b.problem ? -1 : a.problem > b.problem ? 1 : 0)
   );
-}
-
-const KNOWN = /^nomad_(?:csi_volume|csi_volume_registration|volume|external_volume|namespace|scheduler_config)$/;
-
-function nameOf({ type, before, after }: Change): string | undefined {
-  const values = before ?? after;
-  if (!KNOWN.test(type)) return undefined;
-  if (type === "nomad_namespace") return `namespace ${values?.name}`;
-  return type === "nomad_scheduler_config" ? "the scheduler's configuration" : `volume ${values?.volume_id}`;
-}
-
-function resourceOf(change: Change): ResourceReview {
-  const name = nameOf(change);
-  const isKept = change.action === "forget" || change.before?.deregister_on_destroy === false;
-  const fields = change.action === "update" || change.action === "replace" ? fieldsOfResource(change) : [];
-  const hidden: FieldChange[] = change.hiddenChange
-    ? [{ field: "a sensitive value", old: SENSITIVE, new: SENSITIVE }]
-    : [];
-  return {
-    address: change.address,
-    ...(name && { name }),
-    ...(isKept && isRemoved(change) && { kept: true }),
-    action: change.action,
-    fields: [...fields, ...hidden],
-  };
-}
-
-/** Attributes that differ and are known now. */
-function fieldsOfResource({ before, after }: Change): FieldChange[] {
-  return [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])].flatMap((name) => {
-    const [old, now] = [before?.[name], after?.[name]];
-    if (JSON.stringify(now ?? null).includes(UNKNOWN)) return [];
-    return differing(old, now, name).map((field): FieldChange => {
-      const [was, is] = [before, after].map((values) => text(field, at(values, field)));
-      return { field, ...(was !== undefined && { old: was }), ...(is !== undefined && { new: is }) };
-    });
-  });
 }
 
 function serviceOf(one: JobChange, context: Context, live: ReviewOptions["live"]): ServiceReview {
@@ -294,8 +252,8 @@ function outOfService(old: Job, now: Job, past: readonly number[]): string {
     const { HealthyDeadline } = updateOf({ record: { path: "", job: now, retained: true }, job: now, group });
     return { stop: stopTime(before), healthy: HealthyDeadline };
   });
-  const stop = Math.max(...parts.map((part) => part.stop));
-  const healthy = Math.max(...parts.map((part) => part.healthy));
+  const stop = Math.max(0, ...parts.map((part) => part.stop));
+  const healthy = Math.max(0, ...parts.map((part) => part.healthy));
   return `${measured}at most ${durationText(stop + healthy)} (up to ${durationText(stop)} to stop, up to ${durationText(healthy)} until it is healthy; then the deployment fails)`;
 }
 

@@ -13,7 +13,8 @@ import { provides, serviceName } from "../rules/service-provided";
 import { callsOf } from "../rules/template-calls";
 import { identify } from "../rules/versions";
 import { type ReadJob, readJob, withoutSecrets } from "./jobs";
-import type { Change, Plan, Values } from "./plan";
+import { type Change, known, type Plan, type Values } from "./plan";
+import { OUTPUT, oddity } from "./shape";
 
 export const VOLUME_TYPES = [
   "nomad_csi_volume_registration",
@@ -98,7 +99,7 @@ export function sideOf(
     described: output !== undefined,
     ...(own?.terraform && { terraform: own.terraform }),
     homelab: {
-      cluster: output?.cluster ?? NOMADS_OWN,
+      cluster: output?.cluster ?? NOT_TOLD,
       jobs: records,
       volumes: [...volumes.map(({ record }) => record), ...(output?.volumes ?? []).filter(({ managed }) => !managed)],
       secrets: output?.secrets ?? [],
@@ -113,29 +114,25 @@ export function sideOf(
 }
 
 function described(value: unknown): HomelabOutput | undefined {
-  const output = value as HomelabOutput | null | undefined;
-  return typeof output?.jobs === "object" && typeof output.cluster === "object" ? output : undefined;
+  if (value === undefined || value === null || oddity(value, OUTPUT, "odd")) return undefined;
+  const output = value as HomelabOutput;
+  const { maxKillTimeout, drainDeadline } = output.cluster;
+  return [maxKillTimeout, drainDeadline].every((text) => /^(?:\d+[smh])+$/.test(text)) ? output : undefined;
 }
 
-/** What Nomad does where nobody says otherwise. */
-const NOMADS_OWN: ClusterFigures = {
+/** Where nobody tells how the cluster is set, nothing is held against a job for it. */
+const NOT_TOLD: ClusterFigures = {
   datacenter: "*",
   clients: [],
-  maxKillTimeout: "30s",
+  maxKillTimeout: "1h",
   drainDeadline: "1h",
   memoryOversubscription: true,
 };
 
-interface VolumeValues {
-  readonly volume_id?: string;
-  readonly namespace?: string;
-  readonly capability?: readonly { readonly access_mode?: string; readonly attachment_mode?: string }[];
-  readonly access_mode?: string;
-  readonly attachment_mode?: string;
-  readonly mount_options?: readonly { readonly mount_flags?: readonly string[] }[];
-  readonly context?: Readonly<Record<string, string>>;
-  readonly parameters?: Readonly<Record<string, string>>;
-  readonly deregister_on_destroy?: boolean;
+/** The first block of its kind, or a map, by its keys. */
+function block(value: unknown): Values {
+  const first = Array.isArray(value) ? value[0] : value;
+  return typeof first === "object" && first !== null ? (first as Values) : {};
 }
 
 function volumeOf(
@@ -145,37 +142,34 @@ function volumeOf(
   output: HomelabOutput | undefined,
   jobs: readonly { readonly job: Job }[],
 ): VolumeEntry {
-  const {
-    volume_id: id = address,
-    namespace = "default",
-    capability,
-    mount_options,
-    context,
-    parameters,
-    ...rest
-  } = values as VolumeValues;
+  const id = known(values.volume_id) ?? address;
+  const namespace = known(values.namespace) ?? "default";
   const told =
     output?.volumes.find((one) => one.id === id && one.namespace === namespace) ??
     output?.volumes.find((one) => one.id === id);
   const holds = told?.holds ?? guessHolds(id, namespace, jobs);
-  const { server, share } = context ?? parameters ?? {};
-  const first = Array.isArray(capability) ? capability[0] : undefined;
-  const deletes = type === "nomad_csi_volume";
+  const [capability, options] = [block(values.capability), block(values.mount_options)];
+  const [server, share] = ["server", "share"].map((key) =>
+    known({ ...block(values.parameters), ...block(values.context) }[key]),
+  );
+  const deletes = type === "nomad_csi_volume" || type === "nomad_external_volume";
   return {
     address,
     ...(holds && { holds }),
     deletes,
-    deregisters: deletes || rest.deregister_on_destroy !== false,
+    deregisters: deletes || values.deregister_on_destroy !== false,
     record: {
       path: told?.path ?? address,
       namespace,
       id,
       // The rules know no volume that holds nothing; an index is what they are the least strict with.
       holds: holds ?? "index",
-      accessMode: (first?.access_mode ?? rest.access_mode ?? "single-node-writer") as AccessMode,
-      attachmentMode: (first?.attachment_mode ?? rest.attachment_mode ?? "file-system") as "file-system",
-      mountFlags: Array.isArray(mount_options) ? (mount_options[0]?.mount_flags ?? []) : [],
-      retained: told?.retained ?? rest.deregister_on_destroy === false,
+      accessMode: (known(capability.access_mode) ?? known(values.access_mode) ?? "single-node-writer") as AccessMode,
+      attachmentMode: (known(capability.attachment_mode) ??
+        known(values.attachment_mode) ??
+        "file-system") as "file-system",
+      mountFlags: [options.mount_flags].flat().filter((flag): flag is string => known(flag) !== undefined),
+      retained: told?.retained ?? values.deregister_on_destroy === false,
       ...(server && share && { source: { server, share } }),
       managed: true,
     },

@@ -4,7 +4,7 @@ import { literalSecrets } from "../rules/literal-secrets";
 import { textsOf } from "../rules/no-secret-in-job";
 import { changedPaths } from "./diff";
 import { readJob } from "./jobs";
-import type { Change, State, Values } from "./plan";
+import { type Change, SENSITIVE, type State, type Values } from "./plan";
 
 export type { Holds };
 
@@ -35,7 +35,13 @@ export function codeOf(config: {
 
 /** What is odd in a state, and where it is not the code; nothing when all is well. */
 export function reviewState(state: State, code?: Code): StateNote[] {
-  return [...state.resources.flatMap((resource) => oddities(resource)), ...(code ? compared(state, code) : [])];
+  return [
+    ...state.resources.flatMap((resource) => oddities(resource)),
+    ...state.outputs.flatMap(({ name, value }) =>
+      exposed(`output ${name}`, value === SENSITIVE ? [name] : [], textsOf({ [name]: value })),
+    ),
+    ...(code ? compared(state, code) : []),
+  ];
 }
 
 function oddities({ address, type, tainted, deposed, values, sensitive }: State["resources"][number]): StateNote[] {
@@ -48,28 +54,45 @@ function oddities({ address, type, tainted, deposed, values, sensitive }: State[
     const problem = `has an old object (deposed ${deposed}) that the next apply destroys`;
     notes.push({ resource: address, problem, remedy: "look in Nomad whether it is still needed" });
   }
-  if (sensitive.length > 0) {
-    const problem = `keeps sensitive values in clear in the state: ${sensitive.join(", ")}`;
-    notes.push({ resource: address, problem, remedy: "keep secrets in Nomad variables, which Terraform never sees" });
-  }
-  const read = type === "nomad_job" ? readJob(values) : undefined;
-  const texts = read?.job ? textsOf(read.job) : textsOf(values);
-  const secrets = texts.filter(({ name, text, kind }) => literalSecrets(name, text, kind).length > 0);
-  if (secrets.length > 0) {
-    const places = secrets.map(({ place }) => place).join(", ");
-    const problem = `keeps what looks like a secret in clear in the state: ${places}`;
-    notes.push({ resource: address, problem, remedy: "put it into a Nomad variable, and replace it" });
-  }
-  return notes;
+  const job = type === "nomad_job" ? readJob(values).job : undefined;
+  return [...notes, ...exposed(address, sensitive, textsOf(job ?? values))];
+}
+
+/** What everybody reads who reads the state: it keeps all in clear, marked as sensitive or not. */
+function exposed(resource: string, sensitive: readonly string[], texts: ReturnType<typeof textsOf>): StateNote[] {
+  const secrets = texts.filter(
+    ({ name, text, kind }) => text !== SENSITIVE && literalSecrets(name, text, kind).length > 0,
+  );
+  const [marked, looking] = [sensitive, secrets.map(({ place }) => place)].map((places) => places.join(", "));
+  return [
+    ...(marked
+      ? [
+          {
+            resource,
+            problem: `keeps sensitive values in clear in the state: ${marked}`,
+            remedy: "keep secrets in Nomad variables, which Terraform never sees",
+          },
+        ]
+      : []),
+    ...(looking
+      ? [
+          {
+            resource,
+            problem: `keeps what looks like a secret in clear in the state: ${looking}`,
+            remedy: "put it into a Nomad variable, and replace it",
+          },
+        ]
+      : []),
+  ];
 }
 
 /** Differences between state and code that the plan itself shows are told there. */
 function compared({ resources }: State, code: Code): StateNote[] {
   const known = new Map(code.map((one) => [one.address, one]));
   const orphans = resources
-    .filter(({ address, deposed }) => {
+    .filter(({ address, deposed, isData }) => {
       const one = known.get(address);
-      return !deposed && (!one || one.after === undefined) && one?.action !== "replace";
+      return !deposed && !isData && (!one || one.after === undefined) && one?.action !== "replace";
     })
     .map(({ address }) => ({ resource: address, problem: "is in the state and not in the code" }));
   const missing = code

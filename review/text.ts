@@ -1,6 +1,8 @@
 import type { Review } from "./review";
 import {
   countsLine,
+  DRIFT,
+  driftText,
   findingText,
   label,
   lineChange,
@@ -22,7 +24,7 @@ export interface Line {
 
 /** The review for a terminal, line by line; the reader breaks and colours them. */
 export function lines(review: Review): Line[] {
-  const { findings, services, resources, state, unusedAllowances } = review;
+  const { findings, services, resources, state, drift, unusedAllowances } = review;
   const kind = ({ safe: "safe", "needs acknowledgement": "warning", refused: "danger" } as const)[review.verdict];
   const line = (text: string, kind: Line["kind"] = "plain", indent = 0): Line => ({ text, kind, indent });
   return [
@@ -36,6 +38,8 @@ export function lines(review: Review): Line[] {
         line(`${advice}${trailer ? ` ${trailer}` : ""}`, "plain", 4),
       ];
     }),
+    ...(drift.length > 0 ? [line(DRIFT, "heading")] : []),
+    ...drift.map((one) => line(`${one.name ?? one.address} ${driftText(one)}`, "plain", 2)),
     ...services.flatMap((service) => [
       line(`${service.job} (${service.address})`, "heading"),
       line(paragraph(service).join(" "), "plain", 2),

@@ -1,8 +1,10 @@
 import { parseImage } from "../nomad/image";
 import type { FieldChange } from "./diff";
+import type { DriftReview } from "./drift";
 import { FINDINGS, type JudgedFinding } from "./findings";
+import type { ResourceReview } from "./resources";
 import type { GroupOutcome } from "./restarts";
-import type { ResourceReview, Review, ServiceReview, VolumeUse } from "./review";
+import type { Review, ServiceReview, VolumeUse } from "./review";
 import type { Holds, StateNote } from "./state";
 
 const CONTENTS: Readonly<Record<Holds, string>> = {
@@ -208,6 +210,20 @@ export function resourceText({ action, kept }: ResourceReview): string {
     forget: "leaves Terraform",
   };
   return words[action] ?? action;
+}
+
+/** The heading of what somebody did past Terraform. */
+export const DRIFT = "Changed outside of Terraform, as the plan found it";
+
+/** What somebody did to a resource past Terraform, without its name. */
+export function driftText({ gone, fields, name }: DriftReview): string {
+  if (gone) return "is gone";
+  const told = (name ? fields : []).slice(0, 8).map((field) => {
+    const short = shortChange(field);
+    return short ? `${label(field.field)} ${short.old} → ${short.new}` : `${label(field.field)} is another text`;
+  });
+  const more = told.length < fields.length && name ? `; and ${fields.length - told.length} more` : "";
+  return `was changed${told.length > 0 ? `: ${told.join("; ")}` : ""}${more}`;
 }
 
 export function stateText({ resource, problem, remedy }: StateNote): string {

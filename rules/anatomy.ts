@@ -23,7 +23,8 @@ export function breach(isBroken: boolean, at: Place, field: string, rest: Omit<F
 /** A duration of a job as its owner would write it. */
 export function durationText(nanoseconds: number | undefined): string {
   if (nanoseconds === undefined) return "not set";
-  return nanoseconds < 0 ? `${nanoseconds} ns` : Duration.fromNanoseconds(nanoseconds).toString();
+  const isLength = nanoseconds >= 0 && Number.isFinite(nanoseconds);
+  return isLength ? Duration.fromNanoseconds(nanoseconds).toString() : `${nanoseconds} ns`;
 }
 
 /** An amount of memory of a job as its owner would write it. */

@@ -29,7 +29,9 @@ export function wrongArchitecture(image: string): Verdict[] {
 
 /** What configures a task, as far as it stands in its job. */
 function configurationOf({ task }: TaskPlace): string {
-  return [...(task.Templates ?? []).map(({ EmbeddedTmpl }) => EmbeddedTmpl), ...(task.Config.args ?? [])].join("\n");
+  return [...(task.Templates ?? []).map(({ EmbeddedTmpl }) => EmbeddedTmpl), ...[task.Config.args ?? []].flat()].join(
+    "\n",
+  );
 }
 
 /**

@@ -43,6 +43,9 @@ interface Instance extends Item {
   readonly reservesCores: boolean;
 }
 
+/** More instances of a group are not looked at: a count with some zeros too many must end in a finding. */
+const MOST = 1000;
+
 /** More than so many clients or neighbours do not help to understand a finding. */
 const LISTED = 4;
 
@@ -273,8 +276,11 @@ function instancesOf(record: JobRecord): Instance[] {
       reservesCores: group.Tasks.some(({ Resources }) => (Resources?.Cores ?? 0) > 0),
     };
     const name = job.TaskGroups.length > 1 ? `${job.ID}/${group.Name}` : job.ID;
-    const count = group.Count ?? group.Scaling?.Min ?? 1;
-    return Array.from({ length: count }, (_, index) => ({ ...shared, name: count > 1 ? `${name}[${index}]` : name }));
+    const count = Math.min(group.Count ?? group.Scaling?.Min ?? 1, MOST);
+    return Array.from({ length: Math.max(0, count) }, (_, index) => ({
+      ...shared,
+      name: count > 1 ? `${name}[${index}]` : name,
+    }));
   });
 }
 

@@ -8,25 +8,34 @@ function isHostPath(source = ""): boolean {
   return /^[/~]|(?:^|\/)\.\.(?:\/|$)|\$\{/.test(source);
 }
 
+/** The members of an option. Another driver than Docker has options of its own form under the same name. */
+function members<T>(option: readonly T[] | undefined): readonly T[] {
+  return Array.isArray(option) ? option.filter((member) => member !== null && member !== undefined) : [];
+}
+
 /** What gives a container more than its own, by option. */
 export function privilegesOf(config: DockerConfig): Record<string, readonly string[]> {
-  const { cap_add = [], devices = [], security_opt = [], volumes = [], volume_driver } = config;
+  const { volume_driver } = config;
   const mounts = (["mount", "mounts"] as const).map((list) => {
-    const reaching = (config[list] ?? []).filter(
-      ({ type, source, volume_options }) => volume_options?.driver_config || (type === "bind" && isHostPath(source)),
+    const reaching = members(config[list]).filter(
+      // Nomad writes what HCL has as a block as a list of one.
+      ({ type, source, volume_options }) =>
+        [volume_options].flat().some((options) => options?.driver_config) || (type === "bind" && isHostPath(source)),
     );
     return [list, reaching.map(({ source, target }) => `${source ?? "a volume plugin"} at ${target}`)] as const;
   });
   const spaces = (["pid_mode", "ipc_mode", "userns_mode", "uts_mode", "cgroupns"] as const).map((space) => {
-    const mode = config[space] ?? "";
+    const mode = `${config[space] ?? ""}`;
     return [space, mode === "host" || mode.startsWith("container:") ? [mode] : []] as const;
   });
   return {
     privileged: config.privileged ? ["true"] : [],
-    cap_add,
-    devices: devices.map(({ host_path }) => host_path),
-    security_opt: security_opt.filter((option) => /unconfined|disable|new-privileges[:=]false/.test(option)),
-    volumes: volumes.filter((bind) => isHostPath(bind.split(":")[0])),
+    cap_add: members(config.cap_add),
+    devices: members(config.devices).map((device) => (typeof device === "string" ? device : `${device.host_path}`)),
+    security_opt: members(config.security_opt).filter((option) =>
+      /unconfined|disable|new-privileges[:=]false/.test(option),
+    ),
+    volumes: members(config.volumes).filter((bind) => isHostPath(`${bind}`.split(":")[0])),
     volume_driver: volume_driver ? [volume_driver] : [],
     ...Object.fromEntries([...spaces, ...mounts]),
   };

@@ -86,7 +86,7 @@ function stopTime({ group }: GroupPlace): Duration {
   const stops = group.Tasks.map(
     ({ KillTimeout, ShutdownDelay }) => (KillTimeout || DEFAULT_KILL.toNanoseconds()) + (ShutdownDelay ?? 0),
   );
-  return Duration.fromNanoseconds(Math.max(0, ...stops) + (group.ShutdownDelay ?? 0));
+  return Duration.fromNanoseconds(Math.max(0, ...stops) + Math.max(0, group.ShutdownDelay ?? 0));
 }
 
 function cutByDeployment(place: GroupPlace): Finding[] {
@@ -94,7 +94,7 @@ function cutByDeployment(place: GroupPlace): Finding[] {
   const hasDeployments = job.Type === "service" || (runsEverywhere(place) && Boolean(job.Update ?? group.Update));
   const { HealthyDeadline, ProgressDeadline } = updateOf(place);
   const stop = stopTime(place);
-  const needed = stop.plus(Duration.fromNanoseconds(HealthyDeadline));
+  const needed = stop.plus(Duration.fromNanoseconds(Math.max(0, HealthyDeadline)));
   return breach(hasDeployments && needed.toNanoseconds() > ProgressDeadline, place, "Update.ProgressDeadline", {
     value: durationText(ProgressDeadline),
     problem: `ends before the old task has stopped (${stop}) and the new one had its time to get healthy (${durationText(HealthyDeadline)}), together ${needed}`,

@@ -87,7 +87,7 @@ export const VERSIONS: {
     {
       program: "electrs",
       since: [0, 12],
-      because: "has another index format: it indexes anew, needs 120 GB free for it, and so does going back",
+      because: "has another index format: it indexes anew for hours, needs 120 GB free for it, and so does going back",
       source: "https://github.com/romanz/electrs/blob/master/doc/upgrading.md",
     },
     {

@@ -61,7 +61,10 @@ describeWith(["ansible", "docker", "debootstrap"], "four blank machines", () => 
       const play = await machines.play("nomad_cluster.yml");
       command("docker", ["start", machines.container("pinode4")]);
       await until("pinode4 is on again", 60, () => machines.on("pinode4", "systemctl is-system-running || true"));
-      await refused(play, "pinode4: not reachable. Switch the machine on, or leave it out with --limit 'all:!pinode4'");
+      await refused(
+        play,
+        "pinode4: not reachable, for the reason above. Switch the machine on, correct its address or its SSH key, or leave it out with --limit 'all:!pinode4'",
+      );
     });
 
     test("a binary that is another", async () => {

@@ -149,8 +149,9 @@ describeWith(["ansible", "docker", "nomad", "debootstrap"], "the playbooks on fo
   test("a dry patch run ends well, says what it would do and changes nothing", async () => {
     installCanary(machines);
     const before = await state();
-    const { recap } = succeeded(await machines.play("playbooks/patch_cluster.yml", ["--check", "--diff"], patcher));
-    expect(Object.values(recap).map(({ changed = 0 }) => changed > 0)).toEqual(Array(4).fill(true));
+    const play = succeeded(await machines.play("playbooks/patch_cluster.yml", ["--check", "--diff"], patcher));
+    expect(Object.values(play.recap).map(({ changed = 0 }) => changed > 0)).toEqual(Array(4).fill(true));
+    for (const client of CLIENTS) expect(text(play)).toMatch(new RegExp(`${client} +1 +no +would be drained`));
     expect(await state()).toEqual(before);
   });
 

@@ -62,6 +62,20 @@ describe("homelab backup status", () => {
     ]);
   });
 
+  test("tells of the last failure until a run has ended well", async () => {
+    tell(1);
+    const fail = (hours: number) =>
+      nomad.put(
+        "homelab/backup/backup/failed",
+        { at: new Date(Date.now() - hours * 3600 * 1000).toISOString(), task: "restic", message: "no space left\n" },
+        "default",
+      );
+    fail(2);
+    expect((await told(["status"])).out).not.toContain("no space left");
+    fail(0.5);
+    expect((await told(["status"])).out).toMatch(/the last run failed at .* in its task restic: no space left\n/);
+  });
+
   test("prints all of it for programs", async () => {
     tell(1);
     const { out } = await told(["status", "--json"]);

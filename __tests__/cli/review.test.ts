@@ -1,6 +1,6 @@
-import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { homelab, run } from "../../cli/homelab";
 import { fixture } from "../review/plans";
 import { describeWith } from "../tools";
@@ -33,6 +33,8 @@ async function told(args: readonly string[], folder: string) {
 describe("homelab review --plan", () => {
   let folder: string;
   beforeAll(() => {
+    // No cluster is asked here.
+    delete process.env.NOMAD_ADDR;
     folder = project({});
     for (const name of ["no-op", "memory-cut", "volume-deregistered", "state"]) {
       writeFileSync(join(folder, `${name}.json`), fixture(name));
@@ -96,12 +98,21 @@ describe("homelab review --plan", () => {
     [["--plan", "no-op.json", "--allow", "nonsense:x=y"], /there is no finding nonsense/],
     [["--plan", "no-op.json", "--format", "html"], /Allowed choices are markdown, json, text/],
     [["--plan", "no-op.json", "--nonsense"], /unknown option '--nonsense'/],
-    [["--plan", "no-op.json", "--nomad"], /run npm run synth first/],
+    [["--plan", "no-op.json", "--nomad"], /stack homelab names no address of Nomad: set NOMAD_ADDR/],
   ])("%p ends with 1, never with the code of a finding", async (args, message) => {
     const { code, out, err } = await told(["review", ...args], folder);
     expect(code).toBe(1);
     expect(out).toBe("");
     expect(err).toMatch(message);
+  });
+
+  test("reviews a state from a file where nothing was synthesized, by itself", async () => {
+    const { code, out } = await told(["review", "--state", "state.json"], folder);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^state of homelab: Terraform 1\.\d+\.\d+, registry\.terraform\.io\/hashicorp\/nomad\n/);
+    expect(out).toContain("nomad_job.bitcoin is tainted: the next apply stops and recreates it");
+    expect(out).not.toContain("not in the code");
+    expect((await told(["review", "--state", "cut.json"], folder)).code).toBe(1);
   });
 
   test("explains itself, and ends with 0", async () => {
@@ -112,10 +123,14 @@ describe("homelab review --plan", () => {
 });
 
 describeWith(["terraform", "provider"], "homelab review with real Terraform and the real provider", () => {
-  const lab = (memory: number) =>
-    stackFile([job("bitcoin", [task("bitcoind", "bitcoin/bitcoin:31.1", [2500, memory])])], {
+  /** Where nobody listens. */
+  const provider = { nomad: [{ address: "http://127.0.0.1:9" }] };
+  const lab = (memory: number) => ({
+    ...stackFile([job("bitcoin", [task("bitcoind", "bitcoin/bitcoin:31.1", [2500, memory])])], {
       terraform: { provider: "hashicorp/nomad 2.6.1", nomadAddress: "http://127.0.0.1:9", state: "local" },
-    });
+    }),
+    provider,
+  });
 
   test("makes a plan of what was synthesized, and keeps it", async () => {
     const folder = synthesized({ homelab: lab(4096) });
@@ -127,6 +142,20 @@ describeWith(["terraform", "provider"], "homelab review with real Terraform and 
     const shown = execFileSync("terraform", [`-chdir=${kept}`, "show", "-json", "review.tfplan"], { encoding: "utf8" });
     writeFileSync(join(folder, "plan.json"), shown);
     expect((await told(["review", "--plan", "plan.json"], folder)).out).toBe(out);
+  }, 60_000);
+
+  test("shows a job that is HCL by its name alone, and a stack whose jobs are gone", async () => {
+    const spec = 'job "site" {\n  group "web" {\n    task "web" {\n      driver = "docker"\n    }\n  }\n}\n';
+    const hcl = {
+      provider,
+      resource: { nomad_job: { site: { jobspec: spec } } },
+    };
+    const { code, out } = await told(["review"], synthesized({ homelab: hcl }));
+    expect(code).toBe(2);
+    expect(out).toContain("spec-unreadable: job site cannot be read: HCL; shown by name only");
+    const bare = { provider };
+    const none = await told(["review"], synthesized({ homelab: bare }));
+    expect([none.code, none.out.split("\n")[0]]).toEqual([0, "safe: restarts nothing"]);
   }, 60_000);
 
   test("passes on what Terraform says when there is no plan", async () => {
@@ -142,4 +171,42 @@ describeWith(["terraform", "provider"], "homelab review with real Terraform and 
     expect(out).toMatch(/^state of homelab: Terraform /);
     expect(out).toContain("nomad_job.bitcoin is in the code and not in the state");
   }, 60_000);
+});
+
+/** This project in a folder of its own, whose `main.ts` is edited; what `npm run review` says there. */
+function reviewed(edit: (main: string) => string) {
+  const root = resolve(__dirname, "../..");
+  const folder = project({});
+  const left = /^(?:\.git|__tests__|cdktf\.out|dist|node_modules|.*\.tfstate.*)$/;
+  cpSync(root, folder, { recursive: true, filter: (file) => !left.test(basename(file)) });
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  const inventory = join(folder, "ansible/inventory.yml");
+  // Nobody listens there: the machines of the inventory may be somebody's.
+  writeFileSync(inventory, readFileSync(inventory, "utf8").replace("pinode2.local:4646", "127.0.0.1:9"));
+  const main = readFileSync(join(root, "main.ts"), "utf8");
+  writeFileSync(join(folder, "main.ts"), edit(main));
+  const { status, stdout, stderr } = spawnSync("npm", ["run", "--silent", "review"], { cwd: folder, encoding: "utf8" });
+  return { status, out: stdout, err: stderr };
+}
+
+describe("npm run review", () => {
+  test.each([
+    ["does not compile", "metaVersion: 1", 'metaVersion: "one"', /main\.ts.*error TS\d+/],
+    ["breaks a rule", "bitcoin:31.1", "bitcoin:latest", /rule pinned-image/],
+  ])(
+    "of a program that %s ends with 1, never with the code of a finding",
+    (_, from, to, says) => {
+      const { status, out, err } = reviewed((main) => main.replace(from, to));
+      expect([status, out + err]).toEqual([1, expect.stringMatching(says)]);
+    },
+    120_000,
+  );
+});
+
+describeWith(["terraform", "provider"], "npm run review with Terraform and the provider", () => {
+  test("of the homelab as it is says what is new, without any state or cluster", () => {
+    const { status, out } = reviewed((main) => main);
+    expect([status, out.split("\n").slice(0, 1)]).toEqual([0, ["safe: restarts nothing"]]);
+    expect(out).toContain("bitcoin is new and starts: Bitcoin Core 31.1, 4 GiB of memory");
+  }, 120_000);
 });

@@ -7,7 +7,7 @@ import type { Holds } from "../../rules/homelab";
 import type { Settings } from "./project";
 
 /** main.ts on the test's cluster: the same constructs and defaults, stand-in images, and a stack that may go again. */
-const { images, chain, metaVersion, firstStart, volumes, startDeadline }: Settings = JSON.parse(
+const { images, chain, metaVersion, firstStart, volumes, renderDelay, startDeadline }: Settings = JSON.parse(
   readFileSync("settings.json", "utf8"),
 );
 const app = new App();
@@ -45,5 +45,14 @@ new AlbyHub(homelab, "albyhub", {
   firstStart,
   ...(startDeadline && { startDeadline: Duration.seconds(startDeadline) }),
 });
+
+if (renderDelay) {
+  const tasks = [bitcoin, electrs].flatMap(({ job }) => job.TaskGroups).flatMap(({ Tasks }) => Tasks);
+  for (const template of tasks.flatMap(({ Templates }) => Templates ?? [])) {
+    if (!template.DestPath?.startsWith("secrets/")) continue;
+    const Min = Duration.seconds(renderDelay).toNanoseconds();
+    template.Wait = { Min, Max: Min };
+  }
+}
 
 app.synth();

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { dirname, join } from "node:path";
 import { SERVICE_USER } from "../../nomad/template";
 import { HUB_TABLES, postgresFolder } from "../backup/postgres";
-import { BY_HAND, commandsOf } from "../recovery-document";
+import { BY_HAND, commandsOf, shellCommandsOf } from "../recovery-document";
 import type { Checkout, Ran } from "./checkout";
 import { command, until } from "./command";
 import { describeOnHomelab, Homelab, NAMESPACE, testOn } from "./homelab";
@@ -11,6 +11,8 @@ import { jobPolicies, type Role, roleTokens } from "./policies";
 const HUB = "nomad/jobs/albyhub/albyhub/albyhub";
 const RESTIC = "nomad/jobs/backup/backup/restic";
 const RESTIC_PASSWORD = "on-paper-in-a-drawer";
+/** Rows of the tables that stand for the hub's. */
+const HUB_ROWS = 511;
 /** What the hub keeps of its channels, by which a copy of it would be known anywhere. */
 const LIVE_STATE = "the only valid state of the channels";
 
@@ -67,7 +69,12 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
       .replace(/^npm run deploy$/, "npm run deploy -- --auto-approve");
     const typed = answer ? `script -qefc ${JSON.stringify(here.replaceAll("$", "\\$"))} /dev/null` : here;
     const token = tokens.get(role);
-    return owner.run(typed, answer && `${answer}\n`, {
+    // A password is read after what was typed before its question is thrown away.
+    const slowly = `{ ${answer
+      .split("\n")
+      .map((word) => `sleep 5; echo ${word}; `)
+      .join("")} } | ${typed}`;
+    return owner.run(answer.includes("\n") ? slowly : typed, answer && `${answer}\n`, {
       PATH: `${programs}:${postgresFolder()}:${process.env.PATH}`,
       NOMAD_ADDR: homelab.cluster.nomadAddress,
       ...(token && { NOMAD_TOKEN: token }),
@@ -168,8 +175,9 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
     const text = await now();
     process.stderr.write(text);
     expect(text).toMatch(
-      /the backup ended well on pinode\d after \d+ s\n {2}albyhub: snapshot [0-9a-f]{8}, .* files, 509 rows\n {2}cluster: snapshot /,
+      /the backup ended well on pinode\d after \d+ s\n {2}albyhub: snapshot [0-9a-f]{8}, .*\n {2}cluster: /,
     );
+    expect(text).toContain(`${HUB_ROWS} rows`);
     const files = await done(`restic -r /mnt/homelab-general/backup/restic ls latest --tag albyhub`);
     expect(files).toContain("static_channel_backups/2026-11-26T21-00-00.json");
     const all = await done("restic -r /mnt/homelab-general/backup/restic ls latest --tag cluster");
@@ -290,13 +298,12 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
     step("is green on a good backup, and status says when", async () => {
       const text = await done("npx homelab backup drill", "", "deployer");
       process.stderr.write(text);
-      expect(text).toMatch(
-        /albyhub database 4 tables 509 rows equal[\s\S]*albyhub 2 channel backups parse[\s\S]*cluster raft snapshot opens/,
-      );
+      expect(text).toMatch(/albyhub 2 channel backups parse[\s\S]*cluster raft snapshot opens/);
+      expect(text).toContain(`albyhub database 4 tables ${HUB_ROWS} rows equal`);
       const status = await by("npx homelab backup status", "", "reader");
       expect([status.code, status.text]).toEqual([
         0,
-        expect.stringMatching(/last good drill: \d+ s ago \(.*509 rows equal/),
+        expect.stringMatching(/last good drill: \d+ s ago \(.* rows equal/),
       ]);
     });
   });
@@ -395,11 +402,11 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
   );
 
   step("«Before it happens», «The NAS is lost» and «Everything is lost», word for word", async () => {
-    const secrets = commandsOf("Before it happens").filter((line) => line.startsWith("nomad var get"));
-    expect((await done(secrets[0] ?? "")).trim()).toBe(RESTIC_PASSWORD);
-    expect((await done(secrets[1] ?? "")).trim()).toMatch(/^[\w-]{20,}$/);
     mkdirSync(homelab.run.path("usb"));
-    for (const line of commandsOf("Before it happens").filter((one) => one.startsWith("restic"))) await done(line);
+    const [restic, unlock, ...copies] = shellCommandsOf("Before it happens");
+    expect((await done(restic ?? "")).trim()).toBe(RESTIC_PASSWORD);
+    expect((await done(unlock ?? "")).trim()).toMatch(/^[\w-]{20,}$/);
+    for (const line of copies) await done(line);
     command("mv", [nas("backup/restic"), homelab.run.path("old-repository")]);
     for (const line of commandsOf("The NAS is lost")) await done(line);
     await now();
@@ -414,7 +421,7 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
 
   step("«The server is lost», word for word: what was deleted after the snapshot is back", async () => {
     await homelab.nomad.api.delete(`var/${RESTIC}`, NAMESPACE);
-    const lines = commandsOf("The server is lost").filter((line) => /^(restic|nomad) /.test(line));
+    const lines = shellCommandsOf("The server is lost");
     expect(lines).toHaveLength(3);
     const printed: string[] = [];
     for (const line of lines) printed.push(await done(line));
@@ -425,4 +432,4 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
     );
     expect(Items.restic_password).toBe(RESTIC_PASSWORD);
   });
-});
+}, ["restic", "postgres"]);

@@ -21,6 +21,8 @@ export interface Ran {
 export interface Circumstances {
   readonly token: string;
   readonly stdin?: string;
+  /** More of the environment than it always has. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Seconds after which it is killed. @default 120 */
   readonly patience?: number;
   /** Called as soon as the program has printed something. */
@@ -43,11 +45,11 @@ export function synthesize(
 
 /** Runs the program as a process of its own, as its owner does. */
 export async function homelab(folder: string, args: readonly string[], circumstances: Circumstances): Promise<Ran> {
-  const { token, stdin = "", patience = PATIENCE_SECONDS, onOutput, program = SOURCES } = circumstances;
+  const { token, stdin = "", environment, patience = PATIENCE_SECONDS, onOutput, program = SOURCES } = circumstances;
   const start = Date.now();
   const child = spawn(process.execPath, [program, ...args], {
     cwd: folder,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: folder, NOMAD_TOKEN: token },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: folder, NOMAD_TOKEN: token, ...environment },
   });
   const printed = { out: "", err: "" };
   for (const [name, stream] of [

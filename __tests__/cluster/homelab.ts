@@ -5,7 +5,7 @@ import { parse, stringify } from "yaml";
 import { Cluster } from "../../cluster/cluster";
 import { SERVICE_USER } from "../../nomad/template";
 import { Postgres } from "../backup/postgres";
-import { describeWith } from "../tools";
+import { describeWith, type Tool } from "../tools";
 import { Checkout } from "./checkout";
 import { command, until } from "./command";
 import { Database } from "./database";
@@ -51,11 +51,15 @@ export interface Secrets {
   readonly unlockPassword: string;
 }
 
-/** `describe` for tests on a {@link Homelab}: skipped with the reason where it cannot be, unless REQUIRE names `nomad`. */
-export function describeOnHomelab(title: string, tests: () => void): void {
+/**
+ * `describe` for tests on a {@link Homelab}: skipped with the reason where it cannot be, unless REQUIRE names `nomad`.
+ *
+ * @param more tools beyond those of every homelab.
+ */
+export function describeOnHomelab(title: string, tests: () => void, more: readonly Tool[] = []): void {
   const missing = missingHere();
   if (missing.length === 0 || process.env.REQUIRE?.split(",").includes("nomad")) {
-    describeWith(["nomad", "provider", "docker"], title, tests);
+    describeWith(["nomad", "provider", "docker", ...more], title, tests);
   } else {
     process.stderr.write(`skipped: ${title}: needs ${missing.join("; ")}\n`);
     describe.skip(`${title} (skipped: needs ${missing.join("; ")})`, tests);

@@ -13,6 +13,8 @@ export interface Settings {
   readonly firstStart: boolean;
   /** Whether it registers its volumes, or refers to those that live already. @default "registered" */
   readonly volumes?: "registered" | "live";
+  /** How long a machine takes to write a changed secret into the files of bitcoind and electrs, in seconds. @default 0 */
+  readonly renderDelay?: number;
   /** How long the hub's node may take to run, in seconds; left out, the construct's own default. */
   readonly startDeadline?: number;
 }

@@ -4,6 +4,7 @@ import type { Job, Task, TaskGroup } from "../../.gen/nomad/job";
 import { Duration } from "../../nomad/duration";
 import type { PinnedImage } from "../../nomad/image";
 import type { Review } from "../../review/review";
+import { project } from "../cli/project";
 import { describeWith } from "../tools";
 import { Agents } from "./agents";
 import { attempt, command, until } from "./command";
@@ -240,6 +241,21 @@ describeWith(["nomad", "provider", "docker"], "homelab review on a real Nomad", 
     await ask("job/meta/scale", "POST", { Count: 1, Target: { Group: "main" } });
   });
 
+  test("tells what was registered by hand without asking Nomad itself, since the plan has seen it", async () => {
+    const job = jobOf("priority", images);
+    job.Priority = 77;
+    await ask("jobs", "POST", { Job: job, Submission: { Source: JSON.stringify(job), Format: "json" } });
+    const { review: told } = await review();
+    expect(told.drift).toEqual([
+      {
+        address: "nomad_job.priority",
+        name: "job priority",
+        gone: false,
+        fields: [{ field: "Priority", old: "60", new: "77" }],
+      },
+    ]);
+  });
+
   test("says that there is no room", async () => {
     const big = jobOf("meta", images);
     Object.assign(big.TaskGroups[0]?.Tasks[0]?.Resources ?? {}, { MemoryMB: 900_000 });
@@ -258,6 +274,13 @@ describeWith(["nomad", "provider", "docker"], "homelab review on a real Nomad", 
     const stdin = command("terraform", [`-chdir=${stack()}`, "show", "-json", "review.tfplan"]);
     const piped = await homelab(folder, ["review", "--plan", "-", "--nomad", "--format", "json"], { token: "", stdin });
     expect([piped.code, JSON.parse(piped.out).stacks[0].findings]).toEqual([2, told.findings]);
+    // And where nothing was synthesized: then NOMAD_ADDR says which cluster is asked.
+    const elsewhere = await homelab(project({}), ["review", "--plan", "-", "--nomad", "--format", "json"], {
+      token: "",
+      stdin,
+      environment: { NOMAD_ADDR: address },
+    });
+    expect([elsewhere.code, JSON.parse(elsewhere.out).stacks[0].findings]).toEqual([2, told.findings]);
   });
 });
 

@@ -5,8 +5,11 @@ import { reviewPlan } from "../../review/review";
 import { hours, minutes } from "../rules/homelab";
 import { changed, findingsOf, fixture, type JobEdit, printed, type RawPlan, reviewOf, reviewOfChange } from "./plans";
 
+/** What is found, without the resource; of a broken rule which one. */
 const found = (edit: JobEdit, options?: Parameters<typeof reviewOfChange>[1]) =>
-  findingsOf(reviewOfChange(edit, options)).map((text) => text.split(" ")[0]);
+  reviewOfChange(edit, options).findings.map(({ finding, resource }) =>
+    finding === "rule-broken" ? `rule ${resource.split(":")[1]}` : finding,
+  );
 
 const resources =
   (values: Partial<Task["Resources"]>): JobEdit =>
@@ -37,24 +40,33 @@ const CHANGES: readonly [what: string, findings: readonly string[], edit: JobEdi
   ["no ceiling above memory", ["ceiling-lowered"], resources({ MemoryMaxMB: undefined })],
   ["an unlimited ceiling", [], resources({ MemoryMaxMB: -1 })],
   ["less CPU", ["cpu-lowered"], resources({ CPU: 100 })],
-  ["no CPU, so Nomad's default", ["cpu-lowered"], resources({ CPU: undefined })],
-  ["no kill timeout, so Nomad's default", ["kill-timeout-lowered"], task({ KillTimeout: undefined })],
+  ["no CPU, so Nomad's default", ["cpu-lowered", "rule resources"], resources({ CPU: undefined })],
+  [
+    "no kill timeout, so Nomad's default",
+    ["kill-timeout-lowered", "rule stop-chain"],
+    task({ KillTimeout: undefined }),
+  ],
   ["a longer kill timeout", [], task({ KillTimeout: minutes(20) })],
   ["no fence", ["fence-weakened"], group({ Disconnect: undefined })],
   ["a shorter fence", ["fence-weakened"], fence(hours(800))],
   ["a longer fence", [], fence(hours(2400))],
-  ["two instances", ["count-above-one"], group({ Count: 2 })],
-  ["two instances of a hub", ["second-writer-on-funds"], group({ Count: 2 }), "albyhub"],
+  ["two instances", ["count-above-one", "rule static-port"], group({ Count: 2 })],
+  [
+    "two instances of a hub",
+    ["second-writer-on-funds", "rule funds", "rule static-port"],
+    group({ Count: 2 }),
+    "albyhub",
+  ],
   ["a canary", ["second-writer"], (_, { Update }) => Object.assign(Update ?? {}, { Canary: 1 })],
   [
     "a hub on every machine",
-    ["second-writer-on-funds"],
+    ["second-writer-on-funds", "rule funds"],
     (_, __, job) => Object.assign(job, { Type: "system" }),
     "albyhub",
   ],
   [
     "a second task that writes",
-    ["second-writer"],
+    ["second-writer", "rule own-secret-path"],
     (task, group) =>
       group.Tasks.push({ ...task, Name: "other", Lifecycle: { Hook: "poststart", Sidecar: true } } as never),
   ],
@@ -68,6 +80,7 @@ const CHANGES: readonly [what: string, findings: readonly string[], edit: JobEdi
   ["an image of another processor", ["image-known-bad"], image("bitcoin/bitcoin:31.1-alpine")],
   ["latest", ["image-unpinned"], image("bitcoin/bitcoin:latest")],
   ["a tag that is no version", ["image-unreadable"], image("bitcoin/bitcoin:build7")],
+  ["a tag of more digits than any version", ["image-unreadable"], image(`bitcoin/bitcoin:${"9".repeat(30)}`)],
   ["the same version of a mirror", [], image("mirror.lan:5000/bitcoin/bitcoin:31.1")],
   ["an older version of a mirror", ["image-downgrade"], image("mirror.lan:5000/bitcoin/bitcoin:31.0")],
   ["a patch of the hub", [], image("ghcr.io/getalby/hub:v1.24.1"), "albyhub"],
@@ -82,10 +95,10 @@ const CHANGES: readonly [what: string, findings: readonly string[], edit: JobEdi
   ["privileges", ["privilege-gained"], config({ privileged: true })],
   ["a capability", ["privilege-gained"], config({ cap_add: ["net_admin"] })],
   ["a path of the machine", ["privilege-gained"], config({ volumes: ["/etc:/host"] })],
-  ["root", ["privilege-gained"], task({ User: "root" })],
+  ["root", ["privilege-gained", "rule non-root"], task({ User: "root" })],
   [
     "the host's network",
-    ["privilege-gained"],
+    ["privilege-gained", "rule bridge-networking"],
     (_, { Networks }) => Object.assign(Networks?.[0] ?? {}, { Mode: "host" }),
   ],
   [
@@ -96,6 +109,24 @@ const CHANGES: readonly [what: string, findings: readonly string[], edit: JobEdi
   ["a port less", [], (_, { Networks }) => Networks?.[0]?.ReservedPorts?.pop()],
   ["a secret", ["secret-in-job"], task({ Env: { API_TOKEN: "f00dfacecafe" } })],
   ["a priority", [], priority],
+  [
+    "another name of a task that gets less, of an older version",
+    ["one-way-downgrade", "memory-lowered", "rule own-secret-path"],
+    (task) => {
+      Object.assign(task, { Name: "indexer" });
+      Object.assign(task.Config, { image: "getumbrel/electrs:v0.10.10" });
+      Object.assign(task.Resources ?? {}, { MemoryMB: 1024 });
+    },
+    "electrs",
+  ],
+  [
+    "another name of a group of an older version",
+    ["image-downgrade", "rule own-secret-path"],
+    ({ Config }, group) => {
+      group.Name = "node";
+      Config.image = "bitcoin/bitcoin:31.0";
+    },
+  ],
 ];
 
 describe("dangers in a stack that does not describe itself", () => {
@@ -167,9 +198,35 @@ describe("dangers in a stack that does not describe itself", () => {
       { finding: "second-writer-on-funds", resource: "nomad_job.second", reason: "for a test" },
     ] as const;
     const review = reviewPlan(plan, { allowances });
-    expect(findingsOf(review)).toEqual(["second-writer-on-funds nomad_job.second"]);
+    expect(findingsOf(review)).toEqual([
+      "second-writer-on-funds nomad_job.second",
+      "port-exposed nomad_job.second",
+      "rule-broken nomad_job.second:own-secret-path",
+      "rule-broken nomad_job.second:static-port",
+    ]);
     expect(review.exit).toBe(3);
     expect(review.unusedAllowances).toHaveLength(1);
+  });
+});
+
+describe("data that changes hands", () => {
+  test("is told when the job that comes for it runs an older version than the one that goes", () => {
+    const text = changed("no-op", (plan) => {
+      delete plan.output_changes;
+      const old = plan.resource_changes.find(({ address }) => address === "nomad_job.electrs");
+      if (!old) throw new Error("no electrs");
+      const jobspec = String(old.change.after?.jobspec)
+        .replace('"ID": "electrs"', '"ID": "index"')
+        .replace(/getumbrel\/electrs:[^"]*/, "getumbrel/electrs:v0.10.10");
+      const after = { ...old.change.after, jobspec };
+      const change = { ...old.change, actions: ["create"], before: null, after };
+      plan.resource_changes.push({ ...old, address: "nomad_job.index", change });
+      const before = { ...old.change.before, deregister_on_destroy: true };
+      old.change = { ...old.change, actions: ["delete"], before, after: null };
+    });
+    const review = reviewPlan(readPlan(text));
+    expect(findingsOf(review)).toContain("one-way-downgrade nomad_job.index");
+    expect(review.exit).toBe(3);
   });
 });
 
@@ -231,7 +288,7 @@ describe("dangers of the stack and its resources", () => {
     ).toEqual(["job-replaced nomad_job.bitcoin", "memory-lowered nomad_job.node"]);
   });
 
-  test("a renamed construct of a volume is told when its source changes with it", () => {
+  test("a renamed construct of a volume is told, and more when its source changes with it", () => {
     const rename = (share: string) =>
       foundIn("no-op", (plan) => {
         const old = resource(plan, "nomad_csi_volume_registration.electrs-data");
@@ -243,8 +300,18 @@ describe("dangers of the stack and its resources", () => {
         });
         old.change = { ...old.change, actions: ["delete"], after: null };
       });
-    expect(rename("/mnt/homelab-general/electrs-data")).toEqual([]);
-    expect(rename("/mnt/other")).toEqual(["volume-parameters nomad_csi_volume_registration.index"]);
+    const leaves = "leaves-terraform nomad_csi_volume_registration.electrs-data";
+    expect(rename("/mnt/homelab-general/electrs-data")).toEqual([leaves]);
+    expect(rename("/mnt/other")).toEqual([leaves, "volume-parameters nomad_csi_volume_registration.index"]);
+  });
+
+  test("a job that is replaced because of its ID, and that Nomad keeps, runs beside the new one", () => {
+    const text = changed("job-rename", (plan) => {
+      resource(plan, "nomad_job.bitcoin").change.actions = ["delete", "create"];
+    });
+    const [finding] = reviewPlan(readPlan(text)).findings;
+    expect(finding).toMatchObject({ finding: "job-id-changed", exit: 2 });
+    expect(finding?.problem).toBe("becomes bitcoin-core, which leaves the old one running beside a new one");
   });
 
   test("what is only forgotten by Terraform is never lost", () => {
@@ -356,6 +423,16 @@ describe("bad input", () => {
     ["a plan that is cut off", fixture("no-op").slice(0, 5000), /the plan is not JSON, or cut off/],
     ["a JSON that is no plan", '{"version": 4}', /this is no plan: it lacks format_version/],
     ["null", "null", /this is no plan/],
+    [
+      "a plan that somebody else wrote",
+      '{"format_version": "1.2", "resource_changes": [{"address": "nomad_job.x"}]}',
+      /this is no plan as Terraform writes it: resource_changes\[0\]\.mode is not there/,
+    ],
+    [
+      "a plan of another form",
+      '{"format_version": "1.2", "resource_changes": [], "output_changes": {"homelab": 5}}',
+      /output_changes\.homelab is not an object/,
+    ],
     ["a state", fixture("state"), /this is no plan but a state/],
     [
       "a plan of a later format",

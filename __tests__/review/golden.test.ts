@@ -1,6 +1,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import type { FindingName } from "../../review/findings";
 import { LIMIT, markdown } from "../../review/markdown";
+import type { Review } from "../../review/review";
 import { findingsOf, reviewOf } from "./plans";
 
 /** Every plan with its exit code, what it finds, and which services restart. */
@@ -16,7 +18,7 @@ const PLANS: Readonly<
   "memory-cut": [2, ["memory-lowered nomad_job.bitcoin"], ["bitcoin"]],
   "volume-parameters": [2, ["volume-parameters nomad_csi_volume_registration.bitcoin-data"], []],
   "job-rename": [2, ["job-id-changed nomad_job.bitcoin", "second-writer nomad_job.bitcoin"], ["electrs"]],
-  "construct-rename": [0, [], []],
+  "construct-rename": [2, ["leaves-terraform nomad_job.bitcoin"], []],
   namespace: [
     3,
     [
@@ -101,6 +103,9 @@ const PLANS: Readonly<
       "access-mode nomad_csi_volume_registration.electrs-data",
       "privilege-gained nomad_job.bitcoin",
       "port-exposed nomad_job.bitcoin",
+      "rule-broken nomad_job.bitcoin:static-port",
+      "rule-broken nomad_job.bitcoin:stop-chain",
+      "rule-broken nomad_job.electrs:volume-exists",
     ],
     ["albyhub", "bitcoin", "electrs"],
   ],
@@ -108,6 +113,9 @@ const PLANS: Readonly<
 
 /** The jobs' own JSON would be most of the text, and says nothing of the review. */
 const withoutJson = (text: string) => text.replaceAll(/```json\n.*?\n```/gs, "```json\n…\n```");
+
+const problemOf = ({ findings }: Review, name: FindingName) =>
+  findings.find(({ finding }) => finding === name)?.problem;
 
 describe("the review of a real plan", () => {
   test("is tested for every plan that is there", () => {
@@ -142,19 +150,31 @@ describe("the review of a real plan", () => {
   });
 
   test("says that a renamed job runs on beside the new one", () => {
-    expect(markdown(reviewOf("job-rename"))).toContain(
-      "job bitcoin becomes bitcoin-core: the old one runs on beside the new one",
+    const review = reviewOf("job-rename");
+    expect(problemOf(review, "job-id-changed")).toBe(
+      "becomes bitcoin-core, which leaves the old one running beside a new one",
     );
+    expect(markdown(review)).toContain("which leaves the old one running beside a new one");
   });
 
   test("says that a tainted job must be untainted first", () => {
     expect(markdown(reviewOf("tainted"))).toContain("untaint first, or Terraform will stop and recreate it");
   });
 
-  test("says that what leaves Terraform goes on existing", () => {
-    expect(markdown(reviewOf("leaves-terraform"))).toContain(
-      "leaves Terraform, and goes on existing in Nomad as it is",
-    );
+  test.each([
+    ["leaves-terraform", "leaves Terraform, goes on existing"],
+    ["construct-rename", "leaves Terraform, goes on existing: the same one enters Terraform again as nomad_job.node"],
+  ])("says of %s that what leaves Terraform goes on existing", (name, problem) => {
+    const review = reviewOf(name);
+    expect(review.exit).toBe(2);
+    expect(review.findings.find(({ resource }) => resource.startsWith("nomad_job."))?.problem).toBe(problem);
+    expect(markdown(review)).toContain("leaves Terraform, goes on existing");
+  });
+
+  test("shows a job in HCL by its name, and says what would let it be read", () => {
+    const text = markdown(reviewOf("hcl"));
+    expect(text).toContain("job hcl cannot be read: HCL; shown by name only");
+    expect(text).toContain("write it as JSON, with json = true; or accept it by the commit trailer");
   });
 
   test("shows of an image the part that differs", () => {

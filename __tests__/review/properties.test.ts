@@ -157,6 +157,138 @@ describe("a job that lacks anything at all", () => {
   });
 });
 
+/** Values that nobody would write, and each of which Terraform or Nomad once took. */
+const absurd = fc.oneof(
+  fc.constantFrom(
+    1e18,
+    -1e18,
+    1e308,
+    -1,
+    0,
+    0.5,
+    2 ** 53,
+    "nan",
+    "Infinity",
+    "-1",
+    "",
+    " ",
+    "${x}",
+    "\u0000",
+    "__proto__",
+  ),
+  fc.constantFrom<unknown>(null, true, false, [], {}, [null], [[]], { "": null }, { Name: {} }, [{}], ["x"], [1]),
+  fc.string({ maxLength: 40 }),
+  fc.double(),
+  fc.jsonValue({ maxDepth: 3 }),
+);
+
+/** Puts a value into a tree at a path, or takes away what is there. */
+function put(tree: unknown, path: readonly string[], value: unknown): unknown {
+  const copy = structuredClone(tree);
+  const parent = path.slice(0, -1).reduce((below: Tree, key) => below[key] as Tree, copy as Tree);
+  const last = path.at(-1) ?? "";
+  if (value !== undefined) parent[last] = value;
+  else if (Array.isArray(parent)) parent.splice(Number(last), 1);
+  else delete parent[last];
+  return copy;
+}
+
+/** What Terraform leaves to its providers: anything may stand there. */
+function contents(plan: RawPlan): (readonly string[])[] {
+  const below = (path: readonly string[]) => {
+    const value = path.reduce((tree: Tree, key) => tree?.[key] as Tree, plan as Tree);
+    return placesIn(value).map((rest) => [...path, ...rest]);
+  };
+  const changes = plan.resource_changes.flatMap((_, at) =>
+    ["before", "after", "after_unknown"].flatMap((side) => {
+      const path = ["resource_changes", `${at}`, "change", side];
+      return below(path).filter((one) => one.length > path.length);
+    }),
+  );
+  const outputs = below(["output_changes"]).filter((path) => path.length > 3);
+  const states = below(["prior_state", "values", "root_module", "resources"]).filter(
+    (path) => path[5] === "values" && path.length > 6,
+  );
+  return [...changes, ...outputs, ...states];
+}
+
+describe("a plan of any content", () => {
+  const reviewed = (plan: unknown) => {
+    const review = reviewPlan(readPlan(JSON.stringify(plan)));
+    expect([0, 2, 3]).toContain(review.exit);
+    expect(printed(review)).not.toMatch(/NaN|\[object/);
+    return review;
+  };
+
+  test.each(["memory-cut", "many-dangers", "volume-parameters", "namespace"])("made from %s is reviewed", (name) => {
+    const plan = JSON.parse(fixture(name)) as RawPlan;
+    const places = contents(plan);
+    fc.assert(
+      fc.property(fc.constantFrom(...places), fc.option(absurd, { nil: undefined }), (path, value) => {
+        reviewed(put(plan, path, value));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("whose jobs are of any content is reviewed, and each of them is told", () => {
+    const plan = JSON.parse(fixture("memory-cut")) as RawPlan;
+    const at = plan.resource_changes.findIndex(({ address }) => address === "nomad_job.bitcoin");
+    const { change } = plan.resource_changes[at] as RawPlan["resource_changes"][number];
+    const job = JSON.parse(String(change.after?.jobspec));
+    const places = placesIn(job).filter((path) => path.length > 0);
+    const edits = fc.array(fc.tuple(fc.constantFrom(...places), absurd), { minLength: 1, maxLength: 3 });
+    fc.assert(
+      fc.property(edits, fc.boolean(), (edits, isBefore) => {
+        let mangled: unknown = job;
+        for (const [path, value] of edits) {
+          try {
+            mangled = put(mangled, path, value);
+          } catch {
+            // What was to be changed is gone by an earlier change.
+          }
+        }
+        const side = isBefore ? "before" : "after";
+        const review = reviewed(
+          put(plan, ["resource_changes", `${at}`, "change", side, "jobspec"], JSON.stringify(mangled)),
+        );
+        expect(review.services.map(({ address }) => address)).toContain("nomad_job.bitcoin");
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test.each([
+    ["Count", 1e18],
+    ["Count", -5],
+    ["Scaling", { Max: 1e18 }],
+  ])("with %s = %p in every group is reviewed at once", (key, value) => {
+    const text = changed("memory-cut", (plan) => {
+      for (const { type, change } of plan.resource_changes) {
+        if (type !== "nomad_job" || !change.after) continue;
+        const job = JSON.parse(String(change.after.jobspec));
+        for (const group of job.TaskGroups) group[key] = value;
+        change.after.jobspec = JSON.stringify(job);
+        change.actions = ["update"];
+      }
+    });
+    const started = Date.now();
+    const review = reviewed(JSON.parse(text));
+    expect(Date.now() - started).toBeLessThan(10_000);
+    if (Number(value) !== -5) expect(review.exit).toBe(3);
+  });
+
+  test("with a number or text of the wrong kind says where", () => {
+    const review = reviewOfChange((_, group) => Object.assign(group, { Count: "many" }));
+    expect(review.findings).toEqual([
+      expect.objectContaining({
+        finding: "spec-unreadable",
+        problem: "cannot be read: TaskGroups[0].Count is not a number that Nomad takes, so the apply will fail",
+      }),
+    ]);
+  });
+});
+
 /** A real plan with this many services, each changed in all that can be told at length. */
 function plenty(count: number): string {
   return changed("memory-cut", (plan) => {

@@ -57,12 +57,53 @@ describe("the review of a real state", () => {
     ]);
   });
 
+  test("tells of outputs and of what is only read, and shows none of it", () => {
+    const secret = "QXZJWVKYQXZJ";
+    const read = readState(
+      JSON.stringify({
+        format_version: "1.0",
+        terraform_version: "1.11.4",
+        values: {
+          outputs: {
+            plain: { value: "nothing" },
+            seed: { value: secret, sensitive: true },
+            rpc_password: { value: secret, sensitive: false },
+          },
+          root_module: {
+            resources: [
+              {
+                address: "data.nomad_variable.bitcoin",
+                mode: "data",
+                type: "nomad_variable",
+                provider_name: "registry.terraform.io/hashicorp/nomad",
+                values: { path: "nomad/jobs/bitcoin", items: { rpc: secret } },
+                sensitive_values: { items: true },
+              },
+            ],
+          },
+        },
+      }),
+    );
+    const told = reviewState(read, []);
+    expect(notes(told)).toEqual([
+      "data.nomad_variable.bitcoin keeps sensitive values in clear in the state: items",
+      "output rpc_password keeps what looks like a secret in clear in the state: rpc_password",
+      "output seed keeps sensitive values in clear in the state: seed",
+    ]);
+    expect(JSON.stringify(told)).not.toContain(secret);
+  });
+
   test("reads the state that a plan starts from", () => {
     expect(readState(fixture("no-op")).resources).toHaveLength(10);
     expect(readState(fixture("create")).resources).toHaveLength(0);
   });
 
-  test.each(["", "{", '{"version": 4, "resources": []}'])("refuses %p", (text) => {
+  test.each([
+    "",
+    "{",
+    '{"version": 4, "resources": []}',
+    '{"format_version": "1.0", "values": {"root_module": {"resources": [{"address": 5}]}}}',
+  ])("refuses %p", (text) => {
     expect(() => readState(text)).toThrow(/terraform show -json/);
   });
 });

@@ -1,18 +1,20 @@
-import type { Job } from "../../.gen/nomad/job";
+import type { Job, Task } from "../../.gen/nomad/job";
+import { isCsiPlugin } from "../../rules/anatomy";
 import { privilegesOf } from "../../rules/privileged";
 import type { Context } from "../context";
 import type { Finding } from "../findings";
 import { secretsOf } from "../jobs";
 
 /** What a job may newly do, what is newly reached from outside, and what everybody can newly read. */
-export function exposure({ jobs }: Context): Finding[] {
+export function exposure({ jobs, after: { described } }: Context): Finding[] {
   return jobs.flatMap(({ change, before, after }) => {
     const [old, now] = [before?.read.job, after?.read.job];
     if (!now || change.action === "none") return [];
     const at = { resource: change.address, subject: `job ${now.ID}` };
     const had = privileges(before?.shown);
-    const [open, known] = old ? [ports(old), secretTexts(old)] : [undefined, new Set<string>()];
-    const opened = open ? [...ports(now)].filter((port) => !open.has(port)) : [];
+    const [open, known] = old ? [ports(old), secretTexts(old)] : [new Set<string>(), new Set<string>()];
+    // What a new service is reached by is told with it; that it may be was judged at synth, where the stack knows rules.
+    const opened = old || !described ? [...ports(now, { chosen: Boolean(old) })].filter((port) => !open.has(port)) : [];
     const secrets = [...secretTexts(now)].filter((one) => !known.has(one));
     return [
       ...[...privileges(after?.shown)]
@@ -37,26 +39,31 @@ export function exposure({ jobs }: Context): Finding[] {
 
 /** What reaches out of the containers of a job, by task and option. */
 function privileges(job: Job | undefined): Set<string> {
-  const found = (job?.TaskGroups ?? []).flatMap((group) => [
-    ...(group.Networks ?? [])
-      .filter(({ Mode }) => Mode === "host" && !group.Tasks.some(({ CSIPluginConfig }) => CSIPluginConfig))
-      .map(() => `group ${group.Name}, the host's network`),
-    ...group.Tasks.flatMap((task) => {
-      const options = Object.entries(privilegesOf(task.Config)).flatMap(([option, values]) =>
-        values.map((value) => `task ${task.Name}, ${option} = ${value}`),
-      );
-      const user = /^(?:root|0)(?::|$)/.test(task.User ?? "") ? [`task ${task.Name}, user ${task.User}`] : [];
-      const network = task.Config.network_mode === "host" ? [`task ${task.Name}, the host's network`] : [];
-      const driver =
-        String(task.Driver) === "raw_exec" ? [`task ${task.Name}, a program without a container (raw_exec)`] : [];
-      return task.CSIPluginConfig ? [] : [...options, ...user, ...network, ...driver];
-    }),
-  ]);
+  if (!job) return new Set();
+  const record = { path: "", job, retained: false };
+  const found = job.TaskGroups.flatMap((group) => {
+    const isPlugin = (task: Task) => isCsiPlugin({ record, job, group, task });
+    return [
+      ...(group.Networks ?? [])
+        .filter(({ Mode }) => Mode === "host" && !group.Tasks.some(isPlugin))
+        .map(() => `group ${group.Name}, the host's network`),
+      ...group.Tasks.filter((task) => !isPlugin(task)).flatMap((task) => {
+        const options = Object.entries(privilegesOf(task.Config)).flatMap(([option, values]) =>
+          values.map((value) => `task ${task.Name}, ${option} = ${value}`),
+        );
+        const user = /^(?:root|0)(?::|$)/.test(task.User ?? "") ? [`task ${task.Name}, user ${task.User}`] : [];
+        const network = task.Config.network_mode === "host" ? [`task ${task.Name}, the host's network`] : [];
+        const driver = `${task.Driver ?? "docker"}`;
+        const outside = driver === "docker" ? [] : [`task ${task.Name}, a program outside of Docker (${driver})`];
+        return [...options, ...user, ...network, ...outside];
+      }),
+    ];
+  });
   return new Set(found);
 }
 
-/** Ports of the machine that a job takes. */
-function ports({ TaskGroups }: Job): Set<string> {
+/** Ports of the machine that a job takes, with or without those that Nomad chooses. */
+function ports({ TaskGroups }: Job, { chosen } = { chosen: true }): Set<string> {
   const networks = TaskGroups.flatMap(({ Networks = [], Tasks }) => [
     ...Networks,
     ...Tasks.flatMap(({ Resources }) => Resources?.Networks ?? []),
@@ -64,7 +71,7 @@ function ports({ TaskGroups }: Job): Set<string> {
   return new Set(
     networks.flatMap(({ ReservedPorts = [], DynamicPorts = [] }) => [
       ...ReservedPorts.map(({ Label, Value }) => `port ${Value} of its machine (${Label})`),
-      ...DynamicPorts.map(({ Label }) => `a port of its machine that Nomad chooses (${Label})`),
+      ...(chosen ? DynamicPorts : []).map(({ Label }) => `a port of its machine that Nomad chooses (${Label})`),
     ]),
   );
 }

@@ -6,6 +6,7 @@ import { knownBad, requirements, wrongArchitecture } from "../../rules/image-ver
 import { judgeImage } from "../../rules/pinned-image";
 import { identify, oneWaysBetween } from "../../rules/versions";
 import type { Context } from "../context";
+import { counterpart, writersBefore } from "../counterpart";
 import type { Finding } from "../findings";
 import type { Side } from "../stack";
 
@@ -23,7 +24,8 @@ export function images(context: Context): Finding[] {
     const told = new Set<string>();
     return now.flatMap((place) => {
       const subject = `job ${place.job.ID}`;
-      const was = old.find((other) => other.group.Name === place.group.Name && other.task.Name === place.task.Name);
+      const part = counterpart(place, place.job, one.before?.shown);
+      const was = old.find(({ task }) => task === part?.task) ?? successorOf(place, before);
       const needs = open.filter(({ at }) => at.task === place.task);
       const findings = [
         ...(was?.image === place.image ? [] : compared(was, place)),
@@ -37,6 +39,18 @@ export function images(context: Context): Finding[] {
         .filter(({ finding }) => !told.has(`${finding} ${place.image}`) && told.add(`${finding} ${place.image}`))
         .map((finding): Finding => ({ ...finding, resource, subject }));
     });
+  });
+}
+
+/** A job may go and another come for the same data: what the older image wrote, the newer one meets. */
+function successorOf(place: ImagePlace, before: Side): ImagePlace | undefined {
+  const [is, to] = [identify(place, place.image), parseImage(place.image)];
+  const writers = writersBefore(place, before).map(
+    (one): ImagePlace => ({ ...one, image: one.task.Config.image ?? "" }),
+  );
+  return writers.find((old) => {
+    const was = identify(old, old.image);
+    return is && was ? is.program === was.program : parseImage(old.image).repository === to.repository;
   });
 }
 

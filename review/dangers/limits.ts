@@ -1,6 +1,7 @@
 import type { Task } from "../../.gen/nomad/job";
 import { durationText, memoryText } from "../../rules/anatomy";
 import type { Context } from "../context";
+import { counterpart } from "../counterpart";
 import type { Finding, FindingName } from "../findings";
 import { withDefaults } from "../jobs";
 
@@ -64,9 +65,7 @@ export function limits({ jobs }: Context): Finding[] {
     const [from, to] = [withDefaults(before.read.job), withDefaults(after.read.job)];
     return to.TaskGroups.flatMap((group) =>
       group.Tasks.flatMap((task) => {
-        const old = from.TaskGroups.find(({ Name }) => Name === group.Name)?.Tasks.find(
-          ({ Name }) => Name === task.Name,
-        );
+        const old = counterpart({ group, task }, to, from)?.task;
         if (!old) return [];
         return LIMITS.flatMap(({ finding, what, of, text, remedy }): Finding[] => {
           const [was, is] = [of(old), of(task)];

@@ -26,11 +26,14 @@ function unfinished({ plan }: Context): Finding[] {
 function unreadable({ jobs }: Context): Finding[] {
   return jobs.flatMap((one): Finding[] => {
     const { change, before, after } = one;
-    const was = before?.read.unreadable;
+    // What was applied once did not fail.
+    const was = before?.read.unreadable?.replace(", so the apply will fail", "");
     const why =
       after?.read.unreadable ?? (after && was ? `cannot be compared, because until now it ${was}` : undefined);
     if (!why || change.action === "none" || change.action === "delete") return [];
-    return [{ finding: "spec-unreadable", resource: change.address, subject: `job ${jobName(one)}`, problem: why }];
+    const remedy = after?.read.remedy;
+    const at = { finding: "spec-unreadable", resource: change.address, subject: `job ${jobName(one)}` } as const;
+    return [{ ...at, problem: why, ...(remedy && { remedy }) }];
   });
 }
 
@@ -51,35 +54,53 @@ function accepted({ before, after }: Context): Finding[] {
 /** Rules whose breaches other findings tell, by what was before. */
 const TOLD = ["pinned-image", "image-versions", "no-secret-in-job", "privileged", "single-writer"];
 
-/** A stack that does not know the rules is not held to those that no other finding repeats. */
+/** What only a stack that describes itself can know: who else is in the cluster, and what its constructs protect. */
+const UNKNOWABLE: Readonly<Record<string, RegExp>> = {
+  placement: /./,
+  "service-provided": /./,
+  "volume-exists": /\.(?:Source|PerAlloc)$/,
+  funds: /^removalPolicy$/,
+};
+
+/** So many places of one breach are told. */
+const PLACES = 3;
+
+/** What a rule newly finds. Of one resource all breaches of one rule are one finding, as they are accepted by one. */
 function broken({ before, after, jobs }: Context): Finding[] {
-  if (!after.described || after.homelab.jobs.length === 0) return [];
+  if (after.homelab.jobs.length === 0) return [];
   const id = ({ rule, path, place, problem }: Verdict) => [rule, path, place, problem].join("\n");
-  const had = violations(before).map(id);
+  const had = new Set(violations(before).map(id));
   // What a job provides that nobody can read, nobody can miss.
   const isWhole = after.jobs.every(({ read }) => read.job);
   const addressOf = (path: string) =>
     jobs.find(({ change }) =>
       after.homelab.jobs.some((one) => one.path === path && one.job === shownOf(after, change.address)),
-    );
-  return violations(after)
-    .filter((verdict) => !had.includes(id(verdict)) && (isWhole || verdict.rule !== "service-provided"))
-    .map(({ rule, path, place, value, problem, remedy }) => ({
-      finding: "rule-broken",
-      resource: `${addressOf(path)?.change.address ?? path}:${rule}`,
-      subject: path,
-      problem: `breaks the rule ${rule}: ${place} = ${value}: ${problem}`,
-      remedy,
-    }));
+    )?.change.address ?? path;
+  const found = violations(after).filter(
+    (verdict) => !had.has(id(verdict)) && (isWhole || verdict.rule !== "service-provided"),
+  );
+  const keyOf = ({ path, rule }: Verdict) => `${addressOf(path)}:${rule}`;
+  return [...new Set(found.map(keyOf))].flatMap((resource) => {
+    const alike = found.filter((one) => keyOf(one) === resource);
+    const [first] = alike;
+    if (!first) return [];
+    const told = [...new Set(alike.map(({ place, value, problem }) => `${place} = ${value}: ${problem}`))];
+    const more = told.length > PLACES ? `; and ${told.length - PLACES} more` : "";
+    const problem = `breaks the rule ${first.rule}: ${told.slice(0, PLACES).join("; ")}${more}`;
+    return [{ finding: "rule-broken" as const, resource, subject: first.path, problem, remedy: first.remedy }];
+  });
 }
 
 function shownOf({ jobs }: Side, address: string) {
   return jobs.find((one) => one.address === address)?.shown;
 }
 
-function violations({ homelab }: Side): Verdict[] {
+function violations({ homelab, described }: Side): Verdict[] {
   const rules = RULES.filter(({ name }) => !TOLD.includes(name));
-  return judge(homelab, rules).filter(({ severity, acknowledged }) => severity === "violation" && !acknowledged);
+  return judge(homelab, rules).filter(
+    ({ severity, acknowledged, rule, place }) =>
+      severity === "violation" && !acknowledged && (described || !UNKNOWABLE[rule]?.test(place)),
+  );
 }
 
 function settings({ plan, before, after }: Context): Finding[] {

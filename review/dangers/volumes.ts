@@ -42,7 +42,7 @@ function moved(change: Change, changes: readonly Change[]): Change {
 
 function changed({ address, before, after, hiddenChange }: Change): Finding[] {
   if (!before || !after) return [];
-  const subject = `volume ${after.volume_id ?? before.volume_id}`;
+  const subject = `volume ${text("", after.volume_id ?? before.volume_id) ?? "without an ID"}`;
   const told = (names: readonly string[]) =>
     names.flatMap((name) => {
       const differs = differing(before[name], after[name], name);

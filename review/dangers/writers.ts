@@ -11,6 +11,8 @@ const MANY_WRITERS = "multi-node-multi-writer";
 /** A claim to write, with what it is a claim to. */
 interface Claim {
   readonly writer: Writer;
+  /** The group that claims, in the same words on both sides. */
+  readonly group: string;
   /** The folder on the NAS where it is known, since two volumes may be one folder; else the volume. */
   readonly storage: string;
   readonly holds: string | undefined;
@@ -27,7 +29,7 @@ export function writers(context: Context): Finding[] {
   const was = claimsOf(before, []);
   const will = claimsOf(after, left, before);
   const isLeft = ({ writer }: Claim) => left.some(({ job }) => job === writer.job);
-  const had = (claim: Claim) => was.find((one) => one.storage === claim.storage && same(one.writer, claim.writer));
+  const had = (claim: Claim) => was.find((one) => one.storage === claim.storage && one.group === claim.group);
   const at = ({ writer: { job } }: Claim) => ({
     resource:
       jobs.find(({ after: entry }) => entry?.read.job && keyOf(entry.read.job) === keyOf(job))?.change.address ??
@@ -40,10 +42,21 @@ export function writers(context: Context): Finding[] {
     problem,
     remedy,
   });
+  // What describes itself was held to the rules when it was synthesized; funds have a rule of their own.
+  const unfenced = (claim: Claim): Finding[] => {
+    const what = `volume ${claim.writer.request.Source}`;
+    const gaps = after.described || claim.holds === "funds" ? [] : fenceGaps(claim.writer, what);
+    const { resource, subject } = at(claim);
+    return gaps.slice(0, 1).map(({ place, value, problem, remedy }) => ({
+      finding: "rule-broken",
+      resource: `${resource}:single-writer`,
+      subject,
+      problem: `breaks the rule single-writer: ${place} = ${value}: ${problem}`,
+      remedy,
+    }));
+  };
   const pairs = will.flatMap((one, index) => {
-    const others = will
-      .slice(index + 1)
-      .filter((other) => other.storage === one.storage && !same(one.writer, other.writer));
+    const others = will.slice(index + 1).filter((other) => other.storage === one.storage && other.group !== one.group);
     return others.flatMap((other): Finding[] => {
       if (one.shared || other.shared || (had(one) && had(other))) return [];
       // The one that comes is told; what is left behind has no resource any more.
@@ -63,7 +76,7 @@ export function writers(context: Context): Finding[] {
       const { writer } = claim;
       const [count, tasks] = [countOf(writer), tasksOf(writer)];
       const [counted, writing] = old ? [countOf(old.writer), tasksOf(old.writer)] : [1, 1];
-      const findings = old ? fence(old.writer, writer, at(claim)) : [];
+      const findings = old ? fence(old.writer, writer, at(claim)) : unfenced(claim);
       if (count > 1 && count > counted) {
         const problem = `would run ${count} instances of ${writer.group.Name}, and each writes volume ${writer.request.Source}`;
         const finding = claim.holds === "funds" ? "second-writer-on-funds" : "count-above-one";
@@ -95,14 +108,18 @@ function claimsOf(side: Side, more: readonly JobRecord[], earlier?: Side): Claim
   const homelab: Homelab = { ...side.homelab, jobs: [...side.homelab.jobs, ...more] };
   return writersOf(homelab).map((writer) => {
     const { request, job } = writer;
-    const entry = known.find(({ record }) => record.id === request.Source && record.namespace === job.Namespace);
+    const source = request.Source ?? "";
+    // Of a request for each allocation every instance has its own, `data[0]`, `data[1]`.
+    const isOf = (id: string) => id === source || (request.PerAlloc === true && id.startsWith(`${source}[`));
+    const entry = known.find(({ record }) => isOf(record.id) && record.namespace === job.Namespace);
     const record = entry?.record ?? writer.volumes[0];
-    const source = record?.source;
+    const folder = record?.source;
     const holds = entry ? entry.holds : record?.holds;
     const mode = record?.accessMode ?? request.AccessMode;
     return {
       writer,
-      storage: source ? `${source.server}:${source.share.replace(/\/+$/, "")}` : `${job.Namespace}/${request.Source}`,
+      group: `${keyOf(job)}/${writer.group.Name}`,
+      storage: folder ? `${folder.server}:${folder.share.replace(/\/+$/, "")}` : `${job.Namespace}/${source}`,
       holds,
       // What is known to be one program's database has one writer, whatever its volume allows; backups are none.
       shared: mode === MANY_WRITERS && (holds === undefined || holds === "backup"),
@@ -110,11 +127,8 @@ function claimsOf(side: Side, more: readonly JobRecord[], earlier?: Side): Claim
   });
 }
 
-function same(a: Writer, b: Writer): boolean {
-  return keyOf(a.job) === keyOf(b.job) && a.group.Name === b.group.Name;
-}
-
-function countOf({ group }: Writer): number {
+function countOf({ group, request }: Writer): number {
+  if (request.PerAlloc) return 1;
   return Math.max(group.Count ?? group.Scaling?.Min ?? 1, group.Scaling?.Max ?? 0);
 }
 
