@@ -1,5 +1,5 @@
 import type { Construct } from "constructs";
-import type { Job, Task } from "../.gen/nomad/job";
+import type { Job } from "../.gen/nomad/job";
 import { Duration } from "../nomad/duration";
 import type { PinnedImage } from "../nomad/image";
 import { Memory } from "../nomad/memory";
@@ -9,8 +9,6 @@ import {
   AUTO_UNLOCK_PASSWORD,
   albyHubEntry,
   albyHubHealth,
-  CHANNEL_BACKUPS,
-  channelBackupsScript,
   DATABASE_PASSWORD,
   ELECTRS_ADDRESS,
   VOLUME_MARKER,
@@ -18,6 +16,7 @@ import {
 import type { BackupSet } from "./backup-set";
 import type { Chain } from "./bitcoin-conf";
 import { busyboxTask, entryConfig, nomadService, probeCheck, probePort, probeTask } from "./busybox";
+import { CHANNEL_BACKUPS, channelBackupsTask } from "./channel-backups";
 import type { IVolume } from "./csi-volume";
 import type { Electrs } from "./electrs";
 import {
@@ -361,27 +360,10 @@ export class AlbyHub extends Service {
         probeTask(props.busybox, albyHubHealth(HTTP_PORT, deadline.toSeconds(), this.autoUnlock), [
           { ...electrsAddress },
         ]),
-        ...(props.channelBackups ? [this.channelBackups()] : []),
+        ...(props.channelBackups
+          ? [channelBackupsTask(props.busybox, { job: this.jobId, data: "data", second: "second" })]
+          : []),
       ],
     });
-  }
-
-  /** The work directory read-only; nothing but the copies on the other side. */
-  private channelBackups(): Task {
-    return {
-      ...hardenedTask({
-        name: "channel-backups",
-        image: this.props.busybox,
-        config: { entrypoint: ["/bin/busybox"], args: ["sh", "/local/channel-backups"] },
-        resources: { CPU: 20, MemoryMB: 16, MemoryMaxMB: 32 },
-        killTimeout: Duration.seconds(10),
-      }),
-      Lifecycle: { Hook: "prestart", Sidecar: true },
-      VolumeMounts: [
-        { Volume: "data", Destination: "/data", ReadOnly: true },
-        { Volume: "second", Destination: "/second", ReadOnly: false },
-      ],
-      Templates: [file("local/channel-backups", channelBackupsScript(this.jobId))],
-    };
   }
 }

@@ -483,7 +483,7 @@ export class Backup extends Service {
       description:
         database?.secretDescription ??
         (key === RESTIC_PASSWORD
-          ? "password of the backup's repository, for you to choose: keep it on paper, outside of the cluster; without it nobody can open the backup"
+          ? "password of the backup's repository: choose it, and keep it on paper"
           : `${key} of the backup's repository`),
       sameAs: database?.secret ?? `backup/${key}`,
     });
