@@ -1,7 +1,8 @@
 export { Duration } from "../nomad/duration";
 export { Memory } from "../nomad/memory";
 export { AlbyHub, type AlbyHubProps } from "./alby-hub";
-export { Backup, type BackupProps } from "./backup";
+export { Backup } from "./backup";
+export type { BackupProps, TerraformDatabase } from "./backup-props";
 export type { BackupDatabase, BackupFiles, BackupSet } from "./backup-set";
 export type { Chain, ExtraConfig } from "./bitcoin-conf";
 export { BitcoinNode, type BitcoinNodeProps } from "./bitcoin-node";

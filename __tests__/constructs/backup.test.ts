@@ -222,11 +222,17 @@ describe("Backup, as its owner wants it", () => {
   });
 
   const sets = () => {
-    const { stack, plugin, albyHub } = buildHomelab();
-    const { database, files } = albyHub.backupSet;
-    const volume = new CsiVolume(stack, "other", { volumeId: "other", holds: "funds", plugin });
-    return { database, files, volume };
+    const { stack, plugin } = buildHomelab();
+    return { volume: new CsiVolume(stack, "other", { volumeId: "other", holds: "funds", plugin }) };
   };
+  const nameless = {
+    address: "127.0.0.1",
+    port: 5432,
+    user: "u",
+    tls: "prefer",
+    secret: "s",
+    secretDescription: "",
+  } as const;
 
   test.each([
     [
@@ -235,6 +241,13 @@ describe("Backup, as its owner wants it", () => {
       'repositoryKeys: "RESTIC_PASSWORD" is no environment variable',
     ],
     ["a subset without unit", { checkSubset: "10" }, 'checkSubset = "10" must be a percentage, a size or a part'],
+    ["a time zone that is none", { timeZone: "Middle-earth/Shire" }, 'timeZone = "Middle-earth/Shire" is none'],
+    ["half a schedule", { schedule: { drill: "@monthly" } }, 'schedule.drill = "@monthly" must be five fields of cron'],
+    [
+      "a database that a shell would read",
+      { sets: [{ service: "a", database: { ...nameless, name: "x; rm -rf /" } }] },
+      'name = "x; rm -rf /" of a database must be letters',
+    ],
     ["half a snapshot", { keep: { daily: 1.5 } }, "keep.daily = 1.5 must be a whole number from 0 to 999"],
     [
       "the state of a stack that keeps it locally",
