@@ -52,15 +52,19 @@ export function backupMainScript(
 problems=
 problem() { say "$*"; problems="\${problems:+$problems; }$*"; }
 ${repository(keys)}
+${ASK_NOMAD}
 try timeout "$OPEN_WAIT" restic cat config
 case $code in
   0) ;;
   10)
+    # A list of snapshots without their repository: the wrong folder is mounted, or it was lost.
+    if ask_nomad "namespace=default&prefix=homelab/backup/snapshots" && grep -q '"Path":"homelab/backup/snapshots"' "$here/vars"; then
+      give_up "the repository $RESTIC_REPOSITORY has gone, though there were snapshots in it: mount the right folder, or bring it back from a copy; to begin anew without them: nomad var purge homelab/backup/snapshots"
+    fi
     say "makes a new repository at $RESTIC_REPOSITORY"
     run restic init || give_up "cannot make a repository at $RESTIC_REPOSITORY: $(last)" ;;
   12) give_up "the secret restic_password does not open the repository $RESTIC_REPOSITORY; if it was made with another, give that one: homelab secrets set" ;;
-  124 | 143) give_up "the repository $RESTIC_REPOSITORY does not answer within $OPEN_WAIT s: $(last)" ;;
-  *) give_up "cannot open the repository $RESTIC_REPOSITORY: $(last)" ;;
+  *) give_up "cannot open the repository $RESTIC_REPOSITORY within $OPEN_WAIT s: $(last)" ;;
 esac
 # Locks that a killed run has left and that have not been refreshed for half an hour.
 run restic unlock || say "cannot remove stale locks; going on"
@@ -163,10 +167,15 @@ const TAKE_RAFT = `take_raft() {
   bad=yes
 }`;
 
+/** Names of variables into a file. */
+const ASK_NOMAD = `ask_nomad() {
+  identity="X-Nomad-Token: $NOMAD_TOKEN"
+  wget -q -T 60 -O "$here/vars" --header "$identity" "$NOMAD_API/v1/vars?$1" 2> "$out"
+}`;
+
 /** Namespace and path of every Nomad variable, never a value. */
 const LIST_VARIABLES = `list_variables() {
-  identity="X-Nomad-Token: $NOMAD_TOKEN"
-  if wget -q -T 60 -O "$here/vars" --header "$identity" "$NOMAD_API/v1/vars?namespace=*" 2> "$out"; then
+  if ask_nomad "namespace=*"; then
     tr -d '\\n' < "$here/vars" | sed 's/}/}\\n/g' |
       sed -n 's/^.*"Namespace":"\\([^"]*\\)","Path":"\\([^"]*\\)".*$/\\1 \\2/p' | sort > "$stage/cluster/VARIABLES"
     return

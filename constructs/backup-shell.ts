@@ -113,6 +113,8 @@ put() {
   done
   return 1
 }
+# Dumps in clear do not stay on the machine's disk.
+rm -rf "$work/stage" "$work/drill" "$work/load"
 at=$(date +%Y-%m-%dT%H:%M:%SZ)
 started=$(cat "$work/started" 2>/dev/null || date +%s)
 seconds=$(($(date +%s) - started))

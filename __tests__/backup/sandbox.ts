@@ -93,7 +93,11 @@ export class Sandbox {
           return;
         }
         if (request.url?.startsWith("/v1/vars")) {
-          response.end(JSON.stringify(VARIABLES));
+          const query = new URL(request.url, "http://nomad").searchParams;
+          const own = Object.keys(this.variables).map((Path) => ({ Namespace: "default", Path, CreateIndex: 5 }));
+          const of = (namespace: string | null) => (one: { Namespace: string; Path: string }) =>
+            (namespace === "*" || one.Namespace === namespace) && one.Path.startsWith(query.get("prefix") ?? "");
+          response.end(JSON.stringify([...VARIABLES, ...own].filter(of(query.get("namespace")))));
           return;
         }
         const { Path, Namespace, Items } = JSON.parse(Buffer.concat(chunks).toString());

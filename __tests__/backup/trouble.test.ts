@@ -50,6 +50,11 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
     const { code } = await killed();
     expect([code, box.told("backup/failed")]).toMatchObject([1, { message: "was stopped before it ended" }]);
     expect(locks()).toHaveLength(1);
+    // To restic a lock of its machine is stale when its process has gone, and to the kernel it goes when init has seen it.
+    const { pid } = JSON.parse(box.restic("--no-lock", "cat", "lock", locks()[0] ?? ""));
+    for (const end = Date.now() + 120_000; existsSync(`/proc/${pid}`) && Date.now() < end; ) {
+      await new Promise((done) => setTimeout(done, 100));
+    }
     const { code: next, logs } = await box.run("backup");
     expect([next, next === 0 ? "" : logs]).toEqual([0, ""]);
     expect(logs.restic).toContain("successfully removed 1 locks");
@@ -122,6 +127,21 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
     } finally {
       execFileSync("umount", [disk]);
     }
+  });
+
+  test("does not begin a new repository where there was one, until its owner says so", async () => {
+    await box.run("backup");
+    rmSync(box.path("backup/restic"), { recursive: true });
+    const { code } = await box.run("backup");
+    expect([code, box.told("backup/failed").message]).toEqual([
+      1,
+      expect.stringMatching(
+        /the repository .*\/backup\/restic has gone, .*nomad var purge homelab\/backup\/snapshots$/,
+      ),
+    ]);
+    expect(existsSync(box.path("backup/restic"))).toBe(false);
+    delete box.variables["homelab/backup/snapshots"];
+    expect((await box.run("backup")).code).toBe(0);
   });
 
   test("ends soon when it is stopped, and leaves no lock", async () => {

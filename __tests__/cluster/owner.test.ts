@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { rpcauth } from "../../cli/rpcauth";
+import { fromJobspec } from "../../nomad/terraform-text";
 import type { Deployment } from "./api";
 import type { Checkout } from "./checkout";
 import { describeOnHomelab, Homelab, NAMESPACE, SERVICES, testOn } from "./homelab";
@@ -115,6 +116,20 @@ describeOnHomelab("the commands of the README, from an empty Nomad", () => {
       expect(await homelab.nomad.api.get(`job/${job}/deployment`, NAMESPACE)).toMatchObject({ Status: "successful" });
     }
   });
+
+  step(
+    "plan nothing more, and Nomad has every key of every job that was sent, those of the backup among them",
+    async () => {
+      const plan = await owner.run("terraform -chdir=cdktf.out/stacks/homelab plan -no-color");
+      expect([plan.code, plan.text]).toEqual([0, expect.stringMatching(/No changes\. Your infrastructure matches/)]);
+      const file = readFileSync(join(owner.folder, "cdktf.out/stacks/homelab/cdk.tf.json"), "utf8");
+      const jobs = Object.values<{ jobspec: string }>(JSON.parse(file).resource.nomad_job);
+      expect(jobs).toHaveLength(10);
+      for (const job of jobs.map(({ jobspec }) => fromJobspec(jobspec))) {
+        expect(await homelab.nomad.api.get<object>(`job/${job.ID}`, job.Namespace)).toMatchObject(job);
+      }
+    },
+  );
 
   step("leave no secret in a file, a state, a plan or a log", async () => {
     const { text } = await owner.run("npm run plan");

@@ -270,6 +270,92 @@ describe("Backup, as its owner wants it", () => {
   });
 });
 
+describe("a job of the backup that was changed past its props", () => {
+  const changed = (change: (job: Job) => void, id = "backup") => {
+    const { stack, backup } = build({ backup: {} });
+    change(backup.jobs[id] as Job);
+    return () => synthesize(stack);
+  };
+  const task = (job: Job, name: string) => taskOf(job, name) as NonNullable<ReturnType<typeof taskOf>>;
+
+  test("passes as it is", () => {
+    expect(changed(() => {})).not.toThrow();
+  });
+
+  test.each([
+    [
+      "funds",
+      "that writes the hub's volume",
+      (job: Job) => Object.assign(groupOf(job)?.Volumes?.albyhub ?? {}, { ReadOnly: false }),
+      'TaskGroups[backup].Disconnect = not set\n  when a machine is lost, Nomad starts a second writer of volume "albyhub-data", which holds funds',
+    ],
+    [
+      "single-writer",
+      "that writes the hub's volume",
+      (job: Job) => Object.assign(groupOf(job)?.Volumes?.albyhub ?? {}, { ReadOnly: false }),
+      'volume "albyhub-data" is written by homelab/albyhub',
+    ],
+    [
+      "volume-exists",
+      "that asks for a volume that is none",
+      (job: Job) => Object.assign(groupOf(job)?.Volumes?.backup ?? {}, { Source: "backups" }),
+      "is no volume of namespace bitcoin",
+    ],
+    [
+      "stop-chain",
+      "that may take longer to stop than the clients allow",
+      (job: Job) => Object.assign(task(job, "restic"), { KillTimeout: 20 * 60 * 1e9 }),
+      "is longer than the clients honour",
+    ],
+    [
+      "stop-chain",
+      "that is killed after Nomad's five seconds while it writes",
+      (job: Job) => delete task(job, "restic").KillTimeout,
+      "writes a volume, and Nomad's default kills it after 5s",
+    ],
+    [
+      "memory-limits",
+      "whose ceiling is above the smallest client",
+      (job: Job) => Object.assign(task(job, "restic").Resources ?? {}, { MemoryMaxMB: 9000 }),
+      "is more than the smallest client has",
+    ],
+    [
+      "own-secret-path",
+      "that reads the hub's secrets",
+      (job: Job) =>
+        task(job, "database").Templates?.push({
+          DestPath: "secrets/x",
+          EmbeddedTmpl: '{{ with nomadVar "nomad/jobs/albyhub/albyhub/albyhub" }}{{ .database_password }}{{ end }}',
+          ChangeMode: "noop",
+        }),
+      "nomad/jobs/albyhub/albyhub/albyhub",
+    ],
+    ["non-root", "that is root", (job: Job) => Object.assign(task(job, "restic"), { User: "root" }), "may run as root"],
+    [
+      "bridge-networking",
+      "on the machine's network",
+      (job: Job) => Object.assign(groupOf(job) ?? {}, { Networks: [{ Mode: "host" }] }),
+      "host",
+    ],
+    [
+      "placement",
+      "that reserves more than a client has left",
+      (job: Job) => Object.assign(task(job, "restic").Resources ?? {}, { MemoryMB: 7400, MemoryMaxMB: 7400 }),
+      "does not fit, however the services are arranged",
+    ],
+    [
+      "no-secret-in-job",
+      "with a password in its environment",
+      (job: Job) => Object.assign(task(job, "restic").Env ?? {}, { RESTIC_PASSWORD: "on-paper" }),
+      "stands in the job in clear",
+    ],
+  ])("breaks the rule %s: one %s", (rule, _, change, problem) => {
+    const told = changed(change);
+    expect(told).toThrow(`(rule ${rule})`);
+    expect(told).toThrow(problem);
+  });
+});
+
 describe("the second place of channel backups", () => {
   test("is written by a sidecar that sees the work directory read-only", () => {
     const built = buildHomelab({ backup: { volumeId: "second" } });

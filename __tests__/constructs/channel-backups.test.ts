@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -92,10 +93,14 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
   });
 
   test("notices a file of the same size that was written within the same second", async () => {
+    const now = Math.floor(Date.now() / 1000);
     put(`${FROM}/1.json`, "aaaa");
+    utimesSync(at(`${FROM}/1.json`), now, now);
     start();
     await until(() => has(`${TO}/1.json`, "aaaa"));
+    await turns(2);
     put(`${FROM}/1.json`, "bbbb");
+    utimesSync(at(`${FROM}/1.json`), now, now);
     await until(() => has(`${TO}/1.json`, "bbbb"));
   });
 
