@@ -48,7 +48,7 @@ function coloured({ green, yellow, red }: Style, mood: Mood, text: string): stri
 export function backupText(stack: string, address: string, view: BackupView, style: Style): string {
   const verdict = {
     good: style.green("well"),
-    waiting: style.yellow("not all is well yet"),
+    waiting: style.yellow("not quite well"),
     bad: style.red("not to be relied on"),
   }[view.mood];
   return `${[`${style.bold(stack)} at ${address}: the backup is ${verdict}`, ...backupLines(view, style)].join("\n")}\n`;
