@@ -16,5 +16,5 @@ module.exports = {
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }] },
   roots: ["<rootDir>/__tests__"],
   testMatch: ["**/*.test.ts"],
-  testPathIgnorePatterns: ["/__tests__/ansible/", "/__tests__/cluster/", "/__tests__/drills/"],
+  testPathIgnorePatterns: ["/__tests__/ansible/", "/__tests__/backup/", "/__tests__/cluster/", "/__tests__/drills/"],
 };

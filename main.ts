@@ -1,6 +1,6 @@
 import { App } from "cdktf";
 import { Cluster } from "./cluster/cluster";
-import { AlbyHub, BitcoinNode, CsiVolume, Electrs, HomelabStack, NfsCsiPlugin } from "./constructs";
+import { AlbyHub, Backup, BitcoinNode, CsiVolume, Electrs, HomelabStack, NfsCsiPlugin } from "./constructs";
 
 const app = new App();
 const cluster = Cluster.fromInventory("ansible/inventory.yml");
@@ -26,12 +26,30 @@ const electrs = new Electrs(homelab, "electrs", {
   busybox,
 });
 
-new AlbyHub(homelab, "albyhub", {
+const backup = new CsiVolume(homelab, "backup", { volumeId: "backup", holds: "backup", plugin });
+
+const albyHub = new AlbyHub(homelab, "albyhub", {
   image: "ghcr.io/getalby/hub:v1.24.0@sha256:0227bdc79afd20eb689c922c96cf0546576b608c5cbb07b13658956d54e8133d",
   metaVersion: 1,
   electrs,
   data: new CsiVolume(homelab, "albyhub-data", { volumeId: "albyhub-data", holds: "funds", plugin }),
+  channelBackups: backup,
   busybox,
+});
+
+new Backup(homelab, "backup-jobs", {
+  image: "restic/restic:0.18.1",
+  postgresImage: "postgres:17.6",
+  metaVersion: 1,
+  volume: backup,
+  sets: [bitcoin.backupSet, electrs.backupSet, albyHub.backupSet],
+  snapshots: new CsiVolume(homelab, "nomad-snapshots", {
+    volumeId: "nomad-snapshots",
+    holds: "backup",
+    plugin,
+    share: cluster.nas.snapshotExport,
+    accessMode: "multi-node-reader-only",
+  }),
 });
 
 app.synth();

@@ -1,12 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
+import { BACKUP_JOBS } from "../cli/backup-jobs";
 import { Cluster } from "../cluster/cluster";
 import { VARIABLE_NAMES, VARIABLES } from "../cluster/variables";
 import { Duration } from "../nomad/duration";
 import { SERVICE_USER } from "../nomad/template";
+import { Agents } from "./cluster/agents";
 import { describeWith } from "./tools";
 
 const ANSIBLE = resolve(__dirname, "../ansible");
@@ -79,9 +81,93 @@ describe("the roles", () => {
     expect(required).toEqual(expect.arrayContaining(wanted));
   });
 
+  test("give a policy to every job of the backup, and no other, and have a file for each that is named by its first line", () => {
+    const { nomad_server_policies: named, nomad_server_job_policies: jobs } = yaml("roles/nomad_server/vars/main.yml");
+    expect(jobs).toEqual(BACKUP_JOBS);
+    const files = readdirSync(join(ANSIBLE, "roles/nomad_server/files/policies"));
+    expect(
+      [named, jobs]
+        .flat()
+        .map((name) => `${name}.hcl`)
+        .sort(),
+    ).toEqual(files.sort());
+    for (const file of files) {
+      expect(readFileSync(join(ANSIBLE, "roles/nomad_server/files/policies", file), "utf8")).toMatch(/^# \S/);
+    }
+  });
+
   test("write snapshots as the user that the services run as", () => {
     expect(yaml("roles", "nomad_server", "defaults", "main.yml").nomad_server_snapshot_user).toBe(SERVICE_USER);
   });
+});
+
+describeWith(["ansible", "nomad"], "the policies on a real Nomad", () => {
+  let agents: Agents;
+  const folder = mkdtempSync(join(tmpdir(), "policies-"));
+
+  beforeAll(async () => {
+    agents = await Agents.start([]);
+  }, PATIENCE);
+
+  afterAll(async () => {
+    await agents?.stop();
+  });
+
+  /** Runs the role's own tasks that read and apply policies, and nothing else of it. */
+  const apply = () => {
+    const tasks = (
+      parse(readFileSync(join(ANSIBLE, "roles/nomad_server/tasks/acl.yml"), "utf8")) as { name: string }[]
+    ).filter(({ name }) => name.endsWith(" the policies."));
+    expect(tasks).toHaveLength(2);
+    const playbook = join(folder, "playbook.yml");
+    writeFileSync(
+      playbook,
+      JSON.stringify([
+        {
+          hosts: "localhost",
+          connection: "local",
+          gather_facts: false,
+          vars: {
+            ...yaml("roles/nomad_server/vars/main.yml"),
+            common_api_url: agents.address,
+            common_nomad_token: agents.token("management"),
+            nomad_server_self: { status: 200 },
+          },
+          tasks,
+        },
+      ]),
+    );
+    if (!existsSync(join(folder, "files")))
+      symlinkSync(join(ANSIBLE, "roles/nomad_server/files"), join(folder, "files"));
+    const { status, output } = run("ansible-playbook", ["-i", "localhost,", playbook]);
+    if (status !== 0) throw new Error(output);
+    return Number(/changed=(\d+)/.exec(output)?.[1]);
+  };
+  const jobOf = async (policy: string) =>
+    (await agents.send<{ JobACL: { Namespace: string; JobID: string } | null }>("GET", `acl/policy/${policy}`)).JobACL;
+
+  test(
+    "are bound to the jobs of the backup, and a second run changes nothing",
+    async () => {
+      expect(apply()).toBe(1);
+      for (const job of BACKUP_JOBS) expect(await jobOf(job)).toMatchObject({ Namespace: "bitcoin", JobID: job });
+      for (const policy of ["reader", "deployer", "patcher", "snapshotter"]) expect(await jobOf(policy)).toBeNull();
+      expect(apply()).toBe(0);
+    },
+    PATIENCE,
+  );
+
+  test(
+    "are bound again when somebody has taken the job away",
+    async () => {
+      const { Rules } = await agents.send<{ Rules: string }>("GET", "acl/policy/backup");
+      await agents.send("PUT", "acl/policy/backup", { Name: "backup", Rules });
+      expect(await jobOf("backup")).toBeNull();
+      expect(apply()).toBe(1);
+      expect(await jobOf("backup")).toMatchObject({ JobID: "backup" });
+    },
+    PATIENCE,
+  );
 });
 
 describeWith(["ansible"], "the playbooks", () => {

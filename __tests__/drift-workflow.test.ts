@@ -50,7 +50,15 @@ function run(script: string, answers: readonly (readonly [string, string | null]
 
 describe("the issue of a difference", () => {
   const script = scriptOf("compare", "Open, update or close the issue");
-  const conclude = (CODE: string, open: string) => run(script, [["issue list", open]], { CODE });
+  const conclude = (CODE: string, open: string, BACKUP_CODE = "0", red = "") =>
+    run(
+      script,
+      [
+        ["The backup is red", red],
+        ["issue list", open],
+      ],
+      { CODE, BACKUP_CODE },
+    );
   beforeEach(() => {
     writeFileSync(join(folder, "drift.txt"), "homelab at http://nomad: 1 difference\n".repeat(4000));
   });
@@ -75,6 +83,41 @@ describe("the issue of a difference", () => {
     ]);
     rmSync(join(folder, "asked"));
     expect(conclude("0", "").did).toEqual([]);
+  });
+
+  test("is another one while the backup is red, whether the cluster differs or not", () => {
+    writeFileSync(join(folder, "backup.txt"), "albyhub 27 h older than 26 h\n");
+    expect(conclude("0", "", "2").did).toEqual([
+      "issue create --repo me/homelab --title The backup is red --body-file body.md",
+    ]);
+    expect(readFileSync(join(folder, "body.md"), "utf8")).toContain("albyhub 27 h older than 26 h");
+    rmSync(join(folder, "asked"));
+    expect(conclude("2", "12", "2", "13").did).toEqual([
+      "issue edit 12 --repo me/homelab --body-file body.md",
+      "issue edit 13 --repo me/homelab --body-file body.md",
+    ]);
+    rmSync(join(folder, "asked"));
+    expect(conclude("0", "", "0", "13").did).toEqual([
+      "issue close 13 --repo me/homelab --comment The backup is not red any more: https://run/7",
+    ]);
+  });
+});
+
+describe("the look at the backup", () => {
+  const script = scriptOf("compare", "Look at the backup").replace(
+    "node dist/cli/homelab.js backup status",
+    "sh look.sh",
+  );
+
+  test.each([
+    [0, "", true, "0"],
+    [2, "", true, "2"],
+    [1, "error: Nomad at http://nomad cannot be reached", false, "1"],
+    [1, "error: stack homelab has no job backup: add new Backup(…) to main.ts", true, "0"],
+  ])("that ends with %d and %j: the run succeeds is %s", (code, words, succeeds, told) => {
+    writeFileSync(join(folder, "look.sh"), `echo looked; echo '${words}' >&2; exit ${code}`);
+    const { status } = run(script, [], { GITHUB_OUTPUT: join(folder, "output") });
+    expect([status === 0, readFileSync(join(folder, "output"), "utf8")]).toEqual([succeeds, `code=${told}\n`]);
   });
 });
 

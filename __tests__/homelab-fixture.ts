@@ -2,7 +2,16 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Testing } from "cdktf";
 import type { Job } from "../.gen/nomad/job";
-import { AlbyHub, BitcoinNode, CsiVolume, Electrs, HomelabStack, NfsCsiPlugin } from "../constructs";
+import {
+  AlbyHub,
+  Backup,
+  type BackupProps,
+  BitcoinNode,
+  CsiVolume,
+  Electrs,
+  HomelabStack,
+  NfsCsiPlugin,
+} from "../constructs";
 import type { AlbyHubProps } from "../constructs/alby-hub";
 import type { BitcoinNodeProps } from "../constructs/bitcoin-node";
 import type { CsiVolumeProps } from "../constructs/csi-volume";
@@ -25,6 +34,8 @@ export interface Changes {
   readonly electrs?: Partial<ElectrsProps>;
   readonly albyHubData?: Partial<CsiVolumeProps>;
   readonly albyHub?: Partial<AlbyHubProps>;
+  /** A volume for backups, to which the hub's channel backups go. @default - none */
+  readonly backup?: Partial<CsiVolumeProps>;
 }
 
 /** The homelab of main.ts on the test's cluster, with changes. */
@@ -54,15 +65,17 @@ export function buildHomelab(changes: Changes = {}) {
     ...changes.electrs,
   });
   const albyHubData = volume("albyhub-data", "funds", changes.albyHubData);
+  const second = changes.backup && volume("backup", "backup", changes.backup);
   const albyHub = new AlbyHub(stack, "albyhub", {
     image: "ghcr.io/getalby/hub:v1.24.0",
     metaVersion: 1,
     electrs,
     data: albyHubData,
     busybox: BUSYBOX,
+    ...(second && { channelBackups: second }),
     ...changes.albyHub,
   });
-  return { stack, plugin, bitcoinData, bitcoin, electrsData, electrs, albyHubData, albyHub };
+  return { stack, plugin, bitcoinData, bitcoin, electrsData, electrs, albyHubData, albyHub, second };
 }
 
 /** Synthesizes as the CLI does, with all validations, and reads back what was written. */
@@ -83,4 +96,22 @@ export function templateOf(job: Job | undefined, destination: string, task = 0):
   const found = job?.TaskGroups[0]?.Tasks[task]?.Templates?.find(({ DestPath }) => DestPath === destination);
   if (!found?.EmbeddedTmpl) throw new Error(`no template ${destination}`);
   return found.EmbeddedTmpl;
+}
+
+/** Adds what main.ts has of backups to a homelab, with changes. */
+export function addBackup(built: ReturnType<typeof buildHomelab>, changes: Partial<BackupProps> = {}) {
+  const { stack, plugin, bitcoin, electrs, albyHub, second } = built;
+  const volume = (volumeId: string, more: Partial<CsiVolumeProps> = {}) =>
+    new CsiVolume(stack, volumeId, { volumeId, holds: "backup", plugin, ...more });
+  const backupVolume = second ?? volume("backup");
+  const backup = new Backup(stack, "backup-jobs", {
+    image: "restic/restic:0.18.1",
+    postgresImage: "postgres:17.6",
+    metaVersion: 1,
+    volume: backupVolume,
+    snapshots: volume("nomad-snapshots", { accessMode: "multi-node-reader-only" }),
+    sets: [bitcoin.backupSet, electrs.backupSet, albyHub.backupSet],
+    ...changes,
+  });
+  return { ...built, backupVolume, backup };
 }

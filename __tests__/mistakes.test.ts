@@ -71,7 +71,7 @@ const MISTAKES: readonly Mistake[] = [
   },
   {
     name: "funds volume without fence",
-    main: [["new AlbyHub(", "const albyHub = new AlbyHub("], onJob("albyHub", "delete group.Disconnect;")],
+    main: [onJob("albyHub", "delete group.Disconnect;")],
     told: ["homelab/albyhub", "Disconnect", "albyhub-data"],
   },
   {

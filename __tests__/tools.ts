@@ -14,6 +14,9 @@ const TOOLS = {
   nfsplugin: () => spawnSync("nfsplugin", ["--help"]).error === undefined,
   nomad: () => runs("nomad", "version"),
   postgres: () => postgresBinaries() !== undefined,
+  /** 0.17 says by its exit code why a repository does not open, and waits for locks. */
+  restic: () =>
+    /^restic 0\.(1[7-9]|[2-9]\d)\./.test(spawnSync("restic", ["version"], { encoding: "utf8" }).stdout ?? ""),
   /** The Nomad provider, from the registry or a mirror that Terraform's configuration names. */
   provider: () => findsProvider(),
   terraform: () => runs("terraform", "version"),

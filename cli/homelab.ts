@@ -17,6 +17,7 @@ const VERBS: Readonly<Record<string, () => Verb>> = {
   pause: () => require("./pause").pause,
   resume: () => require("./pause").resume,
   "node-lost": () => require("./node-lost").nodeLost,
+  backup: () => require("./backup").backup,
   adopt: () => require("./adopt").adopt,
   secrets: () => require("./secrets").secrets,
 };

@@ -23,7 +23,19 @@ export function mermaid(overviews: readonly Overview[]): string {
 /** @param prefix keeps the nodes of several stacks apart. */
 function chart({ stack, services, cluster }: Overview, prefix: string): string[] {
   const id = (...parts: readonly string[]) => prefix + parts.join("_").replaceAll(/\W/g, "_");
-  const jobId = ({ namespace, job }: ServiceView) => id("job", namespace, job);
+  // Jobs that run to an end and that one construct made are one node: together they are what their owner has.
+  const batch = (one: ServiceView) =>
+    services.filter(({ type, path }) => type === "batch" && parentOf(path) === parentOf(one.path));
+  const isGrouped = (one: ServiceView) => one.type === "batch" && batch(one).length > 1;
+  const jobId = (one: ServiceView) => id("job", one.namespace, isGrouped(one) ? parentOf(one.path) : one.job);
+  const jobNode = (one: ServiceView) =>
+    isGrouped(one)
+      ? `${jobId(one)}[[${quote(
+          unique(batch(one).map(({ job }) => job))
+            .sort()
+            .join("<br>"),
+        )}]]`
+      : `${jobId(one)}[${quote(one.job)}]`;
   const volumeId = ({ namespace }: ServiceView, volume: VolumeView) => id("volume", namespace, volume.id);
   const nasId = (server: string) => id("nas", server);
 
@@ -40,7 +52,7 @@ function chart({ stack, services, cluster }: Overview, prefix: string): string[]
   const servers = unique(volumes.flatMap(({ volume }) => volume.server ?? []));
 
   const inNomad = [
-    ...jobs.map((service) => `${jobId(service)}[${quote(service.job)}]`),
+    ...[...jobs].sort((a, b) => Number(isGrouped(a)) - Number(isGrouped(b))).map(jobNode),
     ...plugins.map((plugin) => {
       const members = services.filter(({ csiPlugin }) => csiPlugin === plugin).map(({ job }) => job);
       return `${id("csi", plugin)}[[${quote([`CSI plugin ${plugin}`, ...unique(members)].join("<br>"))}]]`;
@@ -79,6 +91,10 @@ function chart({ stack, services, cluster }: Overview, prefix: string): string[]
   ];
   const lines = [...nodes, ...unique(edges)];
   return prefix ? subgraph(id("stack"), stack, lines) : lines;
+}
+
+function parentOf(path: string): string {
+  return path.replace(/\/[^/]*$/, "");
 }
 
 function subgraph(id: string, title: string, lines: readonly string[]): string[] {

@@ -1,9 +1,11 @@
 import type { Command } from "commander";
+import { runsOf } from "../nomad/batch";
 import type { NomadClient } from "../nomad/client";
-import { capability, deploymentOf, ifThere, isRunning } from "../nomad/live";
+import { deploymentOf, isRunning } from "../nomad/live";
 import { PAUSE, type Pause, type PausedGroup, pauseOf, pauseText } from "../nomad/pause";
+import { scaleGroup, wantedCount } from "../nomad/scale";
 import { readVariable } from "../nomad/variable";
-import { type Service, servicesOf } from "./services";
+import { periodicOf, type Service, servicesOf } from "./services";
 import { consent, killTimeout, untilHealthy, untilStopped } from "./steps";
 import { asking, ENVIRONMENT, type Options, print, targetOf, withOptions } from "./target";
 import type { Verb } from "./verb";
@@ -15,7 +17,8 @@ interface PauseOptions extends Options {
 }
 
 const HELP_PAUSE = `
-Services of type "service" are scaled to 0, those that need others first; CSI plugins stay. How many instances each had is
+Periodic jobs, such as backups, start no more, and one that runs is waited for. Then services of type "service" are scaled to
+0, those that need others first; CSI plugins stay. How many instances each had is
 kept in the Nomad variable ${PAUSE.path} of the namespace ${PAUSE.namespace}, which also makes drift, the review and npm run
 deploy know of the pause. Interrupted, or stopped by an error, another run goes on from there.
 
@@ -57,16 +60,21 @@ export const resume: Verb = {
 async function begin(options: PauseOptions, command: Command): Promise<void> {
   const target = targetOf(options, command);
   const { client } = target;
+  const periodic = periodicOf(target);
   const services = servicesOf(target).filter(({ job, isPlugin }) => !isPlugin && (job.Type ?? "service") === "service");
   const { existing, modifyIndex, counts } = await asking([target], command, async () => {
     const { items, modifyIndex } = await readVariable(client, PAUSE);
     const existing = pauseOf(items);
-    return { existing, modifyIndex, counts: existing?.groups ?? (await countsOf(client, services)) };
+    return { existing, modifyIndex, counts: existing?.groups ?? (await countsOf(client, [...services, ...periodic])) };
   });
-  const stopping = services.filter((service) => groupIn(counts, service)).reverse();
+  // First what starts by the clock: a backup that ends now is whole, and none begins while its volume goes away.
+  const stopping = [...services, ...periodic].filter((service) => groupIn(counts, service)).reverse();
   const say = speaker(options, command);
   if (existing) say(`${pauseText(existing)}; goes on with it`);
-  for (const service of stopping) say(`stops ${service.name}, which may take ${killTimeout(service)}`);
+  for (const service of stopping) {
+    const how = periodic.includes(service) ? "from now on it does not start" : `which may take ${killTimeout(service)}`;
+    say(`stops ${service.name}, ${how}`);
+  }
   await consent(`stop ${stopping.map(({ name }) => name).join(", ") || "nothing, and keep deploys out"}?`, options);
 
   const begun: Pause = existing ?? { reason: options.reason, since: new Date().toISOString(), groups: counts };
@@ -76,8 +84,8 @@ async function begin(options: PauseOptions, command: Command): Promise<void> {
   await Watch.over(command, async (watch) => {
     for (const service of stopping) {
       watch.check();
-      if ((await countOf(client, service)) !== 0) await scale(client, service, 0, `paused: ${begun.reason}`);
-      await untilStopped(watch, client, service);
+      if ((await wantedCount(client, service)) !== 0) await scaleGroup(client, service, 0, `paused: ${begun.reason}`);
+      await (periodic.includes(service) ? untilNoRun(watch, client, service) : untilStopped(watch, client, service));
       stopped.push(service.name);
       say(`${service.name} is stopped`);
     }
@@ -94,8 +102,8 @@ async function end(options: Options, command: Command): Promise<void> {
   const { items, modifyIndex } = await asking([target], command, () => readVariable(client, PAUSE));
   const existing = pauseOf(items);
   const say = speaker(options, command);
-  const services = servicesOf(target);
-  const starting = services.filter((service) => groupIn(existing?.groups ?? [], service));
+  const periodic = periodicOf(target);
+  const starting = [...servicesOf(target), ...periodic].filter((service) => groupIn(existing?.groups ?? [], service));
   const started: string[] = [];
   if (existing) {
     refuseStrangers(existing, starting);
@@ -104,8 +112,13 @@ async function end(options: Options, command: Command): Promise<void> {
         watch.check();
         const { count } = groupIn(existing.groups, service) as PausedGroup;
         const since = Date.now();
-        const stopped = (await countOf(client, service)) === 0;
-        if (stopped) await scale(client, service, count, "resumed");
+        const stopped = (await wantedCount(client, service)) === 0;
+        if (stopped) await scaleGroup(client, service, count, "resumed");
+        if (periodic.includes(service)) {
+          started.push(service.name);
+          say(`${service.name} starts by the clock again`);
+          continue;
+        }
         await untilHealthy(watch, client, service, stopped ? { started: since } : {});
         started.push(service.name);
         say(`${service.name} is healthy`);
@@ -124,6 +137,18 @@ async function end(options: Options, command: Command): Promise<void> {
   }
   say(existing ? "the pause is over" : "no pause is on");
   if (options.json) print(command, options, { started }, () => "");
+}
+
+/** A backup of hours is not cut off for a pause; a run that hangs must not hold it up for ever. */
+const RUN_SECONDS = 30 * 60;
+
+/** Waits for the end of what a periodic job has begun. */
+function untilNoRun(watch: Watch, client: NomadClient, { name, job }: Service): Promise<true> {
+  return watch.until(`the run of ${name} to end, or stop it with nomad job stop`, RUN_SECONDS, async () => {
+    const [run] = await runsOf(client, job);
+    if (run) watch.tell(`waiting for ${run.ID} to end`);
+    return run ? undefined : true;
+  });
 }
 
 /** They are healthy by then; Nomad waits for its own minimum. */
@@ -161,7 +186,7 @@ function groupIn(groups: readonly PausedGroup[], { job, group }: Service): Pause
 async function countsOf(client: NomadClient, services: readonly Service[]): Promise<PausedGroup[]> {
   const groups = await Promise.all(
     services.map(async (service): Promise<PausedGroup[]> => {
-      const [count, deployment] = await Promise.all([countOf(client, service), deploymentOf(client, service.job)]);
+      const [count, deployment] = await Promise.all([wantedCount(client, service), deploymentOf(client, service.job)]);
       if (count === 0) return [];
       if (deployment && isRunning(deployment)) {
         throw new Error(
@@ -172,25 +197,6 @@ async function countsOf(client: NomadClient, services: readonly Service[]): Prom
     }),
   );
   return groups.flat();
-}
-
-/** How many instances the live job wants; 0 for one that is stopped or not there. */
-async function countOf(client: NomadClient, { job, group }: Service): Promise<number> {
-  const live = await ifThere(
-    client.get<{ Stop: boolean; TaskGroups: readonly { Name: string; Count: number }[] }>(["job", job.ID], {
-      namespace: job.Namespace,
-      needs: capability("read-job", job.Namespace),
-    }),
-  );
-  return live?.Stop ? 0 : (live?.TaskGroups.find(({ Name }) => Name === group.Name)?.Count ?? 0);
-}
-
-function scale(client: NomadClient, { job, group }: Service, Count: number, Message: string): Promise<unknown> {
-  return client.put(
-    ["job", job.ID, "scale"],
-    { Count, Target: { Group: group.Name }, Message },
-    { namespace: job.Namespace, needs: capability("scale-job", job.Namespace) },
-  );
 }
 
 function speaker({ json }: Options, command: Command): (text: string) => void {

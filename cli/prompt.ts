@@ -27,6 +27,15 @@ export async function confirm(
   return /^y(es)?$/i.test((await answer(question, input, output)).trim());
 }
 
+/** Asks for a name on a terminal. @throws when it is interrupted with Ctrl-C. */
+export async function askName(
+  question: string,
+  input: NodeJS.ReadableStream = process.stdin,
+  output: NodeJS.WritableStream = process.stderr,
+): Promise<string> {
+  return (await answer(question, input, output)).trim();
+}
+
 function answer(prompt: string, input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Promise<string> {
   const lines = createInterface({ input, output, prompt, terminal: true, historySize: 0 });
   return new Promise<string>((resolve, reject) => {

@@ -1,4 +1,5 @@
 import type { Job } from "../.gen/nomad/job";
+import { isTemplate } from "../nomad/batch";
 import { NomadClient } from "../nomad/client";
 import { guard } from "../nomad/guard";
 import { type AllocationStub, allocationsOf } from "../nomad/live";
@@ -88,7 +89,8 @@ async function look(client: NomadClient, { change, before, after }: JobChange): 
 }
 
 /** The scheduler names the groups it stops or starts; what else differs is changed in the running instance. */
-function outcomesOf({ TaskGroups }: Job, { kind, updates, changes }: JobPlan): GroupOutcome[] {
+function outcomesOf(job: Job, { kind, updates, changes }: JobPlan): GroupOutcome[] {
+  const { TaskGroups } = job;
   const told = updates.flatMap(({ group, restarts, starts, stops }): GroupOutcome[] => {
     const because = changes.map(({ field }) => field).filter((field) => concerns(field, group));
     if (restarts) return [{ group, outcome: "restarts", because }];
@@ -101,7 +103,7 @@ function outcomesOf({ TaskGroups }: Job, { kind, updates, changes }: JobPlan): G
     ...told,
     ...silent.flatMap(({ Name }): GroupOutcome[] => {
       const because = changes.map(({ field }) => field).filter((field) => concerns(field, Name));
-      return because.length > 0 ? [{ group: Name, outcome: "in place", because }] : [];
+      return because.length > 0 ? [{ group: Name, outcome: isTemplate(job) ? "next run" : "in place", because }] : [];
     }),
   ];
 }

@@ -4,7 +4,7 @@ import { addItem } from "../nomad/variable";
 import { belongsTo, rpcauth } from "./rpcauth";
 import { heldSecrets } from "./secrets-jobs";
 import type { Need } from "./secrets-needs";
-import { type Given, hashesOf, passwordOf, refusal, Variables } from "./secrets-state";
+import { type Given, hashesOf, passwordOf, refusal, twinsOf, Variables } from "./secrets-state";
 
 export interface Wishes {
   readonly given: Given;
@@ -21,7 +21,8 @@ export interface Wishes {
 /** A key that was given a value. */
 export interface Filled {
   readonly need: Need;
-  readonly how: "made" | "given" | "typed";
+  /** `copied`: another task's path had it already; see {@link SecretRecord.sameAs}. */
+  readonly how: "made" | "given" | "typed" | "copied";
   /** What was made: the value or, of a hash, the password, when nobody else has it. Never what the owner gave. */
   readonly secret?: string;
 }
@@ -74,17 +75,30 @@ export async function fill(
   };
 
   const given = (need: Need): Value | undefined => {
-    const value = wishes.given[need.path]?.[need.key];
+    const value = givenFor(need, wishes.given);
     return value === undefined ? undefined : { need, how: "given", value };
   };
 
+  const copied = (need: Need): Value | undefined => {
+    const value = twinsOf(need, needs)
+      .map((twin) => variables.value(twin) || givenFor(twin, wishes.given))
+      .find(Boolean);
+    return value ? { need, how: "copied", value } : undefined;
+  };
+
   const isHash = ({ source }: Need) => source === "rpc-hash";
-  for (const need of gaps.filter((one) => !isHash(one))) await write(given(need) ?? password(need));
+  for (const need of gaps.filter((one) => !isHash(one))) await write(given(need) ?? copied(need) ?? password(need));
   for (const need of gaps.filter(isHash)) await write(given(need) ?? hash(need));
   for (const need of gaps.filter((one) => isAsked(one) && !given(one))) {
-    const value = await wishes.ask?.(need, held.get(need));
-    if (value) await write({ need, how: "typed", value });
+    if (variables.value(need) !== "") continue;
+    const same = copied(need);
+    const value = same ? undefined : await wishes.ask?.(need, held.get(need));
+    await write(same ?? (value ? { need, how: "typed", value } : undefined));
   }
+}
+
+function givenFor({ path, key }: Need, given: Given): string | undefined {
+  return given[path]?.[key];
 }
 
 /** 256 bits. */
@@ -100,6 +114,13 @@ function checkGiven(given: Given, needs: readonly Need[], variables: Variables):
   for (const need of needs.filter(isGiven)) {
     const refused = value(need) === "" ? "is empty" : refusal(need, value(need) ?? "");
     if (refused) throw new Error(`${place(need)} ${refused}; give another`);
+  }
+  for (const need of needs.filter(isGiven)) {
+    const twin = twinsOf(need, needs).find((one) => value(one) && value(one) !== value(need));
+    if (!twin) continue;
+    throw new Error(
+      `${place(need)} is not that of ${twin.key} in ${twin.path}, and both must be the same; give one value, or change that first with homelab secrets set`,
+    );
   }
   for (const hash of needs.filter(({ source }) => source === "rpc-hash")) {
     const password = passwordOf(hash, needs);

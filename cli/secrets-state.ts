@@ -6,7 +6,8 @@ import type { Held } from "./secrets-jobs";
 import type { Need } from "./secrets-needs";
 
 /**
- * `malformed`: its reader would refuse it. `mismatch`: a hash that was made from another password. `unseen`: the
+ * `malformed`: its reader would refuse it. `mismatch`: a hash that was made from another password, or a value that is
+ * not that of another path which must have the same. `unseen`: the
  * variable is there, but the token may not read it. `differs`: the owner gave another value, and it was not overwritten.
  */
 export type State = "present" | "missing" | "empty" | "malformed" | "mismatch" | "unseen" | "differs";
@@ -126,6 +127,11 @@ function stateOf(
     const remedy = need.source === "rpc-hash" ? again() : (rotation(need, needs) ?? setCommand(need));
     return { state: "malformed", problem: `${malformed}; ${remedy}` };
   }
+  const twin = twinsOf(need, needs).find((one) => variables.value(one) !== "" && variables.value(one) !== value);
+  if (twin) {
+    const problem = `is not what ${twin.key} in ${twin.path} is, and both must be the same: store the right one in all places with ${setCommand(need)}`;
+    return { state: "mismatch", problem };
+  }
   const password = passwordOf(need, needs);
   if (need.source !== "rpc-hash" || !password || variables.value(password) === "") return { state: "present" };
   const hashes = [value, variables.value(need, successor(need))];
@@ -147,12 +153,22 @@ export function refusal({ source, declared }: Need, value: string): string | und
   return !declared || safe.test(value) ? undefined : `has characters other than A-Z a-z 0-9 . _ ~ ${more}-`;
 }
 
+/** The same secret at the paths of other tasks. */
+export function twinsOf(need: Need, needs: readonly Need[]): Need[] {
+  const { namespace, sameAs } = need;
+  return sameAs === undefined
+    ? []
+    : needs.filter((one) => one !== need && one.namespace === namespace && one.sameAs === sameAs);
+}
+
 /** What stores the owner's value in place of another. */
 function setCommand({ path, key }: Need): string {
   return `homelab secrets set ${path} ${key}`;
 }
 
 function remedyOf(need: Need, needs: readonly Need[], variables: Variables, { held, unasked }: Circumstances): string {
+  const twin = twinsOf(need, needs).find((one) => variables.value(one) !== "");
+  if (twin) return `homelab secrets init copies it from ${twin.path}`;
   switch (need.source) {
     case "random": {
       const why = held.get(need);

@@ -7,7 +7,15 @@ import { ask, readGiven, readValue, unread, warnOfPlainHttp, whyUnasked } from "
 import { heldSecrets } from "./secrets-jobs";
 import { type Need, needsOf } from "./secrets-needs";
 import { registerRotate } from "./secrets-rotate";
-import { type Circumstances, readOrList, rotation, type SecretsReport, statusesOf, Variables } from "./secrets-state";
+import {
+  type Circumstances,
+  readOrList,
+  rotation,
+  type SecretsReport,
+  statusesOf,
+  twinsOf,
+  Variables,
+} from "./secrets-state";
 import { statusText } from "./secrets-text";
 import { type Options, print, targetsOf as stacksOf, withOptions } from "./target";
 import { styleFor } from "./text";
@@ -49,6 +57,8 @@ A database, such as Alby Hub's:
 What unlocks Alby Hub. The hub keeps the one it was set up with, so never delete the key: another one locks it out.
   1. change the unlock password in the hub
   2. homelab secrets set nomad/jobs/albyhub/albyhub/albyhub auto_unlock_password
+
+What opens the backup is restic's, and homelab secrets set alone would lock the backup out: restic key passwd first.
 
 An RPC user, such as electrs: homelab secrets rotate electrs. It turns nobody away.`;
 
@@ -96,7 +106,8 @@ export const secrets: Verb = {
       .summary("give one secret another value")
       .description(
         "Stores one value: typed on a terminal, not shown, or else the whole of standard input, without the line end " +
-          "after a single line. Every other key of the variable stays as it is.",
+          "after a single line. Every other key of the variable stays as it is. What must have the same value at other " +
+          "paths, such as the database's password for the hub and for its backup, is stored there as well.",
       )
       .option("--yes", "overwrite without asking")
       .addHelpText("after", HELP_SET)
@@ -184,7 +195,10 @@ async function set(path: string, key: string, options: SetOptions, command: Comm
   if (both) throw new Error(`${place} is half of a pair, password and hash of ${need.rpcUser}; ${both} changes both`);
 
   warnOfPlainHttp(client, command);
-  const was = (await readVariable(client, need)).items[key] ?? "";
+  const places: { readonly one: Need; readonly was: string }[] = [];
+  for (const one of [need, ...twinsOf(need, needs)]) {
+    places.push({ one, was: (await readVariable(client, one)).items[one.key] ?? "" });
+  }
   const asks = process.stdin.isTTY;
   const unasked = whyUnasked();
   if (asks && unasked) throw new Error(`${unasked}, so you cannot be asked; give the value on standard input`);
@@ -192,27 +206,39 @@ async function set(path: string, key: string, options: SetOptions, command: Comm
   const note = need.source === "random" ? "the service must have it already: change it there first" : "";
   const value = asks ? await ask(need, note, "changes nothing") : await readValue(need);
   if (value === "") throw new Error(`nothing was typed; ${place} stays as it is`);
-  const tell = (stored: boolean, text: string) => {
-    const { namespace, readBy } = need;
-    print(command, options, { namespace, path, key, readBy, stored }, () => `${text}\n`);
+  const tell = (text: string) => {
+    if (!options.json) command.configureOutput().writeOut?.(`${text}\n`);
   };
-  if (value === was) {
-    tell(false, `${place} has this value already`);
+  const conclude = (stored: boolean) => {
+    const { namespace, readBy } = need;
+    if (options.json) print(command, options, { namespace, path, key, readBy, stored }, () => "");
+  };
+  const differing = places.filter(({ was }) => was !== value);
+  if (differing.length === 0) {
+    tell(`${place} has this value already`);
+    conclude(false);
     return;
   }
-  if (was !== "" && !options.yes) {
+  if (differing.some(({ was }) => was !== "") && !options.yes) {
     if (!asks) throw new Error(`${place} has another value already; not overwritten; --yes overwrites it`);
-    if (!(await confirm(`  it has another value; overwrite it? [y/N] `))) throw new Error(`${place} stays as it is`);
+    const where = places.length > 1 ? `; it is written to ${places.length} paths, which must have the same` : "";
+    if (!(await confirm(`  it has another value${where}; overwrite it? [y/N] `))) {
+      throw new Error(`${place} stays as it is`);
+    }
   }
-  const { written } = await replaceItem(client, need, key, was, value);
-  if (!written) throw new Error(`somebody else changed ${place} in the meantime; it stays as they left it`);
-  const jobs = [...new Set(need.readBy.map((reader) => reader.split("/")[0]))].join(", ");
-  tell(true, `stored ${place}; ${jobs} takes it at the next restart: raise metaVersion and deploy`);
+  for (const { one, was } of differing) {
+    const { written } = await replaceItem(client, one, one.key, was, value);
+    const where = `${one.key} in ${one.path}`;
+    if (!written) throw new Error(`somebody else changed ${where} in the meantime; it stays as they left it`);
+    const jobs = [...new Set(one.readBy.map((reader) => reader.split("/")[0]))].join(", ");
+    tell(`stored ${where}; ${jobs} takes it at the next restart: raise metaVersion and deploy`);
+  }
+  conclude(true);
 }
 
 function filledText({ need, how, secret }: Filled, show: boolean): string {
   const { key, path, source, rpcUser, readBy } = need;
-  const done = `${how === "made" ? "made" : "stored"} ${key} in ${path}`;
+  const done = `${how === "made" || how === "copied" ? how : "stored"} ${key} in ${path}`;
   const takes = source === "rpc-hash" ? `; ${readBy[0]?.split("/")[0]} takes it at its next start` : "";
   const shown = source === "rpc-hash" ? `\n  password of ${rpcUser}: ${secret}` : `\n  ${secret}`;
   return done + takes + (show && secret ? shown : "");

@@ -1,4 +1,5 @@
 import type { Job, Task, TaskGroup } from "../.gen/nomad/job";
+import { isBatch } from "../nomad/batch";
 import type { NomadClient } from "../nomad/client";
 import { type AllocationStub, isLive, placedAllocations } from "../nomad/live";
 import { groupsOf, type Program } from "../rules/homelab";
@@ -20,9 +21,21 @@ export interface Service {
   readonly isPlugin: boolean;
 }
 
-/** The services of a stack, each after what it needs; CSI plugins first, since volumes need them. */
+/**
+ * The services of a stack, each after what it needs; CSI plugins first, since volumes need them. A job that runs to an end,
+ * such as a backup, is none: there is nothing of it to restart, to move or to find unhealthy.
+ */
 export function servicesOf({ homelab }: Pick<Synthesized, "homelab">): Service[] {
-  const named = groupsOf(homelab).flatMap((place): Service[] => {
+  return inOrder(allGroups(homelab).filter(({ job }) => !isBatch(job)));
+}
+
+/** What starts by the clock: groups of periodic jobs. */
+export function periodicOf({ homelab }: Pick<Synthesized, "homelab">): Service[] {
+  return allGroups(homelab).filter(({ job }) => isBatch(job) && job.Periodic);
+}
+
+function allGroups(homelab: Synthesized["homelab"]): Service[] {
+  return groupsOf(homelab).flatMap((place): Service[] => {
     const { job, group } = place;
     const main = group.Tasks.find(({ Lifecycle }) => !Lifecycle) ?? group.Tasks[0];
     if (!main) return [];
@@ -42,7 +55,6 @@ export function servicesOf({ homelab }: Pick<Synthesized, "homelab">): Service[]
       },
     ];
   });
-  return inOrder(named);
 }
 
 function nameOf(job: Job, group: TaskGroup): string {

@@ -1,6 +1,8 @@
 import { type AllocationStub, isLive, type NodeStub, nodesOf, placedAllocations } from "../nomad/live";
 import { type Pause, readPause } from "../nomad/pause";
 import { offeredBy, reservedBy } from "../nomad/resources";
+import { hasBackup } from "./backup-jobs";
+import { type BackupView, backupOf } from "./backup-model";
 import { type Service, servicesOf } from "./services";
 import { chainOf } from "./status-programs";
 import { type ServiceView, serviceView } from "./status-services";
@@ -32,6 +34,8 @@ export interface StatusReport {
   readonly services: readonly ServiceView[];
   readonly plugins: readonly PluginView[];
   readonly volumes: readonly VolumeView[];
+  /** Absent for a stack without one. */
+  readonly backup?: BackupView;
 }
 
 /** Looks at everything once. What a machine that is away cannot answer is said in its place. */
@@ -49,13 +53,14 @@ export async function statusOf(target: Target): Promise<StatusReport> {
     ...storage.flatMap(({ pluginId }) => pluginId ?? []),
     ...services.flatMap(({ group }) => group.Tasks.flatMap(({ CSIPluginConfig }) => CSIPluginConfig?.ID ?? [])),
   ];
-  const [serviceViews, pluginViews, volumes] = await Promise.all([
+  const [serviceViews, pluginViews, volumes, backup] = await Promise.all([
     Promise.all(services.map((one) => serviceView(client, one, allocationsFor(one, allocations), pause, chain))),
     Promise.all([...new Set(plugins)].map((id) => pluginView(client, id))),
-    Promise.all(homelab.volumes.map(({ id, namespace }) => volumeView(client, id, namespace))),
+    Promise.all(homelab.volumes.map((volume) => volumeView(client, volume))),
+    hasBackup(target) ? backupOf(target) : undefined,
   ]);
   const nodeViews = nodes.map((one) => nodeView(one, allocations));
-  const moods = [nodeViews, serviceViews, pluginViews, volumes].flat().map(({ mood }) => mood);
+  const moods = [nodeViews, serviceViews, pluginViews, volumes, backup ?? []].flat().map(({ mood }) => mood);
   return {
     stack,
     nomadAddress: client.address,
@@ -65,6 +70,7 @@ export async function statusOf(target: Target): Promise<StatusReport> {
     services: serviceViews,
     plugins: pluginViews,
     volumes,
+    ...(backup && { backup }),
   };
 }
 

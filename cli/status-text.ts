@@ -1,5 +1,6 @@
 import { parseImage } from "../nomad/image";
 import { pauseText } from "../nomad/pause";
+import { backupLines } from "./backup-text";
 import type { Mood, StatusReport } from "./status-model";
 import type { InstanceView, ServiceView } from "./status-services";
 import { type Cell, type Style, table, WIDTH, wrap } from "./text";
@@ -15,6 +16,7 @@ export function statusText(report: StatusReport, style: Style): string {
     [bold("Machines"), ...machines(report, style)],
     [bold("Services"), ...services(report, style)],
     [bold("Volumes"), ...volumes(report, style)],
+    ...(report.backup ? [[bold("Backup"), ...backupLines(report.backup, style)]] : []),
   ];
   return `${sections.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }

@@ -1,6 +1,7 @@
 import type { NomadClient } from "../nomad/client";
 import { ifThere, isLive } from "../nomad/live";
 import { type LiveVolume, volumeOf } from "../nomad/volume";
+import type { VolumeRecord } from "../rules/homelab";
 import type { Mood } from "./status-model";
 
 /** A volume and who holds a claim to it. */
@@ -51,7 +52,10 @@ function countText(healthy: number, expected: number): string {
 }
 
 /** A volume, and whether its claims are as they should be. */
-export async function volumeView(client: NomadClient, id: string, namespace: string): Promise<VolumeView> {
+export async function volumeView(
+  client: NomadClient,
+  { id, namespace, accessMode }: Pick<VolumeRecord, "id" | "namespace" | "accessMode">,
+): Promise<VolumeView> {
   const at = { id, namespace };
   const live = await volumeOf(client, id, namespace);
   if (!live) return { ...at, writers: [], readers: [], mood: "bad", problem: "is not registered: deploy it" };
@@ -61,9 +65,11 @@ export async function volumeView(client: NomadClient, id: string, namespace: str
       return { text: `${found?.JobID ?? "?"} on ${found?.NodeName ?? "a machine that is gone"}`, found };
     });
   const writers = claims(live.WriteAllocs);
-  const stuck = writers.filter(({ found }) => !found || !isLive(found));
+  // Where several may write, one that ends beside the others keeps nobody out.
+  const shared = accessMode === "multi-node-multi-writer";
+  const stuck = shared ? [] : writers.filter(({ found }) => !found || !isLive(found));
   const problem =
-    writers.length > 1
+    writers.length > 1 && !shared
       ? `${writers.length} claims to write`
       : stuck.length > 0
         ? "claimed by an allocation that has ended"

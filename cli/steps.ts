@@ -3,7 +3,7 @@ import { Duration } from "../nomad/duration";
 import { type AllocationStub, capability } from "../nomad/live";
 import { updateOf } from "../rules/anatomy";
 import { healthOf, startedAt } from "./health";
-import { confirm } from "./prompt";
+import { askName, confirm } from "./prompt";
 import { liveAllocations, type Service } from "./services";
 import type { Watch } from "./watch";
 
@@ -85,4 +85,20 @@ export async function consent(question: string, { yes, json }: { yes?: true; jso
     throw new Error("nobody can be asked here, so nothing was done; --yes goes on without asking");
   }
   if (!(await confirm(`${question} [y/N] `))) throw new Error("nothing was done");
+}
+
+/**
+ * Asks for the name of what is at stake, since a yes is typed too easily.
+ *
+ * @throws when another one is given or typed, or nobody can be asked.
+ */
+export async function confirmName(
+  name: string,
+  { confirm: given, json }: { confirm?: string; json?: true },
+): Promise<void> {
+  if (given === undefined && (json || !process.stdin.isTTY || !process.stderr.isTTY)) {
+    throw new Error(`nobody can be asked here, so nothing was done; --confirm ${name} says that you mean it`);
+  }
+  const typed = given ?? (await askName(`type ${name} to go on: `));
+  if (typed !== name) throw new Error(`"${typed}" is not ${name}: nothing was done`);
 }

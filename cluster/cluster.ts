@@ -30,6 +30,8 @@ export interface Nas {
   readonly address: string;
   /** Absolute path, without a slash at its end: the data of a volume is in `<exportRoot>/<volume>`. */
   readonly exportRoot: string;
+  /** Absolute path: where the servers' timers leave snapshots of Nomad's state. Absent when they stay on the servers. */
+  readonly snapshotExport?: string;
 }
 
 /** A PostgreSQL server. Who may enter it is no matter of the inventory. */

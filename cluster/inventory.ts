@@ -63,7 +63,11 @@ function toCluster(tree: Tree): ClusterProps {
     clients: clients.map(toClient),
     lan: readVariable("lan_cidr", settings),
     bridgeSubnet: readVariable("nomad_bridge_subnet", settings),
-    nas: { address: readVariable("nas_address", settings), exportRoot: readVariable("nas_export_root", settings) },
+    nas: {
+      address: readVariable("nas_address", settings),
+      exportRoot: readVariable("nas_export_root", settings),
+      ...(settings.has("nas_snapshot_export") && { snapshotExport: readVariable("nas_snapshot_export", settings) }),
+    },
     postgres: { address: readVariable("postgres_address", settings), port: readVariable("postgres_port", settings) },
     maxKillTimeout: readVariable("nomad_max_kill_timeout", settings),
     drainDeadline: readVariable("nomad_drain_deadline", settings),

@@ -50,6 +50,14 @@ export const VARIABLES = {
   nas_address: variable({ of: "clients", shared: true, example: "192.168.68.50", parse: ipv4Address }),
   /** An absolute path on the NFS server. */
   nas_export_root: variable({ of: "clients", shared: true, example: "/mnt/homelab-general", parse: folder }),
+  /** An absolute path on the NFS server: where the servers' timers leave snapshots of Nomad's state. */
+  nas_snapshot_export: variable({
+    of: "clients",
+    shared: true,
+    optional: true,
+    example: "/mnt/homelab-snapshots/nomad",
+    parse: folder,
+  }),
   postgres_address: variable({ of: "clients", shared: true, example: "192.168.68.50", parse: ipv4Address }),
   postgres_port: variable({ of: "clients", shared: true, example: "5432", parse: port }),
 };

@@ -5,10 +5,13 @@ import { entryScript, pingElectrs } from "./busybox";
 const STATE = "/alloc/data/albyhub";
 
 /** Where the probe remembers when the node last ran, in epoch seconds. */
-const SEEN = "/alloc/data/albyhub-seen";
+export const SEEN = "/alloc/data/albyhub-seen";
 
 /** The file with electrs's address, rendered for the program and for the probe alike. Empty while there is none. */
 export const ELECTRS_ADDRESS = "local/electrs";
+
+/** The file in the work directory that names its volume. */
+export const VOLUME_MARKER = ".homelab-volume";
 
 /** Keys of the service's Nomad variable; each is rendered to a file of its name below `secrets/`. */
 export const DATABASE_PASSWORD = "database_password";
@@ -25,7 +28,7 @@ function checkVolume(volumeId: string, firstStart: boolean): string {
     : `refuse "the volume ${volumeId} is empty: if this is a new Alby Hub, set firstStart: true for its first deploy; if not, the wrong folder is mounted, and starting would lose the channels"`;
   return `refuse() { say "refuses to start: $*"; exit 1; }
 $bb chmod 0700 /data || say "cannot make /data private; is it owned by 3001:3001?"
-marker=/data/.homelab-volume
+marker=/data/${VOLUME_MARKER}
 state=/data/ldk/storage/ldk_node_data.sqlite
 if [ -e $marker ]; then
   found=$($bb cat $marker)

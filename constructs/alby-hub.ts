@@ -11,9 +11,12 @@ import {
   albyHubHealth,
   DATABASE_PASSWORD,
   ELECTRS_ADDRESS,
+  VOLUME_MARKER,
 } from "./alby-hub-scripts";
+import type { BackupSet } from "./backup-set";
 import type { Chain } from "./bitcoin-conf";
 import { busyboxTask, entryConfig, nomadService, probeCheck, probePort, probeTask } from "./busybox";
+import { CHANNEL_BACKUPS, channelBackupsTask } from "./channel-backups";
 import type { IVolume } from "./csi-volume";
 import type { Electrs } from "./electrs";
 import {
@@ -82,6 +85,15 @@ export interface AlbyHubProps extends ServiceProps {
   readonly sendEventsToAlby?: boolean;
   /** Link the hub to an Alby account when it is set up. @default false */
   readonly autoLinkAlbyAccount?: boolean;
+  /**
+   * A second place for the static channel backups, with which the peers can be made to close all channels when the state
+   * is lost: a volume that holds `backup`, best on another server. A sidecar copies each there within a minute after the
+   * hub has written it, to the folder `channels/<job>`. Nomad mounts it before the hub starts: while it cannot be
+   * mounted, a hub that runs goes on, and none starts.
+   *
+   * @default - none
+   */
+  readonly channelBackups?: IVolume;
   /** Nomad's name of the job and of its service. Changing it is another job. @default "albyhub" */
   readonly jobId?: string;
 }
@@ -148,10 +160,11 @@ export class AlbyHub extends Service {
     const { data, electrs } = props;
     this.jobId = this.checkJobId(props.jobId ?? NAME);
     this.checkData(data, "funds");
+    if (props.channelBackups) this.checkData(props.channelBackups, "backup", "channelBackups");
     this.checkDatabase();
     this.secrets = secretPath(this.jobId, NAME, NAME);
     this.autoUnlock = props.unlock !== "by-hand";
-    this.declareSecret(DATABASE_PASSWORD, "owner", `password of the PostgreSQL role ${props.databaseUser ?? NAME}`);
+    this.declareSecret(DATABASE_PASSWORD, "owner", this.databaseSecret(), this.sharedSecret(DATABASE_PASSWORD));
     if (this.autoUnlock)
       this.declareSecret(AUTO_UNLOCK_PASSWORD, "random", "password that unlocks the hub at its start");
     this.stack.jobDependencies.push({ from: this.jobId, on: electrs.jobId });
@@ -162,7 +175,41 @@ export class AlbyHub extends Service {
       this.notify("firstStart = true lets it start on an empty volume: take it out after the first deploy");
     }
     this.job = this.render();
-    this.addJob(this.job, [...electrs.dependables, ...data.dependables], { program: "Alby Hub" });
+    const volumes = [data, ...(props.channelBackups ? [props.channelBackups] : [])];
+    this.addJob(this.job, [...electrs.dependables, ...volumes.flatMap(({ dependables }) => dependables)], {
+      program: "Alby Hub",
+    });
+  }
+
+  /**
+   * The database, which holds the encrypted seed, and the static channel backups. **Never the live state of the
+   * channels**: a node that is started from an old copy of it loses them to penalties.
+   */
+  get backupSet(): BackupSet {
+    const { data, databaseAddress, databasePort, databaseName, databaseUser, databaseTls } = this.props;
+    const { postgres } = this.stack.cluster;
+    return {
+      service: this.jobId,
+      database: {
+        address: databaseAddress ?? postgres.address,
+        port: databasePort ?? postgres.port,
+        name: databaseName ?? "nwc",
+        user: databaseUser ?? NAME,
+        tls: databaseTls ?? "prefer",
+        secret: this.sharedSecret(DATABASE_PASSWORD),
+        secretDescription: this.databaseSecret(),
+      },
+      files: { volume: data.readOnly(), include: [`${CHANNEL_BACKUPS}/*.json`, VOLUME_MARKER] },
+    };
+  }
+
+  private databaseSecret(): string {
+    return `password of the PostgreSQL role ${this.props.databaseUser ?? NAME}`;
+  }
+
+  /** The label of a secret that a backup needs too. */
+  private sharedSecret(key: string): string {
+    return `${this.jobId}/${key}`;
   }
 
   /** Its parts stand in a shell script and in a URL; and two hubs with one database are one seed with two channel stores. */
@@ -185,7 +232,7 @@ export class AlbyHub extends Service {
     }
   }
 
-  private declareSecret(key: string, source: SecretSource, description: string): void {
+  private declareSecret(key: string, source: SecretSource, description: string, sameAs?: string): void {
     const readBy = `${this.jobId}/${NAME}/${NAME}`;
     this.stack.secrets.push({
       namespace: this.stack.namespaceName,
@@ -194,6 +241,7 @@ export class AlbyHub extends Service {
       readBy,
       source,
       description,
+      ...(sameAs && { sameAs }),
     });
   }
 
@@ -265,7 +313,10 @@ export class AlbyHub extends Service {
           DynamicPorts: [{ ...probePort }],
         },
       ],
-      Volumes: { data: { Name: "data", ...props.data.request } },
+      Volumes: {
+        data: { Name: "data", ...props.data.request },
+        ...(props.channelBackups && { second: { Name: "second", ...props.channelBackups.request } }),
+      },
       Disconnect: { ...FENCE },
       Update: stopThenStart(HEALTHY, PROGRESS),
       RestartPolicy: { ...RETRY_FOREVER },
@@ -309,6 +360,9 @@ export class AlbyHub extends Service {
         probeTask(props.busybox, albyHubHealth(HTTP_PORT, deadline.toSeconds(), this.autoUnlock), [
           { ...electrsAddress },
         ]),
+        ...(props.channelBackups
+          ? [channelBackupsTask(props.busybox, { job: this.jobId, data: "data", second: "second" })]
+          : []),
       ],
     });
   }

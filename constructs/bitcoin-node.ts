@@ -3,6 +3,7 @@ import type { Job, Template } from "../.gen/nomad/job";
 import { Duration } from "../nomad/duration";
 import { Memory } from "../nomad/memory";
 import { file, type SecretPath, secretPath } from "../nomad/template";
+import type { BackupSet } from "./backup-set";
 import {
   bitcoinConf,
   CHAIN_PORTS,
@@ -122,6 +123,11 @@ export class BitcoinNode extends Service {
     this.conf = file("secrets/bitcoin.conf", this.rendered);
     this.job = this.render();
     this.addJob(this.job, props.data.dependables, { program: "Bitcoin Core" });
+  }
+
+  /** Nothing: there is no wallet, and blocks, chainstate and indexes come back by themselves. */
+  get backupSet(): BackupSet {
+    return { service: this.jobId, nothing: "it has no wallet, and the chain is downloaded again" };
   }
 
   /**

@@ -15,6 +15,13 @@ import type { NfsCsiPlugin } from "./nfs-csi-plugin";
  */
 const MOUNT_FLAGS = ["nfsvers=4.1", "hard", "noatime"];
 
+/**
+ * Of a volume with backups. `soft`: no database is on it, and what copies there tries again; so a copy fails within half
+ * a minute where with `hard` a sidecar of Alby Hub, and with it the stop of the hub, would hang for as long as the place
+ * is away.
+ */
+const BACKUP_MOUNT_FLAGS = ["nfsvers=4.1", "soft", "timeo=100", "retrans=2", "noatime"];
+
 /** What a service must know of a volume, whether it is registered here or lives already. */
 export interface VolumeContents {
   /**
@@ -22,9 +29,12 @@ export interface VolumeContents {
    * Lower-case letters, digits and dashes.
    */
   readonly volumeId: string;
-  /** What is in it, which decides how strictly it is guarded: `chain`, `index` or `funds`. */
+  /** What is in it, which decides how strictly it is guarded: `chain`, `index`, `funds` or `backup`. */
   readonly holds: Holds;
-  /** @default "multi-node-single-writer": one task writes, others (a backup) only read. */
+  /**
+   * @default "multi-node-single-writer": one task writes, others (a backup) only read. What holds `backup`:
+   * "multi-node-multi-writer".
+   */
   readonly accessMode?: AccessMode;
   /** @default "file-system" */
   readonly attachmentMode?: "file-system" | "block-device";
@@ -37,7 +47,11 @@ export interface CsiVolumeProps extends VolumeContents {
   readonly server?: string;
   /** Absolute path of the export. @default the inventory's `nas_export_root` and the volume's name */
   readonly share?: string;
-  /** NFS mount options. @default ["nfsvers=4.1", "hard", "noatime"] */
+  /**
+   * NFS mount options. What holds `backup` has `soft`, `timeo=100` and `retrans=2` in place of `hard`.
+   *
+   * @default ["nfsvers=4.1", "hard", "noatime"]
+   */
   readonly mountFlags?: readonly string[];
   /** `destroy` lets Nomad forget the volume when it goes from the code; the data stays. @default that of the stack */
   readonly removalPolicy?: RemovalPolicy;
@@ -89,7 +103,7 @@ export class CsiVolume extends Construct implements IVolume {
     const stack = HomelabStack.of(this);
     const { nas } = stack.cluster;
     const retained = (props.removalPolicy ?? stack.removalPolicy) === "retain";
-    const mountFlags = props.mountFlags ?? MOUNT_FLAGS;
+    const mountFlags = props.mountFlags ?? (props.holds === "backup" ? BACKUP_MOUNT_FLAGS : MOUNT_FLAGS);
     const source = { server: props.server ?? nas.address, share: props.share ?? `${nas.exportRoot}/${props.volumeId}` };
     if (!source.share.startsWith("/")) {
       throw new Error(
@@ -167,7 +181,7 @@ function register(
     namespace: stack.namespaceName,
     id: volumeId,
     holds,
-    accessMode: accessMode ?? "multi-node-single-writer",
+    accessMode: accessMode ?? (holds === "backup" ? "multi-node-multi-writer" : "multi-node-single-writer"),
     attachmentMode: attachmentMode ?? "file-system",
     ...rest,
   };

@@ -4,6 +4,7 @@ import { Duration } from "../nomad/duration";
 import { compareVersions, type PinnedImage, parseImage } from "../nomad/image";
 import { Memory } from "../nomad/memory";
 import { file, MISSING_SECRET, oneInstance, type SecretPath, secretLine, secretPath } from "../nomad/template";
+import type { BackupSet } from "./backup-set";
 import type { Chain } from "./bitcoin-conf";
 import type { BitcoinNode } from "./bitcoin-node";
 import type { RpcMethod } from "./bitcoin-rpc";
@@ -165,6 +166,11 @@ export class Electrs extends Service {
     this.stack.jobDependencies.push({ from: this.jobId, on: bitcoin.jobId });
     this.job = this.render();
     this.addJob(this.job, [...bitcoin.dependables, ...data.dependables], { program: "electrs" });
+  }
+
+  /** Nothing: its index is made again from the chain, in hours. */
+  get backupSet(): BackupSet {
+    return { service: this.jobId, nothing: "its index is made again from the chain" };
   }
 
   private readsRest(): boolean {

@@ -1,6 +1,9 @@
 export { Duration } from "../nomad/duration";
 export { Memory } from "../nomad/memory";
 export { AlbyHub, type AlbyHubProps } from "./alby-hub";
+export { Backup } from "./backup";
+export type { BackupProps, TerraformDatabase } from "./backup-props";
+export type { BackupDatabase, BackupFiles, BackupSet } from "./backup-set";
 export type { Chain, ExtraConfig } from "./bitcoin-conf";
 export { BitcoinNode, type BitcoinNodeProps } from "./bitcoin-node";
 export type { RpcMethod, RpcUser } from "./bitcoin-rpc";

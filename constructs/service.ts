@@ -73,15 +73,15 @@ export abstract class Service extends Construct {
   }
 
   /** A service that gets another's volume would begin from nothing beside the data of the other. */
-  protected checkData(data: IVolume, holds: Holds): void {
+  protected checkData(data: IVolume, holds: Holds, prop = "data"): void {
     if (data.holds !== holds) {
       throw new Error(
-        `${this.node.path}: data = volume "${data.volumeId}" holds "${data.holds}", and this service needs one that holds ` +
+        `${this.node.path}: ${prop} = volume "${data.volumeId}" holds "${data.holds}", and this service needs one that holds ` +
           `"${holds}": pass that volume, or correct \`holds\``,
       );
     }
     if (data.request.ReadOnly) {
-      throw new Error(`${this.node.path}: data = volume "${data.volumeId}" is read-only; pass the volume itself`);
+      throw new Error(`${this.node.path}: ${prop} = volume "${data.volumeId}" is read-only; pass the volume itself`);
     }
   }
 

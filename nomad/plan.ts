@@ -1,4 +1,5 @@
 import type { Job } from "../.gen/nomad/job";
+import { isTemplate } from "./batch";
 import type { NomadClient } from "./client";
 import { capability } from "./live";
 import { NomadError } from "./nomad-error";
@@ -58,7 +59,9 @@ export async function planJob(client: NomadClient, job: Job): Promise<JobPlan> {
   const { Diff, Annotations, FailedTGAllocs, Warnings } = answer;
   const unplaced = Object.entries(FailedTGAllocs ?? {}).map(([group, metric]) => `group ${group}: ${reasonOf(metric)}`);
   const rest = { unplaced, warnings: (Warnings ?? "").trim().replaceAll(/\s*\n\s*/g, " ") };
-  const updates = Object.entries(Annotations?.DesiredTGUpdates ?? {}).flatMap(([group, desired]): GroupUpdates[] => {
+  // What would be placed is what its children place, some other time: registering it starts and stops nothing.
+  const desired = isTemplate(job) ? {} : (Annotations?.DesiredTGUpdates ?? {});
+  const updates = Object.entries(desired).flatMap(([group, desired]): GroupUpdates[] => {
     const { DestructiveUpdate: restarts, Place: starts, Stop: stops } = desired;
     if (!restarts && !starts && !stops) return [];
     return [{ group, ...(restarts && { restarts }), ...(starts && { starts }), ...(stops && { stops }) }];

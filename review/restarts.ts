@@ -1,10 +1,12 @@
 import type { Job } from "../.gen/nomad/job";
+import { isTemplate } from "../nomad/batch";
 
 /** What registering a job does to the instances of one of its groups. */
 export interface GroupOutcome {
   readonly group: string;
-  readonly outcome: "restarts" | "in place" | "starts" | "stops";
-  /** Fields that bring it about; for «in place» those that change without a restart. */
+  /** `next run`: of a job that only makes others, by the clock or when it is dispatched; nothing that runs is touched. */
+  readonly outcome: "restarts" | "in place" | "starts" | "stops" | "next run";
+  /** Fields that bring it about; for «in place» and «next run» those that change without a restart. */
   readonly because: readonly string[];
   /** In place only while the machine it runs on still suits. */
   readonly ifMachineSuits?: true;
@@ -32,11 +34,15 @@ export function expectedOutcomes(before: Job, after: Job, paths: readonly string
   const names = [...new Set([...before.TaskGroups, ...after.TaskGroups].map(({ Name }) => Name))];
   return names.flatMap((name): GroupOutcome[] => {
     const [old, now] = [before, after].map(({ TaskGroups }) => TaskGroups.find(({ Name }) => Name === name));
+    if (!old && isTemplate(after)) return [{ group: name, outcome: "next run", because: [] }];
     if (!old) return [{ group: name, outcome: "starts", because: [] }];
     if (!now) return [{ group: name, outcome: "stops", because: [] }];
     const inside = `TaskGroups[${name}].`;
     const own = paths.filter((path) => path.startsWith(inside));
     const ofJob = paths.filter((path) => !path.startsWith("TaskGroups["));
+    if (isTemplate(before) && isTemplate(after)) {
+      return own.length + ofJob.length > 0 ? [{ group: name, outcome: "next run", because: [...own, ...ofJob] }] : [];
+    }
     // Metadata of the job belongs to every task, unless a group or task says otherwise under the same key.
     const restarting = [
       ...own.filter((path) => isDestructive(path.slice(inside.length))),

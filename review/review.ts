@@ -1,4 +1,5 @@
 import type { Job, TaskGroup } from "../.gen/nomad/job";
+import { isTemplate } from "../nomad/batch";
 import { Duration } from "../nomad/duration";
 import { durationText, memoryText, updateOf } from "../rules/anatomy";
 import type { Dependency } from "../rules/homelab";
@@ -225,7 +226,7 @@ function outcomesOf({ change, before, after, paths, movedFrom }: JobChange): Gro
   const [old, now] = [before?.read.job, after?.read.job];
   const all = (job: Job | undefined, outcome: GroupOutcome["outcome"]) =>
     (job?.TaskGroups ?? []).map(({ Name }) => ({ group: Name, outcome, because: [] }));
-  if (change.action === "create" && !old) return all(now, "starts");
+  if (change.action === "create" && !old) return all(now, now && isTemplate(now) ? "next run" : "starts");
   if (isRemoved(change) && change.action !== "replace")
     return before?.deregisters && change.action === "delete" ? all(old, "stops") : [];
   if (before?.deregisters && (change.action === "replace" || movedFrom)) return all(now ?? old, "restarts");

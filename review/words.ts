@@ -7,7 +7,12 @@ import type { GroupOutcome } from "./restarts";
 import type { Review, ServiceReview, VolumeUse } from "./review";
 import type { Holds, StateNote } from "./state";
 
-const CONTENTS: Readonly<Record<Holds, string>> = { chain: "the chain", index: "an index", funds: "funds" };
+const CONTENTS: Readonly<Record<Holds, string>> = {
+  chain: "the chain",
+  index: "an index",
+  funds: "funds",
+  backup: "backups",
+};
 
 /** Fields by the words their owner has for them. */
 const LABELS: readonly [RegExp, string][] = [
@@ -148,8 +153,9 @@ function happening(service: ServiceReview): string {
 function whatHappens({ action, outcomes, fields, job, facts, beside, movedFrom }: ServiceReview): string {
   const by = (wanted: GroupOutcome["outcome"]) => outcomes.filter(({ outcome }) => outcome === wanted);
   const [restarts, inPlace, starts, stops] = [by("restarts"), by("in place"), by("starts"), by("stops")];
+  const nextRun = by("next run");
   if (action === "create" && !movedFrom)
-    return `${job} is new and starts${facts.length > 0 ? `: ${facts.join(", ")}` : ""}`;
+    return `${job} is new and ${nextRun.length > 0 ? "runs when its time comes" : "starts"}${facts.length > 0 ? `: ${facts.join(", ")}` : ""}`;
   if (action === "delete" || action === "forget")
     return stops.length > 0 ? `${job} stops for good` : `${job} runs on, unmanaged`;
   const isAnew = action === "replace" || movedFrom;
@@ -167,6 +173,7 @@ function whatHappens({ action, outcomes, fields, job, facts, beside, movedFrom }
   if (starts.length > 0) parts.push(`${list(starts.map(({ group }) => group))} starts`);
   if (stops.length > 0) parts.push(`${list(stops.map(({ group }) => group))} has instances stopped`);
   if (parts.length > 0) return parts.join("; ");
+  if (nextRun.length > 0) return `${job} changes from its next run on`;
   if (inPlace.length > 0) {
     const suits = inPlace.some(({ ifMachineSuits }) => ifMachineSuits)
       ? ", unless the machine it runs on no longer suits"

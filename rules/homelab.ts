@@ -1,7 +1,10 @@
 import type { Job, Task, TaskGroup } from "../.gen/nomad/job";
 
-/** What a volume holds decides what its loss costs: `chain` days of sync, `index` hours, `funds` money. */
-export type Holds = "chain" | "index" | "funds";
+/**
+ * What a volume holds decides what its loss costs: `chain` days of sync, `index` hours, `funds` money. `backup` is no
+ * program's database: several write it, each in a folder of its own, and its loss costs nothing while the rest is there.
+ */
+export type Holds = "chain" | "index" | "funds" | "backup";
 
 /** How many tasks may mount a CSI volume, and how. */
 export type AccessMode =
@@ -77,6 +80,8 @@ export interface SecretRecord {
   readonly rpcUser?: string;
   /** What it is, for the owner. */
   readonly description: string;
+  /** A label: all secrets of one namespace that have it have one value, each at the path of the task that reads it. */
+  readonly sameAs?: string;
 }
 
 /** One job cannot do without another: `from` asks for what `on` offers. Both are job ids. */

@@ -1,5 +1,5 @@
 import { fieldOf } from "./anatomy";
-import { groupsOf } from "./homelab";
+import { groupsOf, type Holds, volumeOf } from "./homelab";
 import type { Finding, Rule } from "./rule";
 
 /** Options that stand alone. A misspelt one fails the mount on the machine, or under `sloppy` does nothing. */
@@ -17,17 +17,21 @@ const VALUED = new Set(
   retrans retry rootcontext rsize sec timeo vers write wsize xprtsec fatal_neterrors`.split(/\s+/),
 );
 
+/** What gives up waiting for the NAS. On a volume with backups it may: no database is there, and a copy is tried again. */
+const SOFT = /^soft(?:err)?$/;
+
 const REFUSED: readonly [RegExp, string][] = [
   [
     /^nolock$|^local_lock=(?!none$)/,
     "keeps locks on one machine, and bitcoind's own lock is the last fence against a second writer",
   ],
-  [/^soft(?:err)?$/, "hands an I/O error to a database when the NAS is away for a moment"],
+  [SOFT, "hands an I/O error to a database when the NAS is away for a moment"],
   [/^(?:no)?intr$/, "does nothing since Linux 2.6.25"],
   [/^sloppy$/, "makes misspelt options do nothing, without a word"],
 ];
 
-function judgeFlag(flag: string): Pick<Finding, "problem" | "remedy"> | undefined {
+function judgeFlag(flag: string, holds: Holds | undefined): Pick<Finding, "problem" | "remedy"> | undefined {
+  if (holds === "backup" && SOFT.test(flag)) return undefined;
   const refused = REFUSED.find(([pattern]) => pattern.test(flag));
   if (refused) return { problem: refused[1], remedy: `take "${flag}" out of the mount flags` };
   const [option = "", value] = flag.split("=", 2);
@@ -36,12 +40,12 @@ function judgeFlag(flag: string): Pick<Finding, "problem" | "remedy"> | undefine
   return isKnown ? undefined : { problem: "is no mount option of NFS", remedy: "see nfs(5) for how it is written" };
 }
 
-function judgeFlags(path: string, place: string, flags: readonly string[]): Finding[] {
+function judgeFlags(path: string, place: string, flags: readonly string[], holds?: Holds): Finding[] {
   return flags
     .flatMap((flag) => flag.split(","))
     .map((flag) => flag.trim())
     .flatMap((value) => {
-      const verdict = judgeFlag(value);
+      const verdict = judgeFlag(value, holds);
       return verdict ? [{ path, place, value: value || '""', ...verdict }] : [];
     });
 }
@@ -52,15 +56,17 @@ function judgeFlags(path: string, place: string, flags: readonly string[]): Find
  */
 export const mountFlags = {
   name: "mount-flags",
-  statement: "mount options are ones that NFS knows, and none switches off locks or gives up waiting for the NAS",
+  statement:
+    "mount options are ones that NFS knows, and none switches off locks or, but for backups, gives up waiting for the NAS",
   check: (homelab) => [
-    ...homelab.volumes.flatMap(({ path, mountFlags: flags }) => judgeFlags(path, "mountFlags", flags)),
+    ...homelab.volumes.flatMap(({ path, mountFlags: flags, holds }) => judgeFlags(path, "mountFlags", flags, holds)),
     ...groupsOf(homelab).flatMap((place) =>
-      Object.entries(place.group.Volumes ?? {}).flatMap(([name, { MountOptions }]) =>
+      Object.entries(place.group.Volumes ?? {}).flatMap(([name, { MountOptions, Source }]) =>
         judgeFlags(
           place.record.path,
           fieldOf(place, `Volumes[${name}].MountOptions.MountFlags`),
           MountOptions?.MountFlags ?? [],
+          volumeOf(homelab, place.job, Source)?.holds,
         ),
       ),
     ),

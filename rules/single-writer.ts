@@ -41,10 +41,13 @@ function writingReaders(writer: Writer): Finding[] {
   });
 }
 
-/** What a volume holds (chain, index, funds) is always the database of one process. */
+/**
+ * What a volume holds (chain, index, funds) is always the database of one process. Backups are not: each job writes a
+ * folder of its own there, and restic has locks of its own.
+ */
 function manyWriters({ volumes }: Homelab): Finding[] {
   return volumes
-    .filter(({ accessMode }) => accessMode === MANY_WRITERS)
+    .filter(({ accessMode, holds }) => accessMode === MANY_WRITERS && holds !== "backup")
     .map(({ path, holds }) => ({
       path,
       place: "accessMode",
@@ -56,7 +59,8 @@ function manyWriters({ volumes }: Homelab): Finding[] {
 
 export const singleWriter = {
   name: "single-writer",
-  statement: "a volume has one writer: one task, one instance, and a fence against a second one when a machine is lost",
+  statement:
+    "a volume that holds no backup has one writer: one task, one instance, and a fence against a second one when a machine is lost",
   check: (homelab) => {
     const writers = writersOf(homelab).filter((writer) => modesOf(writer).some((mode) => mode !== MANY_WRITERS));
     return [

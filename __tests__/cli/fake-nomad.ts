@@ -38,6 +38,7 @@ export class FakeNomad {
     };
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
+      if (version === "v1" && kind === "jobs") return answer(200, []);
       if (version === "v1" && kind === "job") return answer(...this.job(path, rest[0]));
       const needs = kind === "vars" ? "list" : request.method === "PUT" ? "write" : "read";
       if (version !== "v1" || (kind !== "var" && kind !== "vars")) return answer(404, "not found");
@@ -93,7 +94,7 @@ export class FakeNomad {
     const job = this.jobs.get(id);
     if (!this.capabilities.has("read-job")) return [403, "Permission denied"];
     if (!job) return [404, "job not found"];
-    return [200, part === "allocations" ? job.allocations : { ID: id, Stop: job.Stop }];
+    return [200, part === "allocations" ? job.allocations : { ID: id, SubmitTime: Date.now() * 1e6, Stop: job.Stop }];
   }
 
   private list(namespace: string, prefix: string): { Path: string }[] {

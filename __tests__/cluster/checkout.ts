@@ -36,6 +36,8 @@ export class Checkout {
       ["getumbrel/electrs", images.electrs],
       ["ghcr.io/getalby/hub", images.hub],
       ["busybox", images.busybox],
+      ["restic/restic", images.restic],
+      ["postgres", images.postgres],
     ];
     for (const [name, image] of names) this.edit(new RegExp(`"${name}:.*"`), `"${image}"`);
     if (REAL)

@@ -4,7 +4,8 @@ import { join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
 import { Cluster } from "../../cluster/cluster";
 import { SERVICE_USER } from "../../nomad/template";
-import { describeWith } from "../tools";
+import { Postgres } from "../backup/postgres";
+import { describeWith, type Tool } from "../tools";
 import { Checkout } from "./checkout";
 import { command, until } from "./command";
 import { Database } from "./database";
@@ -19,6 +20,9 @@ export const NAMESPACE = "bitcoin";
 
 export const VOLUMES = ["bitcoin-data", "electrs-data", "albyhub-data"] as const;
 export type Volume = (typeof VOLUMES)[number];
+
+/** Folders of the NAS that hold a volume. */
+export type Folder = Volume | "backup";
 
 /** The task of each service that is its program; others are beside it. */
 export const MAIN_TASK = { bitcoin: "bitcoind", electrs: "electrs", albyhub: "albyhub" } as const;
@@ -47,11 +51,15 @@ export interface Secrets {
   readonly unlockPassword: string;
 }
 
-/** `describe` for tests on a {@link Homelab}: skipped with the reason where it cannot be, unless REQUIRE names `nomad`. */
-export function describeOnHomelab(title: string, tests: () => void): void {
+/**
+ * `describe` for tests on a {@link Homelab}: skipped with the reason where it cannot be, unless REQUIRE names `nomad`.
+ *
+ * @param more tools beyond those of every homelab.
+ */
+export function describeOnHomelab(title: string, tests: () => void, more: readonly Tool[] = []): void {
   const missing = missingHere();
   if (missing.length === 0 || process.env.REQUIRE?.split(",").includes("nomad")) {
-    describeWith(["nomad", "provider", "docker"], title, tests);
+    describeWith(["nomad", "provider", "docker", ...more], title, tests);
   } else {
     process.stderr.write(`skipped: ${title}: needs ${missing.join("; ")}\n`);
     describe.skip(`${title} (skipped: needs ${missing.join("; ")})`, tests);
@@ -75,23 +83,28 @@ export function testOn(homelab: () => Homelab, name: string, body: () => Promise
  * NAS, a database, stand-in images, and a cdktf project to deploy.
  */
 export class Homelab {
-  static async start(): Promise<Homelab> {
+  /** @param options whether its database is a real one, which serves queries. */
+  static async start(options: { readonly postgres?: true } = {}): Promise<Homelab> {
     const missing = missingHere();
     if (missing.length > 0) throw new Error(`the cluster tests need ${missing.join("; ")}`);
     const run = await Run.begin();
     try {
-      return await Homelab.assemble(run);
+      return await Homelab.assemble(run, options);
     } catch (error) {
       await run.end();
       throw error;
     }
   }
 
-  private static async assemble(run: Run): Promise<Homelab> {
+  private static async assemble(run: Run, options: { readonly postgres?: true }): Promise<Homelab> {
     const images = buildImages(run);
     const lan = new Lan(run);
     const secrets = { rpcPassword: secret(), databasePassword: secret(), unlockPassword: secret() };
     const database = await Database.start(lan.ownAddress, secrets.databasePassword);
+    // The stand-in of the hub knows no other proof than the password itself.
+    const postgres = options.postgres && {
+      postgres: await Postgres.start({ address: lan.ownAddress, password: secrets.databasePassword, auth: "password" }),
+    };
     const inventory = parse(readFileSync(resolve(__dirname, "../../ansible/inventory.yml"), "utf8"));
     const { nomad_servers, nomad_clients } = inventory.all.children;
     const hosts = new Map<string, Host>();
@@ -106,14 +119,14 @@ export class Homelab {
       lan_cidr: lan.cidr,
       nas_address: lan.ownAddress,
       postgres_address: lan.ownAddress,
-      postgres_port: database.port,
+      postgres_port: postgres?.postgres.port ?? database.port,
     });
     const project = new Project(run.path("project"), stringify(inventory), images);
     const cluster = Cluster.fromInventory(join(project.folder, "inventory.yml"));
     makeNas(run, cluster);
     const nomad = await NomadAgents.start(run, cluster, hosts, images.pause);
     project.token = nomad.api.token;
-    return new Homelab(run, lan, hosts, cluster, database, project, nomad, secrets, images);
+    return new Homelab(run, lan, hosts, cluster, database, project, nomad, secrets, images, postgres?.postgres);
   }
 
   private constructor(
@@ -126,6 +139,8 @@ export class Homelab {
     readonly nomad: NomadAgents,
     readonly secrets: Secrets,
     readonly images: Images,
+    /** Instead of the other one, when it was asked for. */
+    readonly postgres: Postgres | undefined,
   ) {}
 
   /** The repository as its owner has it, for this homelab. */
@@ -211,7 +226,7 @@ export class Homelab {
   }
 
   /** The folder of a volume on the NAS. */
-  folderOf(volume: Volume): string {
+  folderOf(volume: Folder): string {
     return nasFolder(this.run, this.cluster, volume);
   }
 
@@ -243,6 +258,7 @@ export class Homelab {
     this.project.stop();
     await this.nomad.stop();
     await this.database.stop();
+    this.postgres?.stop();
     await this.run.end();
   }
 
@@ -274,8 +290,11 @@ function secret(): string {
 function makeNas(run: Run, cluster: Cluster): void {
   mkdirSync(run.path("nas"));
   command("mount", ["-t", "tmpfs", "-o", "mode=755", "tmpfs", run.path("nas")]);
-  for (const volume of VOLUMES) {
-    const folder = nasFolder(run, cluster, volume);
+  const snapshots = run.path("nas", cluster.nas.snapshotExport ?? "");
+  for (const folder of [
+    ...([...VOLUMES, "backup"] as const).map((volume) => nasFolder(run, cluster, volume)),
+    snapshots,
+  ]) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     chownSync(folder, SERVICE_USER, SERVICE_USER);
   }
@@ -286,7 +305,7 @@ function makeNas(run: Run, cluster: Cluster): void {
   }
 }
 
-function nasFolder(run: Run, cluster: Cluster, volume: Volume): string {
+function nasFolder(run: Run, cluster: Cluster, volume: Folder): string {
   return run.path("nas", cluster.nas.exportRoot, volume);
 }
 

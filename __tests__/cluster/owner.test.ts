@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { rpcauth } from "../../cli/rpcauth";
+import { fromJobspec } from "../../nomad/terraform-text";
 import type { Deployment } from "./api";
 import type { Checkout } from "./checkout";
 import { describeOnHomelab, Homelab, NAMESPACE, SERVICES, testOn } from "./homelab";
@@ -9,6 +10,7 @@ import { describeOnHomelab, Homelab, NAMESPACE, SERVICES, testOn } from "./homel
 const BITCOIND = "nomad/jobs/bitcoin/bitcoin/bitcoind";
 const ELECTRS = "nomad/jobs/electrs/electrs/electrs";
 const HUB = "nomad/jobs/albyhub/albyhub/albyhub";
+const RESTIC = "nomad/jobs/backup/backup/restic";
 const DEPLOY = "npm run deploy -- --auto-approve";
 
 /** A deployment that gives up soon, of an image that is nowhere. */
@@ -27,7 +29,7 @@ describeOnHomelab("the commands of the README, from an empty Nomad", () => {
   beforeAll(async () => {
     homelab = await Homelab.start();
     owner = homelab.checkout();
-    owner.edit("  busybox,\n});\n\napp.synth", "  busybox,\n  firstStart: true,\n});\n\napp.synth");
+    owner.edit("  channelBackups: backup,", "  channelBackups: backup,\n  firstStart: true,");
   });
 
   afterAll(async () => {
@@ -60,6 +62,7 @@ describeOnHomelab("the commands of the README, from an empty Nomad", () => {
   // As the owner has them: the password of the database, and in the environment, where it does not belong, a pair that
   // electrs and bitcoind are given.
   const password = randomBytes(16).toString("hex");
+  const onPaper = randomBytes(16).toString("hex");
   const planted = { password, hash: rpcauth(password) };
   const environment = { OWNERS_PASSWORD: planted.password, OWNERS_HASH: planted.hash };
 
@@ -71,9 +74,10 @@ describeOnHomelab("the commands of the README, from an empty Nomad", () => {
       [HUB]: { database_password },
       [ELECTRS]: { bitcoin_rpc_password: planted.password },
       [BITCOIND]: { rpcauth_electrs: planted.hash },
+      [RESTIC]: { restic_password: onPaper },
     };
     const { code, text } = await owner.run("npx homelab secrets init --stdin", JSON.stringify(given), environment);
-    expect([code, text]).toEqual([0, expect.stringMatching(/all 4 secrets are there/)]);
+    expect([code, text]).toEqual([0, expect.stringMatching(/all 10 secrets are there/)]);
   });
 
   step("bring a first deploy that failed to its end", async () => {
@@ -98,7 +102,7 @@ describeOnHomelab("the commands of the README, from an empty Nomad", () => {
     ]);
 
     await owner.done("terraform -chdir=cdktf.out/stacks/homelab untaint nomad_job.electrs");
-    const watch = new ProcessWatch([planted.password, planted.hash, homelab.secrets.databasePassword]);
+    const watch = new ProcessWatch([planted.password, planted.hash, onPaper, homelab.secrets.databasePassword]);
     const { code, text } = await owner.run(DEPLOY, "", environment).finally(() => watch.stop());
     expect([code, code === 0 ? "" : text]).toEqual([0, ""]);
     expect(watch.seen).toEqual([]);
@@ -107,17 +111,31 @@ describeOnHomelab("the commands of the README, from an empty Nomad", () => {
   });
 
   step("find all secrets there, and everything healthy", async () => {
-    expect(await owner.done("npx homelab secrets check")).toMatch(/all 4 secrets are there/);
+    expect(await owner.done("npx homelab secrets check")).toMatch(/all 10 secrets are there/);
     for (const job of SERVICES) {
       expect(await homelab.nomad.api.get(`job/${job}/deployment`, NAMESPACE)).toMatchObject({ Status: "successful" });
     }
   });
 
+  step(
+    "plan nothing more, and Nomad has every key of every job that was sent, those of the backup among them",
+    async () => {
+      const plan = await owner.run("terraform -chdir=cdktf.out/stacks/homelab plan -no-color");
+      expect([plan.code, plan.text]).toEqual([0, expect.stringMatching(/No changes\. Your infrastructure matches/)]);
+      const file = readFileSync(join(owner.folder, "cdktf.out/stacks/homelab/cdk.tf.json"), "utf8");
+      const jobs = Object.values<{ jobspec: string }>(JSON.parse(file).resource.nomad_job);
+      expect(jobs).toHaveLength(10);
+      for (const job of jobs.map(({ jobspec }) => fromJobspec(jobspec))) {
+        expect(await homelab.nomad.api.get<object>(`job/${job.ID}`, job.Namespace)).toMatchObject(job);
+      }
+    },
+  );
+
   step("leave no secret in a file, a state, a plan or a log", async () => {
     const { text } = await owner.run("npm run plan");
     const unlock = await homelab.nomad.api.get<{ Items: Record<string, string> }>(`var/${HUB}`, NAMESPACE);
-    const secrets = [planted.password, planted.hash, ...Object.values(unlock.Items)];
-    expect(secrets).toHaveLength(4);
+    const secrets = [planted.password, planted.hash, onPaper, ...Object.values(unlock.Items)];
+    expect(secrets).toHaveLength(5);
     for (const secret of secrets) {
       expect(text).not.toContain(secret);
       // Only where they are meant to be: in the files that Nomad renders for their reader, and in the hub's database.
@@ -136,12 +154,15 @@ describeOnHomelab("the commands of the README, from an empty Nomad", () => {
 
   step("let a service run on whose construct is deleted, and take it back", async () => {
     const text = readFileSync(join(owner.folder, "main.ts"), "utf8");
-    const [construct = ""] = /new AlbyHub\([\s\S]*?\n}\);\n/.exec(text) ?? [];
+    const [construct = ""] = /const albyHub = new AlbyHub\([\s\S]*?\n}\);\n/.exec(text) ?? [];
     owner.edit(construct, "// no hub\n");
-    expect(await planAndDeploy()).toMatch(/Plan: 0 to add, 0 to change, 2 to destroy/);
+    owner.edit(", albyHub.backupSet", "");
+    // Its volume goes too, and the copies of it; the other jobs of the backup do without it.
+    expect(await planAndDeploy()).toMatch(/Plan: 0 to add, 3 to change, 3 to destroy/);
     expect(await running()).toEqual(allocations);
+    owner.edit("electrs.backupSet", "electrs.backupSet, albyHub.backupSet");
     owner.edit("// no hub\n", construct);
-    expect(await planAndDeploy()).toMatch(/Plan: 2 to add, 0 to change, 0 to destroy/);
+    expect(await planAndDeploy()).toMatch(/Plan: 3 to add, 3 to change, 0 to destroy/);
     expect(await running()).toEqual(allocations);
   });
 
@@ -153,7 +174,7 @@ describeOnHomelab("the commands of the README, from an empty Nomad", () => {
 
   step("let everything run on when the stack is renamed", async () => {
     owner.edit('new HomelabStack(app, "homelab"', 'new HomelabStack(app, "lab"');
-    expect(await planAndDeploy("lab")).toMatch(/Plan: 10 to add, 0 to change, 0 to destroy/);
+    expect(await planAndDeploy("lab")).toMatch(/Plan: 17 to add, 0 to change, 0 to destroy/);
     expect(await running()).toEqual(allocations);
     expect(starts()).toEqual([1, 1, 1]);
   });

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { BACKUP_JOBS } from "../../cli/backup-jobs";
 
 const POLICIES = resolve(__dirname, "../../ansible/roles/nomad_server/files/policies");
 
@@ -19,4 +20,15 @@ export async function roleTokens(
     tokens.set(role, (await put<{ SecretID: string }>("acl/token", token)).SecretID);
   }
   return tokens;
+}
+
+/** Gives the jobs of the backup the rights that the server role gives them, each by being the job of its name. */
+export async function jobPolicies(
+  put: <T>(path: string, body: unknown) => Promise<T>,
+  namespace = "bitcoin",
+): Promise<void> {
+  for (const job of BACKUP_JOBS) {
+    const Rules = readFileSync(join(POLICIES, `${job}.hcl`), "utf8");
+    await put(`acl/policy/${job}`, { Name: job, Rules, JobACL: { Namespace: namespace, JobID: job } });
+  }
 }

@@ -59,6 +59,20 @@ describe("Nomad is expected", () => {
   });
 
   test.each<[string, JobEdit]>([
+    ["the clock's", job({ Type: "batch", Periodic: { Enabled: true, SpecType: "cron", Spec: "7 * * * *" } })],
+    ["one that is dispatched", job({ Type: "batch", ParameterizedJob: { MetaRequired: ["set"] } })],
+  ])("to touch nothing that runs when a job is %s: its next run is another", (_, kind) => {
+    expect(
+      outcome(
+        set(({ Config }) => Config, { image: "x:2" }),
+        kind,
+      ),
+    ).toEqual(["next run"]);
+    expect(outcome(job({ Meta: { version: "2" } }), kind)).toEqual(["next run"]);
+    expect(outcome(() => {}, kind)).toEqual([]);
+  });
+
+  test.each<[string, JobEdit]>([
     ["the kill timeout", task({ KillTimeout: minutes(9) })],
     ["the kill signal", task({ KillSignal: "SIGINT" })],
     ["a delay before the stop", task({ ShutdownDelay: seconds(9) })],

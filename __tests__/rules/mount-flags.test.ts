@@ -29,6 +29,24 @@ describe(mountFlags.statement, () => {
     ]);
   });
 
+  test.each(["soft", "softerr"])("%s passes for backups alone, on the volume and in the request", (flag) => {
+    const of = (holds: "backup" | "funds") =>
+      places(mountFlags, ({ bitcoin }) => {
+        Object.assign(bitcoin.volume, { holds, mountFlags: ["nfsvers=4.1", flag] });
+        bitcoin.request.MountOptions = { MountFlags: [flag] };
+      });
+    expect(of("backup")).toEqual([]);
+    expect(of("funds")).toHaveLength(2);
+  });
+
+  test.each(["nolock", "sloppy", "sofft"])("%s is refused for backups too", (flag) => {
+    expect(
+      places(mountFlags, ({ bitcoin }) => {
+        Object.assign(bitcoin.volume, { holds: "backup", mountFlags: [flag] });
+      }),
+    ).toHaveLength(1);
+  });
+
   test("it is found within a list written as one flag", () => {
     expect(ofVolume("nfsvers=4.1,soft, timeo=50 ,nolock")).toEqual([
       "homelab/bitcoin-data mountFlags = soft",

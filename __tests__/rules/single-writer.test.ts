@@ -1,6 +1,6 @@
 import type { DisconnectStrategy } from "../../.gen/nomad/job";
 import { singleWriter } from "../../rules/single-writer";
-import { addReader, findings, hours, minutes, places, seconds } from "./homelab";
+import { addReader, type Draft, findings, hours, minutes, places, seconds } from "./homelab";
 
 describe(singleWriter.statement, () => {
   describe("another writer", () => {
@@ -229,5 +229,42 @@ describe(singleWriter.statement, () => {
       bitcoin.group.Update = { ProgressDeadline: minutes(30) };
     });
     expect(found).toEqual(["homelab/electrs-data accessMode = multi-node-multi-writer"]);
+  });
+
+  describe("backups", () => {
+    const shared = (draft: Draft) => {
+      Object.assign(draft.bitcoin.volume, { holds: "backup", accessMode: "multi-node-multi-writer" });
+      draft.bitcoin.request.AccessMode = "multi-node-multi-writer";
+      addReader(draft, "bitcoin-data", (group) =>
+        Object.assign(group.Volumes?.data ?? {}, { ReadOnly: false, AccessMode: "multi-node-multi-writer" }),
+      );
+    };
+
+    test("may be written by several jobs, of which none needs a fence", () => {
+      expect(places(singleWriter, shared)).toEqual([]);
+      expect(
+        places(singleWriter, (draft) => {
+          shared(draft);
+          delete draft.bitcoin.group.Disconnect;
+          draft.bitcoin.group.Count = 2;
+        }),
+      ).toEqual([]);
+    });
+
+    test("have one writer like all when their volume says so", () => {
+      const found = places(singleWriter, (draft) => {
+        shared(draft);
+        draft.bitcoin.volume.accessMode = "multi-node-single-writer";
+      });
+      expect(found).toContain("homelab/backup TaskGroups[backup].Volumes = bitcoin-data");
+    });
+
+    test("alone may be written so: what holds anything else may not", () => {
+      const found = places(singleWriter, (draft) => {
+        shared(draft);
+        draft.bitcoin.volume.holds = "chain";
+      });
+      expect(found).toEqual(["homelab/bitcoin-data accessMode = multi-node-multi-writer"]);
+    });
   });
 });

@@ -5,7 +5,12 @@ import type { Finding } from "../findings";
 import type { Change } from "../plan";
 import { VOLUME_TYPES } from "../stack";
 
-const CONTENTS: Readonly<Record<Holds, string>> = { chain: "the chain", index: "an index", funds: "funds" };
+const CONTENTS: Readonly<Record<Holds, string>> = {
+  chain: "the chain",
+  index: "an index",
+  funds: "funds",
+  backup: "backups",
+};
 
 /** What goes, and what only leaves Terraform. */
 export function removals(context: Context): Finding[] {

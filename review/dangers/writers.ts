@@ -121,8 +121,8 @@ function claimsOf(side: Side, more: readonly JobRecord[], earlier?: Side): Claim
       group: `${keyOf(job)}/${writer.group.Name}`,
       storage: folder ? `${folder.server}:${folder.share.replace(/\/+$/, "")}` : `${job.Namespace}/${source}`,
       holds,
-      // What is known to be one program's database has one writer, whatever its volume allows.
-      shared: mode === MANY_WRITERS && holds === undefined,
+      // What is known to be one program's database has one writer, whatever its volume allows; backups are none.
+      shared: mode === MANY_WRITERS && (holds === undefined || holds === "backup"),
     };
   });
 }

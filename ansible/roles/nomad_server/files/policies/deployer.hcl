@@ -1,8 +1,8 @@
-# npm run deploy, homelab restart, rebalance, pause and resume: jobs and volumes in bitcoin and default. Namespaces and the
-# scheduler need a management token.
+# npm run deploy, homelab restart, rebalance, pause, resume and backup: jobs and volumes in bitcoin and default. Namespaces
+# and the scheduler need a management token.
 namespace "bitcoin" {
   policy       = "read"
-  capabilities = ["submit-job", "plan-job", "scale-job", "alloc-lifecycle", "read-logs", "csi-write-volume", "csi-mount-volume"]
+  capabilities = ["submit-job", "dispatch-job", "plan-job", "scale-job", "alloc-lifecycle", "read-logs", "csi-write-volume", "csi-mount-volume"]
 
   variables {
     path "*" {

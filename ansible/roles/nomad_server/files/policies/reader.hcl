@@ -1,5 +1,5 @@
-# homelab status, logs and drift, and the review of a pull request: sees jobs, volumes and nodes, changes nothing and reads
-# no secret.
+# homelab status, logs, drift, backup status and list, and the review of a pull request: sees jobs, volumes and nodes, changes
+# nothing and reads no secret.
 namespace "*" {
   # plan-job compares a job with the one that runs, and registers nothing.
   capabilities = ["list-jobs", "read-job", "parse-job", "plan-job", "read-logs", "csi-list-volume", "csi-read-volume"]
@@ -21,7 +21,7 @@ namespace "default" {
       capabilities = ["list"]
     }
 
-    # Whether a pause is on.
+    # Whether a pause is on, and what backups tell.
     path "homelab/*" {
       capabilities = ["list", "read"]
     }

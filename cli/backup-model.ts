@@ -1,0 +1,160 @@
+import type { NomadClient } from "../nomad/client";
+import { capability, ifThere } from "../nomad/live";
+import { type Pause, readPause } from "../nomad/pause";
+import { backupJob } from "./backup-jobs";
+import { type Done, type Failed, type Results, resultsOf, type SetResult } from "./backup-results";
+import type { Mood } from "./status-model";
+import type { Target } from "./target";
+
+/** A backup older than this is red. It runs every hour, so this is more than a day of failures. */
+export const RED_HOURS = 26;
+/** The weekly check and the monthly drill, with a day of grace: later they are yellow. */
+const CHECK_DAYS = 8;
+const DRILL_DAYS = 32;
+/** So much may the clock of the machine that wrote be ahead of this one's. */
+const CLOCK_MINUTES = 10;
+
+export interface SetView extends SetResult {
+  /** ISO 8601 in UTC; absent when it is in no backup. */
+  readonly at?: string;
+  /** Seconds. */
+  readonly age?: number;
+  readonly mood: Mood;
+  readonly problem?: string;
+}
+
+/** The weekly check or the monthly drill. */
+export interface TrialView {
+  readonly at?: string;
+  readonly age?: number;
+  /** What a drill compared. */
+  readonly checks: readonly string[];
+  readonly mood: Mood;
+  readonly problem?: string;
+}
+
+/** How good the backup is, as `--json` prints it. */
+export interface BackupView {
+  /** That of the worst. */
+  readonly mood: Mood;
+  readonly sets: readonly SetView[];
+  /** Why the last run failed, or why there is none; absent when all is well. */
+  readonly problem?: string;
+  readonly check: TrialView;
+  readonly drill: TrialView;
+}
+
+/** What is judged. */
+export interface Seen {
+  readonly now: number;
+  /** The sets that the job takes, as it was synthesized. */
+  readonly wanted: readonly string[];
+  /** Absent when Nomad has no such job. */
+  readonly live?: { readonly stopped: boolean; readonly submitted: number };
+  readonly pause?: Pause;
+  readonly backup: Results;
+  readonly check: Results;
+  readonly drill: Results;
+}
+
+/** Asks Nomad for the state of a stack's backup. @throws when the stack has none, or it may not be read. */
+export async function backupOf(target: Target, now = Date.now()): Promise<BackupView> {
+  const { client } = target;
+  const job = backupJob(target, "backup");
+  const [live, pause, backup, check, drill] = await Promise.all([
+    liveOf(client, job),
+    readPause(client),
+    resultsOf(client, "backup"),
+    resultsOf(client, "backup-check"),
+    resultsOf(client, "backup-drill"),
+  ]);
+  const wanted = (job.Meta?.sets ?? "").split(",").filter(Boolean);
+  return judge({ now, wanted, ...(live && { live }), ...(pause && { pause }), backup, check, drill });
+}
+
+async function liveOf(
+  client: NomadClient,
+  { ID, Namespace }: { ID: string; Namespace: string },
+): Promise<Seen["live"]> {
+  const live = await ifThere(
+    client.get<{ readonly Stop: boolean; readonly SubmitTime: number }>(["job", ID], {
+      namespace: Namespace,
+      needs: capability("read-job", Namespace),
+    }),
+  );
+  return live && { stopped: live.Stop, submitted: live.SubmitTime / 1e6 };
+}
+
+/** Judges what was seen; pure. */
+export function judge(seen: Seen): BackupView {
+  const { now, wanted, live, backup } = seen;
+  const { done, failed } = backup;
+  const names = [...new Set([...wanted, ...(done?.sets ?? []).map(({ name }) => name)])];
+  const sets = names.map((name): SetView => {
+    const result = done?.sets.find((one) => one.name === name);
+    if (done && result) return { ...result, ...judged(ageOf(done.at, now), done.at, seen) };
+    return { name, ...missing(seen, done) };
+  });
+  const check = trial("check", seen.check, CHECK_DAYS, seen);
+  const drill = trial("drill", seen.drill, DRILL_DAYS, seen);
+  const own = !live
+    ? { mood: "bad" as const, problem: "the job backup is not in Nomad: deploy it" }
+    : live.stopped
+      ? { mood: "bad" as const, problem: "the job backup was stopped: raise its metaVersion and deploy" }
+      : failed
+        ? { mood: "waiting" as const, problem: failureText("the last run", failed) }
+        : names.length === 0
+          ? { mood: missing(seen, done).mood, problem: "no run has told of anything yet: homelab backup now" }
+          : undefined;
+  const moods = [...sets.map(({ mood }) => mood), check.mood, drill.mood, ...(own ? [own.mood] : [])];
+  const mood = moods.includes("bad") ? "bad" : moods.includes("waiting") ? "waiting" : "good";
+  return { mood, sets, ...(own && { problem: own.problem }), check, drill };
+}
+
+/** Seconds; negative for a time that is to come. */
+function ageOf(at: number, now: number): number {
+  return Math.round((now - at) / 1000);
+}
+
+function judged(age: number, at: number, { pause }: Seen): Pick<SetView, "at" | "age" | "mood" | "problem"> {
+  if (Number.isNaN(age)) return { mood: "bad", problem: "when it was made cannot be read" };
+  const told = { at: new Date(at).toISOString(), age: Math.max(0, age) };
+  if (age < -CLOCK_MINUTES * 60) {
+    return { ...told, mood: "bad", problem: "it is of a time to come: a clock is wrong, here or on the clients" };
+  }
+  if (age <= RED_HOURS * 3600) return { ...told, mood: "good" };
+  if (pause) return { ...told, mood: "waiting", problem: "no backup runs while the pause is on" };
+  return { ...told, mood: "bad", problem: `older than ${RED_HOURS} h` };
+}
+
+/** A set that no backup holds: bad, unless the job has just been deployed. */
+function missing(
+  { now, live, backup: { failed }, pause }: Seen,
+  done: Done | undefined,
+): Pick<SetView, "mood" | "problem"> {
+  if (done) return { mood: "bad", problem: "is in no backup: the last run did not take it" };
+  const isNew = live !== undefined && now - live.submitted < RED_HOURS * 3600 * 1000;
+  if (pause) return { mood: "waiting", problem: "was never backed up; a pause is on" };
+  if (failed || !isNew) return { mood: "bad", problem: "was never backed up" };
+  return { mood: "waiting", problem: "not backed up yet: homelab backup now, or wait for the hour" };
+}
+
+function trial(what: string, { done, failed }: Results, days: number, { now, live }: Seen): TrialView {
+  const age = done ? ageOf(done.at, now) : Number.NaN;
+  const told = {
+    ...(done && !Number.isNaN(age) && { at: new Date(done.at).toISOString(), age: Math.max(0, age) }),
+    checks: done?.checks ?? [],
+  };
+  if (failed) return { ...told, mood: "bad", problem: failureText(`the last ${what}`, failed) };
+  // Without a job the backup itself is told of; what comes weeks later is not missed yet.
+  if (!done)
+    return live ? { ...told, mood: "waiting", problem: `there was no ${what} yet` } : { ...told, mood: "waiting" };
+  if (Number.isNaN(age)) return { ...told, mood: "waiting", problem: `when the last ${what} was cannot be read` };
+  if (age <= days * 24 * 3600) return { ...told, mood: "good" };
+  return { ...told, mood: "waiting", problem: `the last ${what} is older than ${days} days` };
+}
+
+function failureText(what: string, { at, task, message }: Failed): string {
+  const time = Number.isNaN(at) ? "" : ` at ${new Date(at).toISOString()}`;
+  return `${what} failed${time} in its task ${task}: ${message}`;
+}

@@ -1,0 +1,108 @@
+import type { Task } from "../.gen/nomad/job";
+import { Duration } from "../nomad/duration";
+import type { PinnedImage } from "../nomad/image";
+import { file } from "../nomad/template";
+import { SEEN } from "./alby-hub-scripts";
+import { hardenedTask } from "./service";
+
+/**
+ * Where the hub writes its static channel backups, below the work directory: one file each time that a channel becomes
+ * ready, named by the time, not in one step.
+ *
+ * @see https://github.com/getAlby/hub/blob/v1.24.0/service/start.go
+ */
+export const CHANNEL_BACKUPS = "ldk/static_channel_backups";
+
+/** Names of a group's volumes, and the job they belong to. */
+export interface ChannelBackupsProps {
+  readonly job: string;
+  /** The work directory, which the task sees read-only. */
+  readonly data: string;
+  /** The second place. */
+  readonly second: string;
+}
+
+/** The sidecar of the hub that copies its channel backups to a second place. */
+export function channelBackupsTask(busybox: PinnedImage, { job, data, second }: ChannelBackupsProps): Task {
+  return {
+    ...hardenedTask({
+      name: "channel-backups",
+      image: busybox,
+      config: { entrypoint: ["/bin/busybox"], args: ["sh", "/local/channel-backups"] },
+      resources: { CPU: 20, MemoryMB: 16, MemoryMaxMB: 32 },
+      killTimeout: Duration.seconds(10),
+    }),
+    Lifecycle: { Hook: "prestart", Sidecar: true },
+    VolumeMounts: [
+      { Volume: data, Destination: "/data", ReadOnly: true },
+      { Volume: second, Destination: "/second", ReadOnly: false },
+    ],
+    Templates: [file("local/channel-backups", channelBackupsScript(job))],
+  };
+}
+
+/**
+ * Copies every new or changed channel backup to the second place, every 10 s, for ever; what is there is never deleted.
+ * A copy that was cut off never has the name of a whole one; one of a file that was still being written is replaced as
+ * soon as that is longer. While the second place is away it says so once a minute and goes on trying.
+ *
+ * It also removes the copies of the work directory that `homelab backup before-upgrade` made, as soon as the Lightning
+ * node has run since: then they are stale, and starting from one would lose the channels.
+ */
+export function channelBackupsScript(jobId: string): string {
+  return `umask 077
+data=/data
+second=/second
+seen=${SEEN}
+from=$data/${CHANNEL_BACKUPS}
+to=$second/channels/${jobId}
+old=$second/before-upgrade/${jobId}
+known=/local/known
+say() { echo "channel-backups: $*" >&2; }
+trap 'exit 0' TERM INT
+mkdir -p $known
+away=
+turn=0
+missed() {
+  [ -n "$away" ] && [ $((turn % 6)) -ne 0 ] || say "the second place is away, tries again: $(tail -n 1 /local/error)"
+  away=yes
+}
+copy() {
+  cp "$1" "$2.part" && fsync "$2.part" && mv "$2.part" "$2" && cmp "$1" "$2"
+}
+say "copies static channel backups to channels/${jobId} of the second place"
+while :; do
+  failed=
+  for file in $from/*.json; do
+    [ -f "$file" ] && [ ! -h "$file" ] || continue
+    name=\${file##*/}
+    state=$(stat -c '%s %Y' "$file") || continue
+    [ "$state" = "$(cat "$known/$name" 2>/dev/null)" ] && [ -e "$to/$name" ] && continue
+    if ! mkdir -p $to 2>/local/error; then failed=yes; break; fi
+    if ! cmp -s "$file" "$to/$name"; then
+      if ! copy "$file" "$to/$name" 2>/local/error; then failed=yes; break; fi
+      say "copied $name, $(wc -c < "$to/$name") bytes"
+    fi
+    # What has just been written may still change within its second.
+    [ $(($(date +%s) - \${state#* })) -lt 20 ] || echo "$state" > "$known/$name"
+  done
+  if [ -n "$failed" ]; then
+    missed
+  elif [ -n "$away" ]; then
+    say "the second place is back, all is copied"
+    away=
+  fi
+  ran=$(cat $seen 2>/dev/null)
+  for copy in $old/* $old/.[0-9]*.part; do
+    [ -n "$ran" ] && [ -d "$copy" ] || continue
+    made=\${copy##*/}
+    made=\${made#.}
+    [ "$(date -u -d @$ran +%Y%m%dT%H%M%SZ)" \\> "\${made%.part}" ] || continue
+    rm -rf "$copy" 2>/local/error && say "removed the copy of the work directory of \${copy##*/}: the node has run since, so it is stale"
+  done
+  turn=$((turn + 1))
+  sleep 10 &
+  wait $!
+done
+`;
+}
