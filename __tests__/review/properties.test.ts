@@ -74,7 +74,7 @@ describe("a sensitive value", () => {
           expect(printed(reviewPlan(readPlan(text))).includes(secret.slice(0, 8))).toBe(false);
         },
       ),
-      { numRuns: 80 },
+      { numRuns: 40 },
     );
   });
 
@@ -152,7 +152,7 @@ describe("a job that lacks anything at all", () => {
         expect(review.services.map(({ address }) => address)).toContain("nomad_job.albyhub");
         expect(printed(review)).not.toMatch(/NaN|\[object/);
       }),
-      { numRuns: 100 },
+      { numRuns: 40 },
     );
   });
 });
@@ -227,7 +227,7 @@ describe("a plan of any content", () => {
       fc.property(fc.constantFrom(...places), fc.option(absurd, { nil: undefined }), (path, value) => {
         reviewed(put(plan, path, value));
       }),
-      { numRuns: 60 },
+      { numRuns: 20 },
     );
   });
 
