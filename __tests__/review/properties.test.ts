@@ -254,7 +254,7 @@ describe("a plan of any content", () => {
         );
         expect(review.services.map(({ address }) => address)).toContain("nomad_job.bitcoin");
       }),
-      { numRuns: 150 },
+      { numRuns: 50 },
     );
   });
 
