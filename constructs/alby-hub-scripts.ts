@@ -22,6 +22,9 @@ export const START_MARKER = `${VOLUME_MARKER}.started`;
 /** In the work directory while a copy is being put back into it; names the copy. Nothing may start on what is between two states. */
 export const UNFINISHED_RESTORE = ".homelab-restore";
 
+/** In the work directory: a copy that is being written into it, of which nothing is in its place yet. */
+export const RESTORE_PART = ".restore.part";
+
 /** In the work directory: what was there before a copy was put back, with the state of channels in it. */
 export const SET_ASIDE = ".before-restore-";
 
@@ -64,6 +67,7 @@ fi
 if [ ! -e $marker.lightning ]; then
   { until [ -s $state ]; do $bb sleep 5; done && : > $marker.lightning; } >/dev/null 2>&1 &
 fi
+$bb rm -rf /data/${RESTORE_PART}
 # Old states of channels are good for nothing but a loss, once the node has run on the right one.
 if [ -n "$($bb find /data -maxdepth 1 -name '${SET_ASIDE}*')" ]; then
   {

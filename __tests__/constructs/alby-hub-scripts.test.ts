@@ -223,6 +223,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     const words: string[] = [];
     for (const _ of [1, 2]) {
       expect((await startAll()).status).toBe(0);
+      kill(running);
       words.push(box.read("data/.homelab-volume.started"));
     }
     expect(words[0]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ [0-9a-f-]{36}\n$/);
