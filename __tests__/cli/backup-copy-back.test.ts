@@ -69,7 +69,7 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
         said += text;
         if (said.includes("waiting for")) end();
       });
-      child.on("exit", end);
+      child.on("close", end);
     });
   }
 
