@@ -265,12 +265,21 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
   });
 
   test("copies the work directory of a stopped hub with its checksums, and not that of one that runs", async () => {
+    const aside = {
+      ".before-restore-20261126T230000Z/ldk/storage/x": "an old state",
+      ".restore.part/x": "half a copy",
+    };
+    const whole = tree(box.path("data/albyhub"));
+    for (const [path, text] of Object.entries(aside)) box.put(`data/albyhub/${path}`, text);
+    box.put("backup/before-upgrade/albyhub/.20261126T230000Z.part/x", "of one that was killed");
     const { code } = await box.run("backup-copy", { meta: { job: "albyhub" } });
+    for (const path of Object.keys(aside))
+      rmSync(box.path("data/albyhub", path.split("/")[0] ?? ""), { recursive: true });
     const [, time = ""] =
       /^albyhub time=(\d{8}T\d{6}Z) files=\d+ bytes=\d+$/.exec(box.told("backup-copy/done").sets ?? "") ?? [];
     expect([code, time]).toEqual([0, expect.stringMatching(/Z$/)]);
     const { SHA256SUMS, ...copy } = tree(box.path("backup/before-upgrade/albyhub", time));
-    expect(copy).toEqual(tree(box.path("data/albyhub")));
+    expect(copy).toEqual(whole);
     expect(SHA256SUMS?.trim().split("\n")).toHaveLength(Object.keys(copy).length);
 
     const { code: running } = await box.run("backup-copy", {
@@ -288,6 +297,12 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
       1,
       expect.stringContaining("changed while it was copied; is albyhub stopped?"),
     ]);
+    // Nothing of the live state stays but in a whole copy.
+    expect(readdirSync(box.path("backup/before-upgrade/albyhub"))).toEqual([time]);
+    box.put("data/albyhub/.homelab-restore", "20261126T230000Z\n");
+    expect((await box.run("backup-copy", { meta: { job: "albyhub" } })).code).toBe(1);
+    rmSync(box.path("data/albyhub/.homelab-restore"));
+    expect(box.told("backup-copy/failed").message).toContain("a copy is half put back into the work directory");
     expect((await box.run("backup-copy", { meta: { job: "bitcoin" } })).code).toBe(1);
     expect(box.told("backup-copy/failed").message).toBe("job = bitcoin is none of albyhub");
   });
