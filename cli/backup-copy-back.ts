@@ -108,7 +108,9 @@ async function withdrawn(client: NomadClient, job: Job, error: Error): Promise<E
   try {
     if ((await allocationsOf(client, job)).length > 0) return error;
     await withdraw(client, job, true);
-    return new Error(`${error.message}; it is withdrawn, and nothing was written`);
+    // What else it says is of a run that goes on.
+    const [why] = error.message.split("; ");
+    return new Error(`${why}; ${job.ID} had not begun and is withdrawn, so nothing was written`);
   } catch (second) {
     const remedy = `nomad job stop -purge -namespace ${job.Namespace} ${job.ID}`;
     return new Error(`${error.message}; and it may still be in Nomad (${(second as Error).message}): ${remedy}`);
