@@ -298,6 +298,7 @@ part=$copies/.$time.part
 no_copy() { rm -rf "$part"; give_up "$@"; }
 [ -n "$(ls -A "$from")" ] || give_up "the work directory of $job is empty"
 [ ! -e "$from/${UNFINISHED_RESTORE}" ] || give_up "a copy is half put back into the work directory of $job: homelab backup restore $job --work-directory once more brings that to its end"
+[ ! -e "$folder" ] || give_up "there is a copy of this second already"
 # Of one that was killed.
 rm -rf "$copies"/.[0-9]*.part
 mkdir -p "$part" || give_up "cannot write to the backup volume"

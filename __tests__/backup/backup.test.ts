@@ -282,17 +282,20 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     expect(copy).toEqual(whole);
     expect(SHA256SUMS?.trim().split("\n")).toHaveLength(Object.keys(copy).length);
 
+    // Long enough for a write between the copy and its check; a copy has its second for its name.
+    box.put("data/albyhub/log/large", Buffer.alloc(64 * 1024 * 1024));
+    await new Promise((done) => setTimeout(done, 1100));
+    let writer: NodeJS.Timeout | undefined;
     const { code: running } = await box.run("backup-copy", {
       meta: { job: "albyhub" },
       started: (task) => {
-        if (task !== "copy") return;
-        const timer = setInterval(
-          () => box.put("data/albyhub/ldk/storage/ldk_node_data.sqlite", String(Math.random())),
-          1,
-        );
-        setTimeout(() => clearInterval(timer), 3000);
+        const write = () =>
+          writeFileSync(box.path("data/albyhub/ldk/storage/ldk_node_data.sqlite"), String(Math.random()));
+        if (task === "copy") writer = setInterval(write, 1);
       },
     });
+    rmSync(box.path("data/albyhub/log/large"));
+    rmSync(box.path("data/albyhub/log"), { recursive: true });
     expect([running, box.told("backup-copy/failed").message]).toEqual([
       1,
       expect.stringContaining("changed while it was copied; is albyhub stopped?"),

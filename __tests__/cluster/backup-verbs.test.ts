@@ -258,12 +258,15 @@ describeWith(["nomad"], "homelab backup on a real Nomad", () => {
     expect(out).toMatch(
       /copy of hub's work directory is \d+ s old[\s\S]*was not started since[\s\S]*static channel\s+backup/,
     );
+    let pressed = false;
     // Its volume is nowhere, so it waits as it does for one that is still claimed.
     const cut = await run(
       ["backup", "restore", "hub", "--work-directory", "--confirm", "hub"],
       "deployer",
       (printed, child) => {
-        if (printed.includes("waiting for the end of backup-copy-back-")) child.kill("SIGINT");
+        if (pressed || !printed.includes("waiting for the end of backup-copy-back-")) return;
+        pressed = true;
+        child.kill("SIGINT");
       },
     );
     expect([cut.code, cut.err]).toEqual([
