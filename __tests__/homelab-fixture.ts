@@ -98,7 +98,7 @@ export function templateOf(job: Job | undefined, destination: string, task = 0):
   return found.EmbeddedTmpl;
 }
 
-/** Adds what main.ts has of backups to a homelab, with changes. */
+/** Adds what main.ts has of backups to a homelab that was built with a volume for them, with changes. */
 export function addBackup(built: ReturnType<typeof buildHomelab>, changes: Partial<BackupProps> = {}) {
   const { stack, plugin, bitcoin, electrs, albyHub, second } = built;
   const volume = (volumeId: string, more: Partial<CsiVolumeProps> = {}) =>

@@ -1,9 +1,10 @@
 import { type Command, CommanderError } from "commander";
 import type { Job } from "../.gen/nomad/job";
 import type { NomadClient } from "../nomad/client";
-import { allocationsOf, capability, type JobRef } from "../nomad/live";
+import { allocationsOf, capability, ifThere, type JobRef } from "../nomad/live";
 import { wantedCount } from "../nomad/scale";
 import { copiedService } from "./backup-before-upgrade";
+import { copyBackScript } from "./backup-copy-back-script";
 import { backupJob } from "./backup-jobs";
 import type { RestoreOptions } from "./backup-restore";
 import { resultsOf } from "./backup-results";
@@ -47,12 +48,20 @@ export async function copyBack(name: string, options: RestoreOptions, command: C
   say(
     starts === 0
       ? `${service.name} was not started since, as far as Nomad remembers`
-      : `${service.name} was started ${starts} times since: has its Lightning node run? A copy that is stale removes itself, but look at its log`,
+      : `${service.name} was started ${starts} times since: has its Lightning node run? If its Lightning state has changed, nothing is put back`,
   );
   say(WARNING);
   await confirmName(service.job.ID, options);
+  // Whoever was asked may have taken an hour.
+  await refuseWhileItRuns(client, service);
   const back = copyBackJob(template, service.job.ID, copy.time);
-  const outcome = await follow(command, client, { main: mainTask(back) }, () => register(client, back));
+  const outcome = await follow(command, client, { main: mainTask(back) }, () => register(client, back)).catch(
+    async (error: Error) => {
+      throw await withdrawn(client, back, error);
+    },
+  );
+  // One that failed can still be looked at; neither runs again.
+  await withdraw(client, back, outcome.succeeded);
   print(
     command,
     options,
@@ -89,6 +98,33 @@ async function register(client: NomadClient, job: Job): Promise<JobRef> {
     { namespace: job.Namespace, needs: capability("submit-job", job.Namespace) },
   );
   return { ID: job.ID, Namespace: job.Namespace };
+}
+
+/**
+ * What becomes of the job when nobody waits for it any more: before it has a place it is withdrawn, since it would run
+ * whenever the service lets go of its volume, in an hour or in a month.
+ */
+async function withdrawn(client: NomadClient, job: Job, error: Error): Promise<Error> {
+  try {
+    if ((await allocationsOf(client, job)).length > 0) return error;
+    await withdraw(client, job, true);
+    // What else it says is of a run that goes on.
+    const [why] = error.message.split("; ");
+    return new Error(`${why}; ${job.ID} had not begun and is withdrawn, so nothing was written`);
+  } catch (second) {
+    const remedy = `nomad job stop -purge -namespace ${job.Namespace} ${job.ID}`;
+    return new Error(`${error.message}; and it may still be in Nomad (${(second as Error).message}): ${remedy}`);
+  }
+}
+
+async function withdraw(client: NomadClient, job: Job, purge: boolean): Promise<void> {
+  await ifThere(
+    client.delete(["job", job.ID], {
+      namespace: job.Namespace,
+      query: { purge },
+      needs: capability("submit-job", job.Namespace),
+    }),
+  );
 }
 
 /**
@@ -131,34 +167,4 @@ export function copyBackJob(template: Job, service: string, time: string): Job {
       },
     ],
   };
-}
-
-/** Whole copies alone have a SHA256SUMS. It is checked before anything is moved, and again when all is back. */
-export function copyBackScript(service: string, time: string): string {
-  return `say() { echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) $*"; }
-refuse() { say "refuses: $*" >&2; exit 1; }
-copy=/backup/before-upgrade/${service}/${time}
-live=/data/${service}
-aside=$live/.before-restore-$(date -u +%Y%m%dT%H%M%SZ)
-[ -f "$copy/SHA256SUMS" ] || refuse "there is no copy before-upgrade/${service}/${time} any more: it goes when the Lightning node has run since it was made, and then it would be stale"
-(cd "$copy" && sha256sum -c SHA256SUMS) >/dev/null || refuse "the copy is damaged: a file is not as its checksum says"
-say "the copy of ${time} is whole"
-mkdir "$aside" || refuse "cannot write to the volume of ${service}"
-for entry in "$live"/* "$live"/.[!.]*; do
-  case $entry in
-    "$live"/.before-restore-* | "$live"/lost+found | "$live/*" | "$live/.[!.]*") ;;
-    *) mv "$entry" "$aside"/ || refuse "cannot move $entry aside; what was moved is in $aside" ;;
-  esac
-done
-say "what was there is moved to \${aside##*/} in the volume of ${service}"
-for entry in "$copy"/* "$copy"/.[!.]*; do
-  case $entry in
-    "$copy"/SHA256SUMS | "$copy/*" | "$copy/.[!.]*") ;;
-    *) cp -a "$entry" "$live"/ || refuse "cannot copy $entry; what was there is in $aside" ;;
-  esac
-done
-sync
-(cd "$live" && sha256sum -c "$copy/SHA256SUMS") >/dev/null || refuse "what was written is not as the copy; what was there is in $aside"
-say "the work directory is back as it was at ${time}, $(wc -l < "$copy/SHA256SUMS") files"
-`;
 }

@@ -21,8 +21,9 @@ Nothing that lives is ever written over, so no service need be stopped for it; a
 
 --work-directory is another thing: it puts back the copy that homelab backup before-upgrade made, for an upgrade whose
 Lightning node never ran. The hub must be stopped; what is there is moved aside, in the hub's volume. If the node has run
-since, that copy is stale, and starting from it can lose the money in the channels: then recover by the static channel
-backup, as docs/recovery.md says.
+since, that copy is stale, and starting from it can lose the money in the channels; so it is refused when the hub was started
+since and its Lightning state has changed: then recover by the static channel backup, as docs/recovery.md says. A restore that
+broke off keeps the hub from starting; run it again.
 
 You are asked to type the name of the set; --confirm <set> says it beforehand, where nobody can be asked.
 

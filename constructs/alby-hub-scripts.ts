@@ -13,6 +13,21 @@ export const ELECTRS_ADDRESS = "local/electrs";
 /** The file in the work directory that names its volume. */
 export const VOLUME_MARKER = ".homelab-volume";
 
+/**
+ * In the work directory: other words at each start of the hub, so that a copy with the same words was made after the last
+ * one. Not when its Lightning node ran: nothing outside of the hub can tell that it never did, not even for a second.
+ */
+export const START_MARKER = `${VOLUME_MARKER}.started`;
+
+/** In the work directory while a copy is being put back into it; names the copy. Nothing may start on what is between two states. */
+export const UNFINISHED_RESTORE = ".homelab-restore";
+
+/** In the work directory: a copy that is being written into it, of which nothing is in its place yet. */
+export const RESTORE_PART = ".restore.part";
+
+/** In the work directory: what was there before a copy was put back, with the state of channels in it. */
+export const SET_ASIDE = ".before-restore-";
+
 /** Keys of the service's Nomad variable; each is rendered to a file of its name below `secrets/`. */
 export const DATABASE_PASSWORD = "database_password";
 export const AUTO_UNLOCK_PASSWORD = "auto_unlock_password";
@@ -30,6 +45,7 @@ function checkVolume(volumeId: string, firstStart: boolean): string {
 $bb chmod 0700 /data || say "cannot make /data private; is it owned by 3001:3001?"
 marker=/data/${VOLUME_MARKER}
 state=/data/ldk/storage/ldk_node_data.sqlite
+[ ! -e /data/${UNFINISHED_RESTORE} ] || refuse "a copy of the work directory was being put back into the volume ${volumeId} and that broke off, so it is neither old nor new: homelab backup restore … --work-directory once more brings it to its end"
 if [ -e $marker ]; then
   found=$($bb cat $marker)
   [ "$found" = "${volumeId}" ] || refuse "the volume ${volumeId} holds the data of $found: the wrong folder is mounted"
@@ -50,6 +66,14 @@ fi
 [ -e $marker ] || echo "${volumeId}" > $marker || refuse "cannot write to /data; is it owned by 3001:3001?"
 if [ ! -e $marker.lightning ]; then
   { until [ -s $state ]; do $bb sleep 5; done && : > $marker.lightning; } >/dev/null 2>&1 &
+fi
+$bb rm -rf /data/${RESTORE_PART}
+# Old states of channels are good for nothing but a loss, once the node has run on the right one.
+if [ -n "$($bb find /data -maxdepth 1 -name '${SET_ASIDE}*')" ]; then
+  {
+    until [ -s ${SEEN} ]; do $bb sleep 5; done
+    $bb rm -rf /data/${SET_ASIDE}* && say "removed what was set aside when a copy was put back: the node has run since"
+  } &
 fi`;
 }
 
@@ -89,6 +113,9 @@ ${checkVolume(props.volumeId, props.firstStart)}`,
     prepare: `export LDK_ELECTRUM_SERVER="$electrs"
 export DATABASE_URI="${props.databaseUri}"
 ${props.autoUnlock ? 'export AUTO_UNLOCK_PASSWORD="$unlock"' : ""}
+started=/data/${START_MARKER}
+echo "$($bb date -u +%Y-%m-%dT%H:%M:%SZ) $($bb cat /proc/sys/kernel/random/uuid)" > $started.part && $bb fsync $started.part && $bb mv $started.part $started ||
+  refuse "cannot write to /data that it starts"
 echo "started $($bb date +%s) $electrs" > ${STATE}`,
     exec: "/bin/main",
   });

@@ -89,7 +89,8 @@ export interface AlbyHubProps extends ServiceProps {
    * A second place for the static channel backups, with which the peers can be made to close all channels when the state
    * is lost: a volume that holds `backup`, best on another server. A sidecar copies each there within a minute after the
    * hub has written it, to the folder `channels/<job>`. Nomad mounts it before the hub starts: while it cannot be
-   * mounted, a hub that runs goes on, and none starts.
+   * mounted, a hub that runs goes on, and none starts. A `Backup` that takes the hub's set demands that it is its own
+   * volume, since the sidecar also removes stale copies of the work directory from there.
    *
    * @default - none
    */
@@ -186,7 +187,7 @@ export class AlbyHub extends Service {
    * channels**: a node that is started from an old copy of it loses them to penalties.
    */
   get backupSet(): BackupSet {
-    const { data, databaseAddress, databasePort, databaseName, databaseUser, databaseTls } = this.props;
+    const { data, channelBackups, databaseAddress, databasePort, databaseName, databaseUser, databaseTls } = this.props;
     const { postgres } = this.stack.cluster;
     return {
       service: this.jobId,
@@ -199,7 +200,11 @@ export class AlbyHub extends Service {
         secret: this.sharedSecret(DATABASE_PASSWORD),
         secretDescription: this.databaseSecret(),
       },
-      files: { volume: data.readOnly(), include: [`${CHANNEL_BACKUPS}/*.json`, VOLUME_MARKER] },
+      files: {
+        volume: data.readOnly(),
+        include: [`${CHANNEL_BACKUPS}/*.json`, VOLUME_MARKER],
+        copies: channelBackups,
+      },
     };
   }
 

@@ -69,7 +69,7 @@ export function checkBackupProps(
   props: BackupProps,
   sets: readonly BackupSet[],
 ): void {
-  const { snapshots, repositoryKeys = [], checkSubset, keep, timeZone, schedule, terraformState } = props;
+  const { volume, snapshots, repositoryKeys = [], checkSubset, keep, timeZone, schedule, terraformState } = props;
   if (snapshots && snapshots.holds !== "backup") {
     throw new Error(
       `${path}: snapshots = volume "${snapshots.volumeId}" holds "${snapshots.holds}"; pass the one with snapshots of Nomad's state, which says \`holds: "backup"\``,
@@ -112,6 +112,13 @@ export function checkBackupProps(
       );
     }
     names.push(service);
+    // The job backup-copy puts live Lightning state there; nothing but the sidecar would ever remove it.
+    if (files && files.copies?.volumeId !== volume.volumeId) {
+      const found = files.copies ? `on the volume "${files.copies.volumeId}"` : "nowhere";
+      throw new Error(
+        `${path}: sets: ${service} has its channel backups copied ${found}, and volume is "${volume.volumeId}": pass ${service} the same volume as channelBackups, or copies of its work directory would stay for ever and be restored when they are stale`,
+      );
+    }
     for (const pattern of files?.include ?? []) {
       if (/^[A-Za-z0-9._*-]+(\/[A-Za-z0-9._*-]+)*$/.test(pattern) && !pattern.includes("..")) continue;
       throw new Error(

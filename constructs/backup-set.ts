@@ -26,6 +26,11 @@ export interface BackupFiles {
    * stays out until somebody has looked at it.
    */
   readonly include: readonly string[];
+  /**
+   * Where the service's own sidecar removes stale copies of the work directory, see `homelab backup before-upgrade`. It
+   * must be the volume of the backup.
+   */
+  readonly copies: IVolume | undefined;
 }
 
 /** What a service declares to be taken, or why nothing is. */

@@ -43,11 +43,14 @@ export function channelBackupsTask(busybox: PinnedImage, { job, data, second }: 
 
 /**
  * Copies every new or changed channel backup to the second place, every 10 s, for ever; what is there is never deleted.
- * A copy that was cut off never has the name of a whole one; one of a file that was still being written is replaced as
- * soon as that is longer. While the second place is away it says so once a minute and goes on trying.
+ * Whole files alone: one that is being written is waited for, one that stays half is said and left out, and what was copied
+ * of it before stays. A whole one takes the place of no other whole one: it gets a name with its checksum, which sorts right
+ * after. A copy that was cut off has a hidden name. While the second place is away it says so once a minute and goes on
+ * trying; a single file that cannot be copied keeps none of the others.
  *
  * It also removes the copies of the work directory that `homelab backup before-upgrade` made, as soon as the Lightning
- * node has run since: then they are stale, and starting from one would lose the channels.
+ * node was seen running since: then they are stale, and starting from one would lose the channels. That is to have none
+ * lying about; what keeps a stale one from being put back is in the work directory itself.
  */
 export function channelBackupsScript(jobId: string): string {
   return `umask 077
@@ -63,33 +66,48 @@ trap 'exit 0' TERM INT
 mkdir -p $known
 away=
 turn=0
-missed() {
-  [ -n "$away" ] && [ $((turn % 6)) -ne 0 ] || say "the second place is away, tries again: $(tail -n 1 /local/error)"
-  away=yes
-}
+each_minute() { [ $((turn % 6)) -eq 0 ]; }
+# The hub writes one object, not in one step; no text in it holds a brace.
+whole() { [ "$(head -c 1 "$1")" = "{" ] && [ "$(tail -c 16 "$1" | tr -d ' \\n\\r\\t' | tail -c 1)" = "}" ] && [ "$(tr -cd '{' < "$1" | wc -c)" = "$(tr -cd '}' < "$1" | wc -c)" ]; }
 copy() {
-  cp "$1" "$2.part" && fsync "$2.part" && mv "$2.part" "$2" && cmp "$1" "$2"
+  cp "$1" $to/.part && fsync $to/.part && mv $to/.part "$2" && cmp "$1" "$2"
 }
 say "copies static channel backups to channels/${jobId} of the second place"
 while :; do
-  failed=
+  gone=
+  stuck=
   for file in $from/*.json; do
     [ -f "$file" ] && [ ! -h "$file" ] || continue
     name=\${file##*/}
     state=$(stat -c '%s %Y' "$file") || continue
     [ "$state" = "$(cat "$known/$name" 2>/dev/null)" ] && [ -e "$to/$name" ] && continue
-    if ! mkdir -p $to 2>/local/error; then failed=yes; break; fi
-    if ! cmp -s "$file" "$to/$name"; then
-      if ! copy "$file" "$to/$name" 2>/local/error; then failed=yes; break; fi
-      say "copied $name, $(wc -c < "$to/$name") bytes"
+    age=$(($(date +%s) - \${state#* }))
+    if ! whole "$file" 2>/dev/null; then
+      [ $age -lt 20 ] || ! each_minute || say "$name is not whole, is not copied; what was copied of it before stays"
+      continue
+    fi
+    target=$to/$name
+    if [ -f "$target" ] && whole "$target" && ! cmp -s "$file" "$target"; then
+      target=$to/\${name%.json}_$(sha256sum "$file" | head -c 8).json
+    fi
+    if ! cmp -s "$file" "$target"; then
+      if ! mkdir -p $to 2>/local/error; then gone=yes; break; fi
+      if ! copy "$file" "$target" 2>/local/why; then
+        if ! { : > $to/.part; } 2>/local/error; then gone=yes; break; fi
+        stuck=yes
+        each_minute && say "cannot copy $name, goes on with the others: $(tail -n 1 /local/why)"
+        continue
+      fi
+      say "copied \${target##*/}, $(wc -c < "$target") bytes"
     fi
     # What has just been written may still change within its second.
-    [ $(($(date +%s) - \${state#* })) -lt 20 ] || echo "$state" > "$known/$name"
+    [ $age -lt 20 ] || echo "$state" > "$known/$name"
   done
-  if [ -n "$failed" ]; then
-    missed
+  if [ -n "$gone" ]; then
+    [ -n "$away" ] && ! each_minute || say "the second place is away, tries again: $(tail -n 1 /local/error)"
+    away=yes
   elif [ -n "$away" ]; then
-    say "the second place is back, all is copied"
+    say "the second place is back$([ -n "$stuck" ] || echo ', all is copied')"
     away=
   fi
   ran=$(cat $seen 2>/dev/null)

@@ -265,29 +265,47 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
   });
 
   test("copies the work directory of a stopped hub with its checksums, and not that of one that runs", async () => {
+    const aside = {
+      ".before-restore-20261126T230000Z/ldk/storage/x": "an old state",
+      ".restore.part/x": "half a copy",
+    };
+    const whole = tree(box.path("data/albyhub"));
+    for (const [path, text] of Object.entries(aside)) box.put(`data/albyhub/${path}`, text);
+    box.put("backup/before-upgrade/albyhub/.20261126T230000Z.part/x", "of one that was killed");
     const { code } = await box.run("backup-copy", { meta: { job: "albyhub" } });
+    for (const path of Object.keys(aside))
+      rmSync(box.path("data/albyhub", path.split("/")[0] ?? ""), { recursive: true });
     const [, time = ""] =
       /^albyhub time=(\d{8}T\d{6}Z) files=\d+ bytes=\d+$/.exec(box.told("backup-copy/done").sets ?? "") ?? [];
     expect([code, time]).toEqual([0, expect.stringMatching(/Z$/)]);
     const { SHA256SUMS, ...copy } = tree(box.path("backup/before-upgrade/albyhub", time));
-    expect(copy).toEqual(tree(box.path("data/albyhub")));
+    expect(copy).toEqual(whole);
     expect(SHA256SUMS?.trim().split("\n")).toHaveLength(Object.keys(copy).length);
 
+    // Long enough for a write between the copy and its check; a copy has its second for its name.
+    box.put("data/albyhub/log/large", Buffer.alloc(64 * 1024 * 1024));
+    await new Promise((done) => setTimeout(done, 1100));
+    let writer: NodeJS.Timeout | undefined;
     const { code: running } = await box.run("backup-copy", {
       meta: { job: "albyhub" },
       started: (task) => {
-        if (task !== "copy") return;
-        const timer = setInterval(
-          () => box.put("data/albyhub/ldk/storage/ldk_node_data.sqlite", String(Math.random())),
-          1,
-        );
-        setTimeout(() => clearInterval(timer), 3000);
+        const write = () =>
+          writeFileSync(box.path("data/albyhub/ldk/storage/ldk_node_data.sqlite"), String(Math.random()));
+        if (task === "copy") writer = setInterval(write, 1);
       },
     });
+    rmSync(box.path("data/albyhub/log/large"));
+    rmSync(box.path("data/albyhub/log"), { recursive: true });
     expect([running, box.told("backup-copy/failed").message]).toEqual([
       1,
       expect.stringContaining("changed while it was copied; is albyhub stopped?"),
     ]);
+    // Nothing of the live state stays but in a whole copy.
+    expect(readdirSync(box.path("backup/before-upgrade/albyhub"))).toEqual([time]);
+    box.put("data/albyhub/.homelab-restore", "20261126T230000Z\n");
+    expect((await box.run("backup-copy", { meta: { job: "albyhub" } })).code).toBe(1);
+    rmSync(box.path("data/albyhub/.homelab-restore"));
+    expect(box.told("backup-copy/failed").message).toContain("a copy is half put back into the work directory");
     expect((await box.run("backup-copy", { meta: { job: "bitcoin" } })).code).toBe(1);
     expect(box.told("backup-copy/failed").message).toBe("job = bitcoin is none of albyhub");
   });

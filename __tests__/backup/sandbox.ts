@@ -68,6 +68,7 @@ export class Sandbox {
     props: Partial<BackupProps>,
   ) {
     const homelab = buildHomelab({
+      backup: {},
       stack: {
         cluster: testCluster({ postgres: { address: "127.0.0.1", port: postgres.port } }),
         ...(props.terraformState && { state: "pg" }),

@@ -1,10 +1,8 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Job } from "../../.gen/nomad/job";
-import { copyBackJob, copyBackScript } from "../../cli/backup-copy-back";
+import { copyBackJob } from "../../cli/backup-copy-back";
+import { copyBackScript } from "../../cli/backup-copy-back-script";
 import { FakeNomad } from "./fake-nomad";
-import { job, project, stackFile, synthesized, task } from "./project";
+import { job, stackFile, synthesized, task } from "./project";
 import { told as toldIn } from "./told";
 
 const batch = (id: string, more: Partial<Job> = {}): Job => ({
@@ -220,61 +218,5 @@ describe("the job that puts a copy back", () => {
     expect(() => copyBackJob(template, "bitcoin", "20261126T230000Z")).toThrow(
       "it has no volume bitcoin, or no script",
     );
-  });
-});
-
-describe("the script that puts a copy back", () => {
-  const TIME = "20261126T230000Z";
-
-  /** A hub's volume after a broken upgrade, and the copy of before it. */
-  function volumes() {
-    const root = project({
-      "data/hub/ldk/storage/ldk_node_data.sqlite": "broken",
-      "data/hub/.homelab-volume": "albyhub-data",
-      [`backup/before-upgrade/hub/${TIME}/ldk/storage/ldk_node_data.sqlite`]: "whole",
-      [`backup/before-upgrade/hub/${TIME}/.homelab-volume`]: "albyhub-data",
-    });
-    const copy = join(root, `backup/before-upgrade/hub/${TIME}`);
-    const sums = execFileSync("sha256sum", ["ldk/storage/ldk_node_data.sqlite", ".homelab-volume"], { cwd: copy });
-    writeFileSync(join(copy, "SHA256SUMS"), sums);
-    return { root, copy, hub: join(root, "data/hub") };
-  }
-
-  function back(root: string) {
-    const script = copyBackScript("hub", TIME).replaceAll(/(copy|live)=\//g, `$1=${root}/`);
-    const { status, stdout, stderr } = spawnSync("sh", ["-c", script], { encoding: "utf8" });
-    return { status, text: stdout + stderr };
-  }
-  const state = (hub: string) => readFileSync(join(hub, "ldk/storage/ldk_node_data.sqlite"), "utf8");
-
-  test("moves aside what is there, deletes nothing, and writes what the copy holds", () => {
-    const { root, hub } = volumes();
-    const { status, text } = back(root);
-    expect([status, text]).toEqual([0, expect.stringMatching(/is back as it was at 20261126T230000Z, 2 files\n$/)]);
-    expect(state(hub)).toBe("whole");
-    const [aside, ...more] = readdirSync(hub).filter((name) => name.startsWith(".before-restore-"));
-    expect(more).toEqual([]);
-    expect(state(join(hub, aside ?? ""))).toBe("broken");
-    expect(readdirSync(hub)).not.toContain("SHA256SUMS");
-  });
-
-  test("touches nothing when the copy is damaged, or has gone because the node has run", () => {
-    const { root, copy, hub } = volumes();
-    writeFileSync(join(copy, "ldk/storage/ldk_node_data.sqlite"), "changed");
-    expect(back(root)).toEqual({ status: 1, text: expect.stringContaining("the copy is damaged") });
-    execFileSync("rm", ["-r", copy]);
-    expect(back(root)).toEqual({ status: 1, text: expect.stringContaining("it goes when the Lightning node has run") });
-    expect([state(hub), readdirSync(hub).sort()]).toEqual(["broken", [".homelab-volume", "ldk"]]);
-  });
-
-  test("says where everything is when it cannot write", () => {
-    const { root, hub } = volumes();
-    // A folder of that name is in the way.
-    mkdirSync(join(hub, "blocked"));
-    const script = copyBackScript("hub", TIME)
-      .replaceAll(/(copy|live)=\//g, `$1=${root}/`)
-      .replace('cp -a "$entry"', 'false "$entry"');
-    const { status, stderr } = spawnSync("sh", ["-c", script], { encoding: "utf8" });
-    expect([status, stderr]).toEqual([1, expect.stringMatching(/what was there is in .*\.before-restore-/)]);
   });
 });

@@ -20,7 +20,7 @@ const KEY = "albyhub_database_password";
 describe("a secret that several tasks read, each at its own path", () => {
   let nomad: FakeNomad;
   let client: NomadClient;
-  const { stack } = addBackup(buildHomelab());
+  const { stack } = addBackup(buildHomelab({ backup: {} }));
   const { needs } = needsOf({ homelab: stack.homelab() });
 
   beforeAll(async () => {
@@ -93,7 +93,7 @@ describe("a secret that several tasks read, each at its own path", () => {
   });
 
   test("is set at every path at once, when told to overwrite", async () => {
-    const outdir = Testing.fullSynth(addBackup(buildHomelab({ stack: clusterAt(nomad.address) })).stack);
+    const outdir = Testing.fullSynth(addBackup(buildHomelab({ backup: {}, stack: clusterAt(nomad.address) })).stack);
     nomad.put(HUB, { database_password: "old", foreign: "kept" });
     nomad.put(DUMP, { [KEY]: "old" });
     expect(await set(outdir, `${HUB} database_password`, "new")).toMatchObject({ code: 1 });

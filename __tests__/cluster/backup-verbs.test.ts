@@ -92,7 +92,23 @@ describeWith(["nomad"], "homelab backup on a real Nomad", () => {
     );
     const [group] = copy.TaskGroups;
     // Only its name is looked at: a raw_exec task mounts nothing, and the agent has no such volume.
-    const named = { ...copy, TaskGroups: [{ ...group, Volumes: { hub: {}, backup: {} } }] } as unknown as Job;
+    const claim = { Type: "csi", AccessMode: "single-node-writer", AttachmentMode: "file-system" };
+    const named = {
+      ...copy,
+      TaskGroups: [
+        {
+          ...group,
+          Volumes: {
+            hub: { Name: "hub", Source: "hub-data", ...claim },
+            backup: { Name: "backup", Source: "backup", ...claim },
+          },
+          Tasks: group?.Tasks.map((task) => ({
+            ...task,
+            Templates: [{ DestPath: `local/${task.Name}`, EmbeddedTmpl: "x" }],
+          })),
+        },
+      ],
+    } as Job;
     jobs = [service, good(), drill, restore, named];
     await agents.register(service);
     for (const job of [good(), drill, restore, copy]) await agents.send("PUT", "jobs", { Job: job }, "lab");
@@ -242,6 +258,24 @@ describeWith(["nomad"], "homelab backup on a real Nomad", () => {
     expect(out).toMatch(
       /copy of hub's work directory is \d+ s old[\s\S]*was not started since[\s\S]*static channel\s+backup/,
     );
+    let pressed = false;
+    // Its volume is nowhere, so it waits as it does for one that is still claimed.
+    const cut = await run(
+      ["backup", "restore", "hub", "--work-directory", "--confirm", "hub"],
+      "deployer",
+      (printed, child) => {
+        if (pressed || !printed.includes("waiting for the end of backup-copy-back-")) return;
+        pressed = true;
+        child.kill("SIGINT");
+      },
+    );
+    expect([cut.code, cut.err]).toEqual([
+      1,
+      expect.stringMatching(
+        /error: interrupted; backup-copy-back-\d+ had not begun and is withdrawn, so nothing was written\n$/,
+      ),
+    ]);
+    expect((await live()).filter(({ ID }) => ID.startsWith("backup-copy-back"))).toEqual([]);
     await agents.register(service);
     expect((await run(["backup", "restore", "hub", "--work-directory", "--confirm", "hub"])).err).toMatch(
       /^error: hub is meant to run, and nothing is written beneath a running hub; stop it first: nomad job scale -namespace lab hub main 0\n$/,

@@ -193,7 +193,8 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     expect(Date.now() - before).toBeLessThan(3000);
   });
 
-  test("starts the hub when electrs answers, with the address it answered at", async () => {
+  /** Runs it with an electrs that answers, to its end. */
+  const startAll = async (props: Partial<typeof ENTRY> = {}) => {
     const electrs = createTcpServer((socket) => {
       socket.on("error", () => {});
       socket.on("data", () => socket.write('{"id":1,"jsonrpc":"2.0","result":null}\n'));
@@ -201,14 +202,72 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     await new Promise((done) => electrs.on("listening", done));
     const address = `127.0.0.1:${(electrs.address() as AddressInfo).port}`;
     box.put("local/electrs", address);
-    const { printed, status } = await start({ firstStart: true });
+    const ended = await start(props);
     electrs.close();
+    return { ...ended, address };
+  };
+
+  test("starts the hub when electrs answers, with the address it answered at", async () => {
+    const { printed, status, address } = await startAll({ firstStart: true });
     expect(status).toBe(0);
     expect(printed).toContain(`LDK_ELECTRUM_SERVER=${address}\n`);
     expect(printed).toContain("DATABASE_URI=postgresql://u:url-safe_1.~@h/d\n");
     expect(printed).toContain("AUTO_UNLOCK_PASSWORD=unlock\n");
     expect(box.read("alloc/data/albyhub")).toMatch(new RegExp(`^started \\d+ ${address}\n$`));
   }, 20_000);
+
+  test("leaves other words in the volume at each start, before the hub is there, and none while it waits", async () => {
+    await start({ firstStart: true });
+    expect(box.has("data/.homelab-volume.started")).toBe(false);
+    kill(running);
+    const words: string[] = [];
+    for (const _ of [1, 2]) {
+      expect((await startAll()).status).toBe(0);
+      kill(running);
+      words.push(box.read("data/.homelab-volume.started"));
+    }
+    expect(words[0]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ [0-9a-f-]{36}\n$/);
+    expect(words[1]).not.toBe(words[0]);
+    // A folder of that name is in the way.
+    mkdirSync(join(box.root, "data/.homelab-volume.started.part"));
+    const { printed, status } = await startAll();
+    expect([status, printed]).toEqual([
+      1,
+      expect.stringMatching(/refuses to start: cannot write to .*data that it starts/),
+    ]);
+    expect(printed).not.toContain("DATABASE_URI");
+  }, 40_000);
+
+  test.each([true, false])(
+    "refuses a volume into which a copy is half put back, whatever is in it (marker: %p)",
+    async (marked) => {
+      box.put("data/ldk/storage/ldk_node_data.sqlite", "half of a copy");
+      if (marked) box.put("data/.homelab-volume", "albyhub-data\n");
+      box.put("data/.homelab-restore", "20261126T230000Z\n");
+      const { printed, status } = await start();
+      expect([status, printed]).toEqual([
+        1,
+        expect.stringContaining("put back into the volume albyhub-data and that broke off"),
+      ]);
+    },
+  );
+
+  test("removes what a restore has set aside once the node has run, and not before", async () => {
+    box.put("data/ldk/storage/ldk_node_data.sqlite", "x");
+    box.put("data/.homelab-volume", "albyhub-data\n");
+    box.put("data/.before-restore-20261126T230000Z/ldk/storage/ldk_node_data.sqlite", "old");
+    let printed = "";
+    await start();
+    running?.stderr?.on("data", (text) => {
+      printed += text;
+    });
+    await new Promise((done) => setTimeout(done, 6000));
+    expect(box.has("data/.before-restore-20261126T230000Z/ldk/storage/ldk_node_data.sqlite")).toBe(true);
+    box.put("alloc/data/albyhub-seen", "1\n");
+    await untilTrue(() => !box.has("data/.before-restore-20261126T230000Z"));
+    await untilTrue(() => printed.includes("removed what was set aside"));
+    expect(box.read("data/ldk/storage/ldk_node_data.sqlite")).toBe("x");
+  }, 30_000);
 });
 
 describeWith(["busybox"], "the probe of Alby Hub", () => {

@@ -4,7 +4,7 @@ import { addBackup, BUSYBOX, buildHomelab, type Changes, synthesize, templateOf 
 
 /** The homelab of main.ts with its backup. */
 function build(changes: Changes = {}, props: Parameters<typeof addBackup>[1] = {}) {
-  return addBackup(buildHomelab(changes), props);
+  return addBackup(buildHomelab({ backup: {}, ...changes }), props);
 }
 
 const groupOf = (job: Job | undefined) => job?.TaskGroups[0];
@@ -223,7 +223,9 @@ describe("Backup, as its owner wants it", () => {
 
   const sets = () => {
     const { stack, plugin } = buildHomelab();
-    return { volume: new CsiVolume(stack, "other", { volumeId: "other", holds: "funds", plugin }) };
+    const volume = (volumeId: string, holds: "funds" | "backup") =>
+      new CsiVolume(stack, `x-${volumeId}`, { volumeId, holds, plugin });
+    return { volume: volume("other", "funds"), place: volume("backup", "backup") };
   };
   const nameless = {
     address: "127.0.0.1",
@@ -262,16 +264,28 @@ describe("Backup, as its owner wants it", () => {
     ["a set twice", { sets: [{ service: "a" }, { service: "a" }] }, 'sets: "a" is there twice'],
     [
       "a pattern that leaves the volume",
-      { sets: [{ service: "a", files: { volume: sets().volume, include: ["../x"] } }] },
+      { sets: [{ service: "a", files: { volume: sets().volume, include: ["../x"], copies: sets().place } }] },
       'includes "../x"',
     ],
     [
       "a pattern that a shell would run",
-      { sets: [{ service: "a", files: { volume: sets().volume, include: ["$(id)"] } }] },
+      { sets: [{ service: "a", files: { volume: sets().volume, include: ["$(id)"], copies: sets().place } }] },
       'includes "$(id)"',
     ],
   ])("refuses %s", (_, props, message) => {
     expect(() => build({}, props)).toThrow(message);
+  });
+
+  test("refuses a hub whose sidecar would not see the copies of its work directory", () => {
+    const bare = buildHomelab();
+    expect(() => addBackup(bare)).toThrow(
+      'homelab/backup-jobs: sets: albyhub has its channel backups copied nowhere, and volume is "backup": pass albyhub the same volume as channelBackups',
+    );
+    const { stack, plugin } = bare;
+    const elsewhere = new CsiVolume(stack, "elsewhere", { volumeId: "elsewhere", holds: "backup", plugin });
+    expect(() => build({}, { volume: elsewhere })).toThrow(
+      'has its channel backups copied on the volume "backup", and volume is "elsewhere"',
+    );
   });
 
   test("refuses a volume that holds something else, as the place of backups or of snapshots", () => {
