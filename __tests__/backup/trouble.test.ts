@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import fc from "fast-check";
 import { buildHomelab } from "../homelab-fixture";
 import { describeWith } from "../tools";
@@ -244,9 +244,13 @@ describeWith(["restic", "postgres", "busybox"], "whatever lies in the work direc
             if (marked) box.put("data/albyhub/.homelab-volume", "albyhub-data\n");
             box.put("data/albyhub/elsewhere/2026-01-01T00-00-00.json", LIVE);
             for (const { at, to } of links) {
-              if (lstatSync(box.path("data/albyhub", at), { throwIfNoEntry: false })) continue;
-              mkdirSync(box.path("data/albyhub", at, ".."), { recursive: true });
-              execFileSync("ln", ["-s", box.path("data/albyhub", to), box.path("data/albyhub", at)]);
+              try {
+                if (lstatSync(box.path("data/albyhub", at), { throwIfNoEntry: false })) continue;
+                mkdirSync(box.path("data/albyhub", at, ".."), { recursive: true });
+                symlinkSync(box.path("data/albyhub", to), box.path("data/albyhub", at));
+              } catch {
+                // The link before leads into itself.
+              }
             }
             for (const { folder, name } of tangle) {
               try {
