@@ -65,7 +65,7 @@ export const backup: Verb = {
       .action((options: Options, self: Command) => runNow("backup", "the backup", options, self));
     withOptions(command.command("list"))
       .summary("the snapshots that can be restored")
-      .description("Lists the snapshots in the repository as the last good backup left them, the newest first.")
+      .description("Lists the snapshots in the repository as the last backup left them, the newest first.")
       .option("--set <name>", "of this set alone")
       .addHelpText(
         "after",

@@ -30,7 +30,7 @@ export interface BackupProps extends ServiceProps {
   readonly timeZone?: string;
   /** When the jobs start, as cron has it. @default { backup: "7 * * * *", check: "37 3 * * 0", drill: "17 4 1 * *" } */
   readonly schedule?: Partial<Record<"backup" | "check" | "drill", string>>;
-  /** How many snapshots of each set are kept. @default { hourly: 24, daily: 7, weekly: 4, monthly: 12 } */
+  /** How many snapshots of each set are kept besides those of the last two days, which are all. @default { hourly: 24, daily: 7, weekly: 4, monthly: 12 } */
   readonly keep?: Partial<Keep>;
   /** How much of the repository's data the weekly check reads: a percentage, a size, or `n/t`. @default "10%" */
   readonly checkSubset?: string;

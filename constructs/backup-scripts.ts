@@ -213,7 +213,9 @@ ${snapshots ? "take_raft" : ""}
 list_variables
 keep cluster
 rm -rf "$stage"
-run restic forget --host homelab --group-by host,tags --retry-lock "$LOCK_WAIT" \\
+# All of the last two days: of several in an hour the hourly rule keeps the last, and it is the one before an upgrade, or
+# before a database was lost, that is wanted back.
+run restic forget --host homelab --group-by host,tags --retry-lock "$LOCK_WAIT" --keep-within 2d \\
   --keep-hourly ${keep.hourly} --keep-daily ${keep.daily} --keep-weekly ${keep.weekly} --keep-monthly ${keep.monthly} ||
   say "what is older stays for now: $(last)"
 snapshots > "$here/snapshots" && mv "$here/snapshots" "$work/snapshots" || problem "cannot list the snapshots"

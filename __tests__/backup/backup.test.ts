@@ -441,10 +441,33 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     expect(box.paths().filter((path) => path.endsWith("link.json"))).toEqual([]);
   });
 
-  test("keeps as many as it is told", async () => {
-    const kept = JSON.parse(box.restic("snapshots", "--json", "--tag", "albyhub"));
-    // All runs of this file were within an hour or two.
-    expect(kept.length).toBeLessThanOrEqual(2);
+  test("keeps all of two days, and of older ones as many as it is told", async () => {
+    const all = (): { short_id: string; time: string }[] =>
+      JSON.parse(box.restic("snapshots", "--json", "--tag", "albyhub"));
+    const young = all();
+    expect(young.length).toBeGreaterThan(3);
+    for (const minute of ["07", "20", "40"]) {
+      const time = `2026-01-05 10:${minute}:00`;
+      box.restic(
+        "backup",
+        "--host",
+        "homelab",
+        "--tag",
+        "albyhub",
+        "--time",
+        time,
+        box.path("data/albyhub/.homelab-volume"),
+      );
+    }
+    expect((await box.run("backup")).code).toBe(0);
+    expect(all().map(({ short_id }) => short_id)).toEqual(
+      expect.arrayContaining(young.map(({ short_id }) => short_id)),
+    );
+    expect(
+      all()
+        .filter(({ time }) => time.startsWith("2026-01-05"))
+        .map(({ time }) => time.slice(11, 16)),
+    ).toEqual(["10:40"]);
   });
 
   test("finds a damaged pack by the weekly check, and is content with a good repository", async () => {
