@@ -129,6 +129,7 @@ describeWith(["ansible", "nomad"], "the policies on a real Nomad", () => {
           gather_facts: false,
           vars: {
             ...yaml("roles/nomad_server/vars/main.yml"),
+            nomad_server_job_namespace: yaml("roles/nomad_server/defaults/main.yml").nomad_server_job_namespace,
             common_api_url: agents.address,
             common_nomad_token: agents.token("management"),
             nomad_server_self: { status: 200 },

@@ -103,6 +103,38 @@ describe("the issue of a difference", () => {
   });
 });
 
+describe("what could not be looked at", () => {
+  const script = scriptOf("compare", "Open, update or close the issue");
+  const concludes = (CODE: string, BACKUP_CODE: string) => run(script, [["issue list", "12"]], { CODE, BACKUP_CODE });
+
+  test.each([
+    ["1", "2"],
+    ["", "2"],
+  ])("leaves its own issue as it is, and keeps the backup's (drift %j)", (code, red) => {
+    writeFileSync(join(folder, "backup.txt"), "red\n");
+    expect(concludes(code, red)).toMatchObject({
+      status: 0,
+      did: ["issue edit 12 --repo me/homelab --body-file body.md"],
+    });
+    expect(readFileSync(join(folder, "body.md"), "utf8")).toContain("red");
+  });
+
+  test.each(["1", ""])("leaves its own issue as it is, and keeps that of the cluster (backup %j)", (code) => {
+    expect(concludes("0", code)).toMatchObject({
+      status: 0,
+      did: [expect.stringContaining("issue close 12 --repo me/homelab --comment It is as the code says again")],
+    });
+  });
+
+  test("keeps no other step from running", () => {
+    const steps = ["Look at the backup", "Open, update or close the issue"];
+    const all = jobs.compare.steps as { name?: string; if?: string }[];
+    expect(steps.map((name) => all.find((step) => step.name === name)?.if)).toEqual(
+      Array(2).fill("${{ !cancelled() }}"),
+    );
+  });
+});
+
 describe("the look at the backup", () => {
   const script = scriptOf("compare", "Look at the backup").replace(
     "node dist/cli/homelab.js backup status",

@@ -3,7 +3,7 @@ import { dispatch, forcePeriodic } from "../nomad/batch";
 import { deploymentOf, isRunning, type JobRef } from "../nomad/live";
 import { scaleGroup, wantedCount } from "../nomad/scale";
 import { backupJob } from "./backup-jobs";
-import { resultsOf } from "./backup-results";
+import { resultsOf, setsOf } from "./backup-results";
 import { follow, type Kind, kindOf, type Outcome, outcomeText, refuseToRun } from "./backup-run";
 import { type Service, serviceNamed, servicesOf } from "./services";
 import { consent, killTimeout, untilStopped } from "./steps";
@@ -23,7 +23,7 @@ node has run the copy is stale, and is removed by itself. When the upgrade never
 
 When the backup or the copy fails, the service is started again as it was. Exit codes: 0 stopped and copied, 1 an error, a
 failure, or interrupted, and then it says whether the service runs. With --json, standard output is
-{ service, copy, runs: [{ run, allocation, node, succeeded, seconds, failedTask, log }] }.`;
+{ service, copy, snapshot, runs: [{ run, allocation, node, succeeded, seconds, failedTask, log }] }.`;
 
 export function registerBeforeUpgrade(command: Command): void {
   withOptions(command.command("before-upgrade <service>"))
@@ -93,13 +93,18 @@ async function beforeUpgrade(name: string, options: BeforeUpgradeOptions, comman
     throw new CommanderError(1, "homelab.failed", `${what} failed`);
   };
   await run("the backup", kindOf(backupNow), () => forcePeriodic(client, backupNow));
-  await run("the copy", kindOf(copyJob), () => dispatch(client, copyJob, { job: job.ID }));
+  // The hourly runs go on, and the newest dump is soon that of a database that the new version has migrated.
+  const snapshot = (await setsOf(client, [job.ID]))[0]?.snapshot;
+  await run("the copy", kindOf(copyJob), () =>
+    dispatch(client, copyJob, { job: job.ID, ...(snapshot && { snapshot }) }),
+  );
   const { done } = await resultsOf(client, "backup-copy");
   const time = done?.sets.find((set) => set.name === job.ID)?.time ?? "<time>";
   const copy = `before-upgrade/${job.ID}/${time}`;
   say(`the work directory of ${service.name} is in ${copy} of the backup's volume
 next: change its image in main.ts, npm run plan, npm run deploy, which starts it; when its Lightning node runs, the copy goes
-if the new version never runs: homelab backup restore ${job.ID} --work-directory, and docs/recovery.md
+if the new version never runs: homelab backup restore ${job.ID} --work-directory, and the database as it is in snapshot ${snapshot ?? "<unknown>"}: docs/recovery.md
 not to upgrade after all: ${startAgain}`);
-  if (options.json) print(command, options, { service: service.name, copy, runs }, () => "");
+  if (options.json)
+    print(command, options, { service: service.name, copy, ...(snapshot && { snapshot }), runs }, () => "");
 }

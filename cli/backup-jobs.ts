@@ -11,6 +11,11 @@ export function resultOf(job: BackupJob, kind: "done" | "failed"): VariableRef {
   return { namespace: "default", path: `homelab/backup/${job}/${kind}` };
 }
 
+/** What the last hourly run told in which a set was well. */
+export function setResultOf(set: string): VariableRef {
+  return { namespace: "default", path: `homelab/backup/backup/sets/${set}` };
+}
+
 /** The list of snapshots, as the last good backup left it. */
 export const SNAPSHOTS: VariableRef = { namespace: "default", path: "homelab/backup/snapshots" };
 

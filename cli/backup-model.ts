@@ -2,7 +2,7 @@ import type { NomadClient } from "../nomad/client";
 import { capability, ifThere } from "../nomad/live";
 import { type Pause, readPause } from "../nomad/pause";
 import { backupJob } from "./backup-jobs";
-import { type Done, type Failed, type Results, resultsOf, type SetResult } from "./backup-results";
+import { type Failed, type Results, resultsOf, type SetDone, type SetResult, setsOf } from "./backup-results";
 import type { Mood } from "./status-model";
 import type { Target } from "./target";
 
@@ -52,6 +52,8 @@ export interface Seen {
   /** Absent when Nomad has no such job. */
   readonly live?: { readonly stopped: boolean; readonly submitted: number };
   readonly pause?: Pause;
+  /** What was last told of those of them that were ever well. */
+  readonly sets: readonly SetDone[];
   readonly backup: Results;
   readonly check: Results;
   readonly drill: Results;
@@ -61,15 +63,16 @@ export interface Seen {
 export async function backupOf(target: Target, now = Date.now()): Promise<BackupView> {
   const { client } = target;
   const job = backupJob(target, "backup");
-  const [live, pause, backup, check, drill] = await Promise.all([
+  const wanted = (job.Meta?.sets ?? "").split(",").filter(Boolean);
+  const [live, pause, sets, backup, check, drill] = await Promise.all([
     liveOf(client, job),
     readPause(client),
+    setsOf(client, wanted),
     resultsOf(client, "backup"),
     resultsOf(client, "backup-check"),
     resultsOf(client, "backup-drill"),
   ]);
-  const wanted = (job.Meta?.sets ?? "").split(",").filter(Boolean);
-  return judge({ now, wanted, ...(live && { live }), ...(pause && { pause }), backup, check, drill });
+  return judge({ now, wanted, ...(live && { live }), ...(pause && { pause }), sets, backup, check, drill });
 }
 
 async function liveOf(
@@ -87,13 +90,13 @@ async function liveOf(
 
 /** Judges what was seen; pure. */
 export function judge(seen: Seen): BackupView {
-  const { now, wanted, live, backup } = seen;
-  const { done, failed } = backup;
-  const names = [...new Set([...wanted, ...(done?.sets ?? []).map(({ name }) => name)])];
-  const sets = names.map((name): SetView => {
-    const result = done?.sets.find((one) => one.name === name);
-    if (done && result) return { ...result, ...judged(ageOf(done.at, now), done.at, seen) };
-    return { name, ...missing(seen, done) };
+  const { wanted, live, backup } = seen;
+  const { failed } = backup;
+  const sets = wanted.map((name): SetView => {
+    const found = seen.sets.find((one) => one.name === name);
+    if (!found) return { name, ...missing(seen) };
+    const { at: _, ...result } = found;
+    return { ...result, ...judged(found, seen) };
   });
   const check = trial("check", seen.check, CHECK_DAYS, seen);
   const drill = trial("drill", seen.drill, DRILL_DAYS, seen);
@@ -103,9 +106,7 @@ export function judge(seen: Seen): BackupView {
       ? { mood: "bad" as const, problem: "the job backup was stopped: raise its metaVersion and deploy" }
       : failed
         ? { mood: "waiting" as const, problem: failureText("the last run", failed) }
-        : names.length === 0
-          ? { mood: missing(seen, done).mood, problem: "no run has told of anything yet: homelab backup now" }
-          : undefined;
+        : undefined;
   const moods = [...sets.map(({ mood }) => mood), check.mood, drill.mood, ...(own ? [own.mood] : [])];
   const mood = moods.includes("bad") ? "bad" : moods.includes("waiting") ? "waiting" : "good";
   return { mood, sets, ...(own && { problem: own.problem }), check, drill };
@@ -116,23 +117,26 @@ function ageOf(at: number, now: number): number {
   return Math.round((now - at) / 1000);
 }
 
-function judged(age: number, at: number, { pause }: Seen): Pick<SetView, "at" | "age" | "mood" | "problem"> {
-  if (Number.isNaN(age)) return { mood: "bad", problem: "when it was made cannot be read" };
+function judged(
+  { at, rows, incomplete = 0 }: SetDone,
+  { now, pause }: Seen,
+): Pick<SetView, "at" | "age" | "mood" | "problem"> {
+  const age = ageOf(at, now);
   const told = { at: new Date(at).toISOString(), age: Math.max(0, age) };
   if (age < -CLOCK_MINUTES * 60) {
-    return { ...told, mood: "bad", problem: "it is of a time to come: a clock is wrong, here or on the clients" };
+    return { ...told, mood: "bad", problem: "it is of a time to come: a clock is wrong, here or on the server" };
   }
-  if (age <= RED_HOURS * 3600) return { ...told, mood: "good" };
+  if (rows === 0) return { ...told, mood: "bad", problem: "its database holds no row" };
+  if (age <= RED_HOURS * 3600) {
+    if (incomplete === 0) return { ...told, mood: "good" };
+    return { ...told, mood: "waiting", problem: `${incomplete} of its files are not whole, and were left out` };
+  }
   if (pause) return { ...told, mood: "waiting", problem: "no backup runs while the pause is on" };
   return { ...told, mood: "bad", problem: `older than ${RED_HOURS} h` };
 }
 
 /** A set that no backup holds: bad, unless the job has just been deployed. */
-function missing(
-  { now, live, backup: { failed }, pause }: Seen,
-  done: Done | undefined,
-): Pick<SetView, "mood" | "problem"> {
-  if (done) return { mood: "bad", problem: "is in no backup: the last run did not take it" };
+function missing({ now, live, backup: { failed }, pause }: Seen): Pick<SetView, "mood" | "problem"> {
   const isNew = live !== undefined && now - live.submitted < RED_HOURS * 3600 * 1000;
   if (pause) return { mood: "waiting", problem: "was never backed up; a pause is on" };
   if (failed || !isNew) return { mood: "bad", problem: "was never backed up" };

@@ -1,6 +1,6 @@
 import type { NomadClient } from "../nomad/client";
-import { type Items, readVariable } from "../nomad/variable";
-import { type BackupJob, resultOf, SNAPSHOTS } from "./backup-jobs";
+import { type Items, readVariable, type Variable } from "../nomad/variable";
+import { type BackupJob, resultOf, SNAPSHOTS, setResultOf } from "./backup-jobs";
 
 /** What one run says of one set. */
 export interface SetResult {
@@ -9,13 +9,26 @@ export interface SetResult {
   readonly files?: number;
   readonly bytes?: number;
   readonly rows?: number;
+  /** Static channel backups among the files. */
+  readonly channels?: number;
+  /** Files that were left out because they are not whole. */
+  readonly incomplete?: number;
   /** Of a copy before an upgrade: its folder, such as `20261126T230000Z`. */
   readonly time?: string;
 }
 
+/** What the last run says of a set in which that one was well, whatever became of the others. */
+export interface SetDone extends SetResult {
+  /** As that of {@link Done}. */
+  readonly at: number;
+}
+
 /** The last run that ended well. */
 export interface Done {
-  /** Milliseconds since 1970; NaN when it cannot be read. */
+  /**
+   * When it told so: milliseconds since 1970 by the clock of Nomad's server. That of the client that ran it may be wrong
+   * by days, since a Raspberry Pi has none of its own while it is off.
+   */
   readonly at: number;
   readonly seconds?: number;
   readonly sets: readonly SetResult[];
@@ -47,21 +60,30 @@ export interface Snapshot {
 
 /** What a job of the backup last told. @throws NomadError with status 403 when the token may not read it. */
 export async function resultsOf(client: NomadClient, job: BackupJob): Promise<Results> {
-  const [done, failed] = await Promise.all(
-    (["done", "failed"] as const).map(async (kind) => (await readVariable(client, resultOf(job, kind))).items),
-  );
-  const well = done && Object.keys(done).length > 0 ? doneOf(done) : undefined;
-  const ill = failed && Object.keys(failed).length > 0 ? failedOf(failed) : undefined;
+  const [done, failed] = await Promise.all([
+    readVariable(client, resultOf(job, "done")),
+    readVariable(client, resultOf(job, "failed")),
+  ]);
   return {
-    ...(well && { done: well }),
-    // In the same second the failure counts: better once too often.
-    ...(ill && !(well && well.at > ill.at) && { failed: ill }),
+    ...(isThere(done) && { done: doneOf(done) }),
+    // Whichever was written last, by Nomad's own count: the clocks of two clients differ.
+    ...(isThere(failed) && failed.modifyIndex > done.modifyIndex && { failed: failedOf(failed) }),
   };
 }
 
-function doneOf({ at = "", seconds, sets = "", checks = "" }: Items): Done {
+/** What was last told of each of these sets, of those that were ever well. */
+export async function setsOf(client: NomadClient, names: readonly string[]): Promise<readonly SetDone[]> {
+  const told = await Promise.all(names.map((name) => readVariable(client, setResultOf(name))));
+  return told.filter(isThere).map(({ modifyTime, items: { set = "" } }) => ({ ...setOf(set), at: modifyTime }));
+}
+
+function isThere({ items }: Variable): boolean {
+  return Object.keys(items).length > 0;
+}
+
+function doneOf({ modifyTime, items: { seconds, sets = "", checks = "" } }: Variable): Done {
   return {
-    at: Date.parse(at),
+    at: modifyTime,
     ...(seconds !== undefined && { seconds: Number(seconds) }),
     sets: lines(sets).map(setOf),
     checks: lines(checks),
@@ -80,11 +102,14 @@ function setOf(line: string): SetResult {
     ...number("files"),
     ...number("bytes"),
     ...number("rows"),
+    ...number("channels"),
+    ...number("incomplete"),
   };
 }
 
-function failedOf({ at = "", task = "an unknown task", message = "no reason is told" }: Items): Failed {
-  return { at: Date.parse(at), task, message: message.trim() };
+function failedOf({ modifyTime, items }: Variable): Failed {
+  const { task = "an unknown task", message = "no reason is told" }: Items = items;
+  return { at: modifyTime, task, message: message.trim() };
 }
 
 /** The snapshots of every set, the newest first. */

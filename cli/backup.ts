@@ -22,11 +22,11 @@ With ACLs status and list take the policy reader of the server role, the others 
 ${ENVIRONMENT}`;
 
 const HELP_STATUS = `
-A set is red when its newest backup is older than ${RED_HOURS} h, or when no backup holds it. A failed check or drill is red too, a
-late one yellow.
+A set is red when the last backup in which it was well is older than ${RED_HOURS} h, or when there is none; yellow while the last run
+failed. A failed check or drill is red too, a late one yellow.
 
 Exit codes: 0 not red, 1 an error, 2 red. With --json, standard output is { stacks: [{ stack, nomadAddress, backup: { mood,
-problem, sets: [{ name, at, age, snapshot, bytes, files, rows, mood, problem }], check: { at, age, mood, problem }, drill:
+problem, sets: [{ name, at, age, snapshot, bytes, files, rows, channels, incomplete, mood, problem }], check: { at, age, mood, problem }, drill:
 { …, checks } } }] }; an age is in seconds, a mood "good", "waiting" or "bad".`;
 
 const HELP_RUN = `
@@ -65,7 +65,7 @@ export const backup: Verb = {
       .action((options: Options, self: Command) => runNow("backup", "the backup", options, self));
     withOptions(command.command("list"))
       .summary("the snapshots that can be restored")
-      .description("Lists the snapshots in the repository as the last good backup left them, the newest first.")
+      .description("Lists the snapshots in the repository as the last backup left them, the newest first.")
       .option("--set <name>", "of this set alone")
       .addHelpText(
         "after",

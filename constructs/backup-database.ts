@@ -1,4 +1,4 @@
-import type { BackupDatabase } from "./backup-set";
+import { type BackupDatabase, partOf } from "./backup-set";
 
 /** A database of a set, with the key of its password below `secrets/`. */
 export interface SetDatabase extends BackupDatabase {
@@ -19,14 +19,15 @@ const COUNT_ROWS = `select format('select %L || '' '' || count(*) from %I.%I', n
 /** Shell functions for a database on a server: `connect ADDRESS PORT NAME USER TLS KEY`, and a look at its version. */
 const CONNECT = `ask() { psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
 connect() {
-  secret "$6"
+  secret "$6" || return 1
   export PGHOST="$1" PGPORT="$2" PGDATABASE="$3" PGUSER="$4" PGSSLMODE="$5" PGPASSWORD="$value"
   export PGCONNECT_TIMEOUT=10 PGAPPNAME=homelab-backup
   server=$(ask -c "select current_setting('server_version_num')::int / 10000" 2> "$out") ||
-    give_up "cannot reach the database $PGDATABASE of $PGUSER at $PGHOST:$PGPORT: $(last)"
+    { fault "cannot reach the database $PGDATABASE of $PGUSER at $PGHOST:$PGPORT: $(last)"; return 1; }
   mine=$(pg_dump --version | sed 's/^.* \\([0-9]*\\)\\..*$/\\1/')
-  [ "$server" = "$mine" ] ||
-    give_up "the server at $PGHOST:$PGPORT is PostgreSQL $server, and this image has $mine: set postgresImage to one of PostgreSQL $server, such as postgres:$server"
+  [ "$server" = "$mine" ] && return
+  fault "the server at $PGHOST:$PGPORT is PostgreSQL $server, and this image has $mine: set postgresImage to one of PostgreSQL $server, such as postgres:$server"
+  return 1
 }`;
 
 function connect({ address, port, name, user, tls, key }: SetDatabase, database = name): string {
@@ -34,11 +35,19 @@ function connect({ address, port, name, user, tls, key }: SetDatabase, database 
 }
 
 /**
- * Dumps each database, and counts its rows, both in one snapshot of it: the dump and the manifest \`ROWS\` agree whatever
- * is written meanwhile.
+ * Dumps each database, and counts its rows, both in one snapshot of it: the dump and the manifest `ROWS` agree whatever
+ * is written meanwhile. One that fails is noted in `problems`, for the task that comes next, and its dump is not left.
+ *
+ * A database without a table is one that fails: it has been lost, or has just been made to restore into, and as the newest
+ * good backup it would be what is restored.
  */
 export function dumpScript(databases: readonly SetDatabase[]): string {
   return `${CONNECT}
+rm -f "$work/problems"
+fault() {
+  say "failed: $set: $*"
+  echo "$set: $*" >> "$work/problems"
+}
 cat > "$here/dump.sql" <<'SQL'
 begin isolation level repeatable read read only;
 set local idle_in_transaction_session_timeout = 0;
@@ -55,25 +64,26 @@ exec pg_dump --format=custom --snapshot="$SNAPSHOT" --lock-wait-timeout=120000 \
   --file="$STAGED/database.dump"
 PULL
 export PULL=$here/pull STAGED SCHEMA
-# dump SET SCHEMA, of the database that is connected.
+# dump SCHEMA, of the database that is connected, as that of $set.
 dump() {
-  STAGED=$work/stage/$1
-  SCHEMA=$2
+  STAGED=$work/stage/$set
+  SCHEMA=$1
   rm -rf "$STAGED"
   mkdir -p "$STAGED"
-  run psql -X -q -A -t -v ON_ERROR_STOP=1 -v schema="$SCHEMA" -v rows="$STAGED/ROWS" -f "$here/dump.sql" || give_up "cannot dump $PGDATABASE: $(last)"
-  [ -e "$STAGED/dumped" ] || give_up "pg_dump of $PGDATABASE failed: $(last)"
+  run psql -X -q -A -t -v ON_ERROR_STOP=1 -v schema="$SCHEMA" -v rows="$STAGED/ROWS" -f "$here/dump.sql" || { fault "cannot dump $PGDATABASE: $(last)"; return 1; }
+  [ -e "$STAGED/dumped" ] || { fault "pg_dump of $PGDATABASE failed: $(last)"; return 1; }
   rm "$STAGED/dumped"
-  say "$1: dumped $PGDATABASE, $(wc -c < "$STAGED/database.dump") bytes, $(wc -l < "$STAGED/ROWS") tables"
-  [ -s "$STAGED/ROWS" ] || say "$1: $PGDATABASE holds no table yet"
+  [ -s "$STAGED/ROWS" ] ||
+    { fault "the database $PGDATABASE holds no table\${SCHEMA:+ in the schema $SCHEMA}: it has not been used yet, or it was lost; an empty one is no backup"; return 1; }
+  say "$set: dumped $PGDATABASE, $(wc -c < "$STAGED/database.dump") bytes, $(wc -l < "$STAGED/ROWS") tables"
 }
-${databases.map((one) => `${connect(one)}\ndump ${one.set} '${one.schema ?? ""}'`).join("\n")}`;
+${databases.map((one) => `set=${one.set}\n${connect(one)} && dump '${one.schema ?? ""}' || rm -rf "$work/stage/$set"`).join("\n")}`;
 }
 
 /** Loads the dump that was restored, into a database that holds nothing, when the job was given the name of one. */
 export function restoreDatabaseScript(databases: readonly SetDatabase[]): string {
   const cases = databases.map(
-    (one) => `  ${one.set}) ${connect(one, '"$database"')}\n    schema='${one.schema ?? ""}' ;;`,
+    (one) => `  ${one.set} | ${partOf(one.set)}) ${connect(one, '"$database"')}\n    schema='${one.schema ?? ""}' ;;`,
   );
   return `${CONNECT}
 database=\${NOMAD_META_database:-}
@@ -91,6 +101,8 @@ ${cases.join("\n")}
   *) give_up "the set $set has no database: restore it without" ;;
 esac
 [ -e "$work/load/database.dump" ] || give_up "the snapshot of $set holds no database.dump: restore it without a database"
+[ -s "$work/load/ROWS" ] ||
+  give_up "the database in this snapshot of $set holds no table: choose an older one of homelab backup list with --snapshot"
 tables=$(ask -c "select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p', 'v', 'm', 'S') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'") ||
   give_up "cannot look into $database"
@@ -135,6 +147,7 @@ field() { echo "select coalesce(pg_read_file(:'file')::jsonb ->> :'key', '')" | 
 for folder in "$drill"/*/; do
   folder=\${folder%/}
   set=\${folder##*/}
+  first=
   if [ -e "$folder/database.dump" ]; then
     schema=
     case $set in

@@ -18,9 +18,9 @@ export interface BackupProps extends ServiceProps {
   readonly volume: IVolume;
   /** What services declare, such as `albyHub.backupSet`. */
   readonly sets: readonly BackupSet[];
-  /** Any repository of restic. @default - the folder `restic` of the volume */
+  /** Any repository of restic, without a password in its address. @default - the folder `restic` of the volume */
   readonly repository?: string;
-  /** Environment variables that the repository's place needs, such as `AWS_ACCESS_KEY_ID`; each is a secret. @default - none */
+  /** Environment variables that the repository's place needs, such as `AWS_ACCESS_KEY_ID` or `RESTIC_REST_PASSWORD`; each is a secret. @default - none */
   readonly repositoryKeys?: readonly string[];
   /** Where the servers' timers leave snapshots of Nomad's state, `<server>-<time>.snap`. @default - they are not taken */
   readonly snapshots?: IVolume;
@@ -30,7 +30,7 @@ export interface BackupProps extends ServiceProps {
   readonly timeZone?: string;
   /** When the jobs start, as cron has it. @default { backup: "7 * * * *", check: "37 3 * * 0", drill: "17 4 1 * *" } */
   readonly schedule?: Partial<Record<"backup" | "check" | "drill", string>>;
-  /** How many snapshots of each set are kept. @default { hourly: 24, daily: 7, weekly: 4, monthly: 12 } */
+  /** How many snapshots of each set are kept besides those of the last two days, which are all. @default { hourly: 24, daily: 7, weekly: 4, monthly: 12 } */
   readonly keep?: Partial<Keep>;
   /** How much of the repository's data the weekly check reads: a percentage, a size, or `n/t`. @default "10%" */
   readonly checkSubset?: string;
@@ -69,15 +69,32 @@ export function checkBackupProps(
   props: BackupProps,
   sets: readonly BackupSet[],
 ): void {
-  const { volume, snapshots, repositoryKeys = [], checkSubset, keep, timeZone, schedule, terraformState } = props;
+  const {
+    volume,
+    snapshots,
+    repository,
+    repositoryKeys = [],
+    checkSubset,
+    keep,
+    timeZone,
+    schedule,
+    terraformState,
+  } = props;
   if (snapshots && snapshots.holds !== "backup") {
     throw new Error(
       `${path}: snapshots = volume "${snapshots.volumeId}" holds "${snapshots.holds}"; pass the one with snapshots of Nomad's state, which says \`holds: "backup"\``,
     );
   }
   for (const key of repositoryKeys) {
+    // Of restic's own, those alone that belong to a place.
+    if (/^RESTIC_REST_(USERNAME|PASSWORD)$/.test(key)) continue;
     if (/^[A-Z][A-Z0-9_]*$/.test(key) && !/^RESTIC_|^NOMAD_|^PATH$/.test(key)) continue;
     throw new Error(`${path}: repositoryKeys: "${key}" is no environment variable of a repository's place`);
+  }
+  if (/\/\/[^/]*:[^/]*@/.test(repository ?? "")) {
+    throw new Error(
+      `${path}: repository has a password in its address, which stands in the job, in messages and in Nomad's variables; leave it out, and name it in repositoryKeys, such as RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD`,
+    );
   }
   if (checkSubset !== undefined && !/^[0-9]+(\.[0-9]+)?%$|^[0-9]+\/[0-9]+$|^[0-9]+[KMGT]$/.test(checkSubset)) {
     throw new Error(

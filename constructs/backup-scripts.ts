@@ -1,4 +1,6 @@
-import { RESTORE_PART, SET_ASIDE, UNFINISHED_RESTORE } from "./alby-hub-scripts";
+import { RESTORE_PART, SET_ASIDE, UNFINISHED_RESTORE, VOLUME_MARKER } from "./alby-hub-scripts";
+import { partOf } from "./backup-set";
+import { CHANNEL_BACKUPS } from "./channel-backups";
 
 /** How many snapshots `restic forget` keeps of each set. */
 export interface Keep {
@@ -16,6 +18,10 @@ export interface SetFiles {
   /** Whether it has files, which are mounted in `$DATA` under the set's name. */
   readonly files: boolean;
   readonly include: readonly string[];
+  /** The volume whose marker must be among the files: a folder without it is another one, or an empty mount. */
+  readonly marked?: string;
+  /** Whether there are static channel backups among them, which the sidecar of the hub has copied to the second place. */
+  readonly channels: boolean;
 }
 
 /** Opens the repository, whichever it is; the secrets of its place are read into the environment. */
@@ -43,16 +49,22 @@ export function backupMainScript(
   sets: readonly SetFiles[],
   { keep, keys, snapshots }: { readonly keep: Keep; readonly keys: readonly string[]; readonly snapshots: boolean },
 ): string {
-  const patterns = ({ include }: SetFiles) => include.map((pattern) => `'${pattern}'`).join(" ");
-  const lines = sets.flatMap((one) => [
-    `begin ${one.set}`,
-    ...(one.database ? [`demand_dump ${one.set}`] : []),
-    ...(one.files ? [`take ${one.set} "$DATA/${one.set}" ${patterns(one)}`] : []),
-    `keep ${one.set}`,
+  const lines = sets.flatMap(({ set, database, files, marked, channels, include }) => [
+    `begin ${set}`,
+    ...(database ? [`demand_dump ${set}`] : []),
+    ...(files
+      ? [
+          `${marked ? `marked ${set} "$DATA/${set}" ${marked} && ` : ""}take ${set} "$DATA/${set}" ${include.map((pattern) => `'${pattern}'`).join(" ")}`,
+        ]
+      : []),
+    ...(channels ? [`compare_channels ${set} "$DATA/${set}"`] : []),
+    // What could be taken of a hub is worth more than nothing, under a name that nobody takes for the whole.
+    `keep ${set}${database && files ? ` ${partOf(set)}` : ""}`,
   ]);
   return `stage=$work/stage
 problems=
-problem() { say "$*"; problems="\${problems:+$problems; }$*"; }
+failed_task=$NOMAD_TASK_NAME
+problem() { say "$*"; problems="\${problems:+$problems; }$*"; ill=yes; }
 ${repository(keys)}
 ${ASK_NOMAD}
 try timeout "$OPEN_WAIT" restic cat config
@@ -60,7 +72,10 @@ case $code in
   0) ;;
   10)
     # A list of snapshots without their repository: the wrong folder is mounted, or it was lost.
-    if ask_nomad "namespace=default&prefix=homelab/backup/snapshots" && grep -q '"Path":"homelab/backup/snapshots"' "$here/vars"; then
+    # Whoever cannot ask must not begin: what it then tells would be the end of that list.
+    ask_nomad "namespace=default&prefix=homelab/backup/snapshots" ||
+      give_up "there is no repository at $RESTIC_REPOSITORY, and Nomad at $NOMAD_API does not say whether there was one, so none is made: $(last)(with ACLs the job needs a policy of its own; see ansible/roles/nomad_server)"
+    if grep -q '"Path":"homelab/backup/snapshots"' "$here/vars"; then
       give_up "the repository $RESTIC_REPOSITORY has gone, though there were snapshots in it: mount the right folder, or bring it back from a copy; to begin anew without them: nomad var purge homelab/backup/snapshots"
     fi
     say "makes a new repository at $RESTIC_REPOSITORY"
@@ -75,11 +90,16 @@ begin() {
   mkdir -p "$stage/$1"
   rm -rf "$stage/$1/files" "$stage/$1/raft" "$stage/$1/SHA256SUMS"
   extra=
+  # Not to be kept as the whole set; not to be told as well.
   bad=
+  ill=
 }
 demand_dump() {
-  [ -e "$stage/$1/database.dump" ] && [ -e "$stage/$1/ROWS" ] && return
-  problem "$1: there is no dump of its database"
+  [ -e "$stage/$1/database.dump" ] && [ -s "$stage/$1/ROWS" ] && return
+  rm -f "$stage/$1/database.dump" "$stage/$1/ROWS"
+  why=$(grep "^$1: " "$work/problems" 2>/dev/null | head -n 1)
+  problem "\${why:-$1: there is no dump of its database}"
+  failed_task=database
   bad=yes
 }
 # A regular file, reached through folders and no link, with a plain name.
@@ -98,6 +118,13 @@ is_whole() {
     *.json) [ "$(head -c 1 "$1")" = "{" ] && [ "$(tail -c 16 "$1" | tr -d ' \\n\\r\\t' | tail -c 1)" = "}" ] ;;
   esac
 }
+# marked SET FOLDER VOLUME
+marked() {
+  is_plain "$2" ${VOLUME_MARKER} && [ "$(cat "$2/${VOLUME_MARKER}")" = "$3" ] && return
+  problem "$1: its folder has no ${VOLUME_MARKER} that names the volume $3: it is empty, or another is mounted, or the service has never started"
+  bad=yes
+  return 1
+}
 # take SET FOLDER PATTERN…: what matches, and nothing else.
 take() {
   set_name=$1
@@ -105,6 +132,7 @@ take() {
   shift 2
   [ -d "$from" ] || { problem "$set_name: $from is not mounted"; bad=yes; return; }
   left=0
+  torn=
   for pattern in "$@"; do
     for found in "$from"/$pattern; do
       [ -e "$found" ] || continue
@@ -113,24 +141,61 @@ take() {
       to=$stage/$set_name/files/$path
       mkdir -p "\${to%/*}"
       for turn in 1 2 3 4 5; do
-        cp "$found" "$to" && cmp -s "$found" "$to" && is_whole "$to" && continue 2
+        cp "$found" "$to" && cmp -s "$found" "$to" && is_whole "$to" && { torn=; continue 2; }
         sleep 1
       done
       rm -f "$to"
       say "$set_name: leaves out $path, which is not whole"
       left=$((left + 1))
+      torn=$path
     done
+    # Their names are times: a later one that is whole has all that this one was to hold.
+    [ -z "$torn" ] || problem "$set_name: $torn, the newest of its kind, is not whole, and the one before is what would be restored"
+    torn=
   done
   [ $left = 0 ] || extra="$extra incomplete=$left"
 }
+# compare_channels SET FOLDER: each is at the second place since minutes, and none has gone that is there.
+compare_channels() {
+  second=$BACKUP/channels/$1
+  count=0
+  lacks=0
+  gone=0
+  for file in "$stage/$1/files/${CHANNEL_BACKUPS}"/*.json; do
+    [ -e "$file" ] || continue
+    count=$((count + 1))
+    name=\${file##*/}
+    [ -n "$(find "$2/${CHANNEL_BACKUPS}/$name" -mmin +5 2>/dev/null)" ] || continue
+    # One that was changed there stands beside the first, with a time behind its name.
+    for copy in "$second/$name" "$second/$name".*; do
+      ! cmp -s "$file" "$copy" || continue 2
+    done
+    lacks=$((lacks + 1))
+    say "$1: the second place does not have $name"
+  done
+  extra="$extra channels=$count"
+  [ $lacks = 0 ] ||
+    problem "$1: the second place, channels/$1 of the backup volume, lacks $lacks of $count channel backups: see the log of the task channel-backups"
+  [ -z "$bad" ] || [ $count != 0 ] || return
+  for copy in "$second"/*.json; do
+    [ -e "$copy" ] || continue
+    [ -e "$2/${CHANNEL_BACKUPS}/\${copy##*/}" ] || gone=$((gone + 1))
+  done
+  [ $gone = 0 ] ||
+    problem "$1: $gone channel backups have gone from the hub that the second place, channels/$1 of the backup volume, still has; after a recovery that is meant, move them to another folder there"
+}
 ${snapshots ? TAKE_RAFT : ""}
 ${LIST_VARIABLES}
-# keep SET: what was put together becomes a snapshot.
+# keep SET [PART]: what was put together becomes a snapshot, under the second name when it is not whole.
 keep() {
-  [ -z "$bad" ] || return
+  tag=$1
+  if [ -n "$bad" ]; then
+    tag=\${2:-}
+    [ -n "$tag" ] && [ -n "$(find "$stage/$1" -type f)" ] || return
+  fi
   (cd "$stage/$1" && find . -type f -exec sha256sum {} + | sed 's#  \\./#  #' | sort -k 2) > "$here/sums" &&
     mv "$here/sums" "$stage/$1/SHA256SUMS" || { problem "$1: cannot make its checksums"; return; }
-  run restic backup --host homelab --tag "$1" --retry-lock "$LOCK_WAIT" "$stage/$1"
+  run restic backup --host homelab --tag "$tag" --retry-lock "$LOCK_WAIT" "$stage/$1"
   code=$?
   id=$(sed -n 's/^snapshot \\([0-9a-f]*\\) saved$/\\1/p' "$out")
   if [ $code != 0 ] || [ -z "$id" ]; then problem "$1: restic backup failed: $(last)"; return; fi
@@ -138,7 +203,8 @@ keep() {
   [ ! -e "$stage/$1/ROWS" ] || rows=" rows=$(awk '{ n += $NF } END { print n + 0 }' "$stage/$1/ROWS")"
   files=$(($(wc -l < "$stage/$1/SHA256SUMS") + 1))
   bytes=$(find "$stage/$1" -type f -exec wc -c {} + | awk '$2 != "total" { n += $1 } END { print n + 0 }')
-  echo "$1 snapshot=$id files=$files bytes=$bytes$rows$extra" | tee -a "$here/sets"
+  line="$tag snapshot=$id files=$files bytes=$bytes$rows$extra"
+  if [ -n "$ill" ]; then say "$line, not well"; else echo "$line" | tee -a "$here/sets"; fi
 }
 rm -f "$here/sets"
 ${lines.join("\n")}
@@ -147,12 +213,14 @@ ${snapshots ? "take_raft" : ""}
 list_variables
 keep cluster
 rm -rf "$stage"
-run restic forget --host homelab --group-by host,tags --retry-lock "$LOCK_WAIT" \\
+# All of the last two days: of several in an hour the hourly rule keeps the last, and it is the one before an upgrade, or
+# before a database was lost, that is wanted back.
+run restic forget --host homelab --group-by host,tags --retry-lock "$LOCK_WAIT" --keep-within 2d \\
   --keep-hourly ${keep.hourly} --keep-daily ${keep.daily} --keep-weekly ${keep.weekly} --keep-monthly ${keep.monthly} ||
   say "what is older stays for now: $(last)"
 snapshots > "$here/snapshots" && mv "$here/snapshots" "$work/snapshots" || problem "cannot list the snapshots"
-[ -z "$problems" ] || give_up "$problems"
-mv "$here/sets" "$work/sets"`;
+[ ! -e "$here/sets" ] || mv "$here/sets" "$work/sets"
+[ -z "$problems" ] || { NOMAD_TASK_NAME=$failed_task; give_up "$problems"; }`;
 }
 
 /** The newest snapshot of Nomad's state of each server; their names hold the server's, and a time that sorts. */
@@ -186,14 +254,18 @@ const LIST_VARIABLES = `list_variables() {
   bad=yes
 }`;
 
-/** The weekly job: frees what no snapshot needs, and reads part of what is left. */
+/** The weekly job: reads part of the repository, and then frees what no snapshot needs, never in one that is damaged. */
 export function checkScript(keys: readonly string[], subset: string): string {
   return `${repository(keys)}
 run restic unlock || give_up "cannot open the repository $RESTIC_REPOSITORY: $(last)"
+run restic check --retry-lock "$LOCK_WAIT" --read-data-subset=${subset}
+case $code in
+  0) ;;
+  11) give_up "another run holds the repository: $(last)" ;;
+  *) give_up "the repository is damaged, or cannot be read, and nothing is freed: $(grep -v '^$' "$out" | grep -i -e error -e damaged -e 'not match' -e fatal | head -n 3 | tr '\\n' ' ')" ;;
+esac
 run restic prune --retry-lock "$LOCK_WAIT" || give_up "restic prune failed: $(last)"
-run restic check --retry-lock "$LOCK_WAIT" --read-data-subset=${subset} ||
-  give_up "the repository is damaged, or cannot be read: $(grep -v '^$' "$out" | grep -i -e error -e damaged -e 'not match' -e fatal | head -n 3 | tr '\\n' ' ')"
-{ echo "pruned"; echo "checked, ${subset} of it read"; } > "$work/checks"`;
+{ echo "checked, ${subset} of it read"; echo "pruned"; } > "$work/checks"`;
 }
 
 /** Restores the newest snapshot of each set, and checks the files; the database comes after. */

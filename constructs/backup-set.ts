@@ -33,6 +33,11 @@ export interface BackupFiles {
   readonly copies: IVolume | undefined;
 }
 
+/** The name that a snapshot has which holds part of a set, because the rest of it could not be taken. */
+export function partOf(set: string): string {
+  return `${set}-part`;
+}
+
 /** What a service declares to be taken, or why nothing is. */
 export interface BackupSet {
   /** ID of the job; the name of the set. */

@@ -30,6 +30,8 @@ give_up() {
   printf '%s\\n' "$*" > "$work/failed.part" && mv "$work/failed.part" "$work/failed"
   exit 0
 }
+# What is wrong with one thing of several; a script with several goes on with the others.
+fault() { give_up "$*"; }
 # Runs a program so that a stop of the task reaches it. What it says is in $out.
 try() {
   "$@" > "$out" 2>&1 &
@@ -57,7 +59,7 @@ last() { tail -n 4 "$out" | tr '\\n' ' '; }
 secret() {
   value=$(cat "$NOMAD_SECRETS_DIR/$1")
   case $value in
-    "" | "${MISSING_SECRET} "*) give_up "\${value:-the secret $1 is empty}: homelab secrets init gives it a value" ;;
+    "" | "${MISSING_SECRET} "*) fault "\${value:-the secret $1 is empty}: homelab secrets init gives it a value"; return 1 ;;
   esac
 }
 if [ -e "$work/failed" ]; then
@@ -80,7 +82,9 @@ export function backupScript(task: string, script: string): Template {
  * when something failed.
  *
  * The tasks before it leave in the allocation: `failed` and `failed-task`; or `sets`, a line for each set; or `checks`,
- * a line for each thing that was checked; and `snapshots`, the list of all that are in the repository.
+ * a line for each thing that was checked; and `snapshots`, the list of all that are in the repository. The hourly job may
+ * leave `sets` beside `failed`: those that were well, each of which has a variable of its own, so that one that fails
+ * neither hides another nor is hidden by it.
  */
 export function reportScript(job: string): string {
   return `set -u
@@ -123,7 +127,7 @@ if [ -s "$work/snapshots" ]; then
   # A variable holds 64 KiB.
   put snapshots "{\\"list\\":$(head -c 60000 "$work/snapshots" | json)}" || told=1
 fi
-if [ ! -e "$work/failed" ] && [ ! -e "$work/sets" ] && [ ! -e "$work/checks" ]; then
+${job === "backup" ? SETS : job === "backup-copy" ? SNAPSHOT : ""}if [ ! -e "$work/failed" ] && [ ! -e "$work/sets" ] && [ ! -e "$work/checks" ]; then
   echo "was stopped before it ended" > "$work/failed"
   echo "${job}" > "$work/failed-task"
 fi
@@ -139,3 +143,16 @@ cat "$work/$name"
 exit $told
 `;
 }
+
+/** The line of each set that was well, to a variable of its own. */
+const SETS = `[ -e "$work/sets" ] && while read -r set rest; do
+  put "backup/sets/$set" "{\\"at\\":\\"$at\\",\\"set\\":$(echo "$set $rest" | json)}" || told=1
+done < "$work/sets"
+`;
+
+/** The snapshot that was made right before a copy: the database that belongs to it. */
+const SNAPSHOT = `case \${NOMAD_META_snapshot:-} in
+  "" | *[!0-9a-f]*) ;;
+  *) [ ! -e "$work/sets" ] || sed -i "s/$/ snapshot=$NOMAD_META_snapshot/" "$work/sets" ;;
+esac
+`;

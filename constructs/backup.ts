@@ -2,6 +2,7 @@ import type { Construct } from "constructs";
 import type { Job, PeriodicConfig, VolumeRequest } from "../.gen/nomad/job";
 import { Memory } from "../nomad/memory";
 import { SERVICE_USER, secretPath } from "../nomad/template";
+import { VOLUME_MARKER } from "./alby-hub-scripts";
 import { drillDatabaseScript, dumpScript, restoreDatabaseScript, type SetDatabase } from "./backup-database";
 import { type BackupProps, CLUSTER, checkBackupProps, KEEP, TERRAFORM } from "./backup-props";
 import {
@@ -12,8 +13,9 @@ import {
   restoreFilesScript,
   type SetFiles,
 } from "./backup-scripts";
-import type { BackupSet } from "./backup-set";
+import { type BackupSet, partOf } from "./backup-set";
 import { BACKUP, backupTask, RETRY_KILLED, reportStep, type Step } from "./backup-task";
+import { CHANNEL_BACKUPS } from "./channel-backups";
 import { resources, Service, serviceJob } from "./service";
 
 /** Names of the jobs, which `homelab backup` goes by. */
@@ -87,8 +89,10 @@ export class Backup extends Service {
         database: database !== undefined,
         files: files !== undefined,
         include: files?.include ?? [],
+        ...(files?.include.includes(VOLUME_MARKER) && { marked: files.volume.volumeId }),
+        channels: files?.include.some((pattern) => pattern.startsWith(`${CHANNEL_BACKUPS}/`)) ?? false,
       })),
-      ...(props.terraformState ? [{ set: TERRAFORM, database: true, files: false, include: [] }] : []),
+      ...(props.terraformState ? [{ set: TERRAFORM, database: true, files: false, include: [], channels: false }] : []),
     ];
     this.volumes = {
       [BACKUP]: { Name: BACKUP, ...props.volume.request },
@@ -156,6 +160,7 @@ export class Backup extends Service {
           backupMainScript(files, { keep: { ...KEEP, ...props.keep }, keys, snapshots: Boolean(props.snapshots) }),
           {
             asksNomad: true,
+            env: { BACKUP: BACKUP_FOLDER },
             mounts: [...(props.snapshots ? [["snapshots", SNAPSHOT_FOLDER] as const] : []), ...this.fileMounts()],
           },
         ),
@@ -191,7 +196,7 @@ export class Backup extends Service {
 
   private restore(): Job {
     const { databases } = this;
-    const sets = this.files.map(({ set }) => set);
+    const sets = this.files.flatMap(({ set, database, files }) => (database && files ? [set, partOf(set)] : [set]));
     const hasDatabase = databases.length > 0;
     return this.job(
       JOB.restore,
@@ -232,7 +237,7 @@ export class Backup extends Service {
     };
     return [
       this.job(JOB.copy, [BACKUP, ...services], [copy], {
-        ParameterizedJob: { Payload: "forbidden", MetaRequired: ["job"] },
+        ParameterizedJob: { Payload: "forbidden", MetaRequired: ["job"], MetaOptional: ["snapshot"] },
       }),
     ];
   }

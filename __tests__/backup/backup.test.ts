@@ -1,6 +1,15 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describeWith } from "../tools";
 import { AS_NOBODY, HUB_TABLES, Postgres, postgresFolder } from "./postgres";
@@ -37,6 +46,10 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     postgres?.stop();
   });
 
+  /** ID of the newest snapshot of that name. */
+  const newest = (tag: string): string =>
+    JSON.parse(box.restic("snapshots", "--json", "--tag", tag, "--latest", "1")).at(-1)?.short_id ?? "";
+
   test("takes each set, and tells Nomad what it holds", async () => {
     const { code, logs } = await box.run("backup");
     expect([code, logs.restic]).toEqual([0, expect.stringContaining("makes a new repository")]);
@@ -45,11 +58,12 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     expect(at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     expect(Number(seconds)).toBeGreaterThan(0);
     expect(sets.split("\n")).toEqual([
-      expect.stringMatching(/^albyhub snapshot=[0-9a-f]{8} files=6 bytes=\d+ rows=511$/),
+      expect.stringMatching(/^albyhub snapshot=[0-9a-f]{8} files=6 bytes=\d+ rows=511 channels=2$/),
       expect.stringMatching(
         /^cluster snapshot=[0-9a-f]{8} files=4 bytes=\d+ raft=pinode9-20261125T100000Z.snap raft=pinode2-20261126T100000Z.snap$/,
       ),
     ]);
+    expect(sets.split("\n")).toEqual([box.told("backup/sets/albyhub").set, box.told("backup/sets/cluster").set]);
     const [cluster, hub] = (box.told("snapshots").list ?? "").split("\n");
     const [, id, bytes] = /snapshot=(\w+) files=6 bytes=(\d+)/.exec(sets) ?? [];
     expect(hub).toMatch(new RegExp(`^${id} \\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ albyhub ${bytes}$`));
@@ -100,7 +114,11 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
       { set: "albyhub", snapshot: "latest" },
       /restored\/albyhub-\w{8} on the backup volume holds something already/,
     ],
-    ["a set that is none", { set: "../etc", snapshot: "latest" }, /set = \.\.\/etc is none of albyhub, cluster/],
+    [
+      "a set that is none",
+      { set: "../etc", snapshot: "latest" },
+      /set = \.\.\/etc is none of albyhub, albyhub-part, cluster/,
+    ],
     ["a snapshot that is none", { set: "albyhub", snapshot: "$(id)" }, /is no ID of restic/],
     [
       "a snapshot that is not there",
@@ -192,13 +210,112 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
   test("is refused without a secret, and with the wrong password of the database", async () => {
     expect((await box.run("backup", { secrets: { restic_password: "" } })).code).toBe(1);
     expect(box.told("backup/failed").message).toContain("the secret restic_password is empty");
-    const { code, logs } = await box.run("backup", { secrets: { albyhub_database_password: "wrong" } });
+    const { code } = await box.run("backup", { secrets: { albyhub_database_password: "wrong" } });
     expect(code).toBe(1);
     expect(box.told("backup/failed")).toMatchObject({
       task: "database",
-      message: expect.stringContaining("password authentication failed"),
+      message: expect.stringMatching(/^albyhub: cannot reach the database nwc .*password authentication failed/),
     });
-    expect(logs.restic).toContain("does nothing, since database failed");
+  });
+
+  test("takes the cluster and the channel backups while the database cannot be dumped, and calls no set well that is not", async () => {
+    await box.run("backup");
+    const before = [newest("albyhub"), newest("cluster")];
+    box.variables = {};
+    const { code, logs } = await box.run("backup", { secrets: { albyhub_database_password: "wrong" } });
+    expect([code, logs.restic]).toEqual([1, expect.stringMatching(/^albyhub-part snapshot=.* channels=2, not well$/m)]);
+    expect(newest("albyhub")).toBe(before[0]);
+    expect(newest("cluster")).not.toBe(before[1]);
+    expect([box.told("backup/sets/albyhub"), box.told("backup/done")]).toEqual([{}, {}]);
+    expect(box.told("backup/sets/cluster").set).toContain(`cluster snapshot=${newest("cluster")}`);
+    const restored = await box.run("backup-restore", { meta: { set: "albyhub-part", snapshot: "latest" } });
+    expect(restored.code).toBe(0);
+    const files = Object.keys(tree(box.path("backup/restored", `albyhub-part-${newest("albyhub-part")}`)));
+    expect(files.filter((path) => path.endsWith(".json"))).toHaveLength(2);
+    expect(files.filter((path) => /database|ROWS/.test(path))).toEqual([]);
+  });
+
+  test("does not take an emptied database for a good backup, nor load one", async () => {
+    const before = newest("albyhub");
+    postgres.sql("alter database nwc rename to nwc_kept");
+    postgres.sql("create database nwc owner albyhub");
+    const { code } = await box.run("backup");
+    expect([code, newest("albyhub"), box.told("backup/failed")]).toEqual([
+      1,
+      before,
+      expect.objectContaining({
+        task: "database",
+        message: expect.stringMatching(/^albyhub: the database nwc holds no table: .*an empty one is no backup/),
+      }),
+    ]);
+    // As an older version of the job made it.
+    const stage = "allocations/one/alloc/data/stage/albyhub";
+    mkdirSync(box.path(stage), { recursive: true });
+    execFileSync("pg_dump", ["--format=custom", "-U", "albyhub", "-d", "nwc", "-f", box.path(stage, "database.dump")], {
+      env: postgres.environment(),
+    });
+    box.put(`${stage}/ROWS`, "");
+    const sum = (path: string) =>
+      createHash("sha256")
+        .update(readFileSync(box.path(stage, path)))
+        .digest("hex");
+    box.put(`${stage}/SHA256SUMS`, ["ROWS", "database.dump"].map((path) => `${sum(path)}  ${path}\n`).join(""));
+    box.restic("backup", "--host", "homelab", "--tag", "albyhub", box.path(stage));
+    const empty = newest("albyhub");
+    expect(empty).not.toBe(before);
+    rmSync(box.path("allocations/one"), { recursive: true });
+    const meta = { set: "albyhub", snapshot: empty, database: "nwc" };
+    expect((await box.run("backup-restore", { meta })).code).toBe(1);
+    expect(box.told("backup-restore/failed").message).toMatch(
+      /the database in this snapshot of albyhub holds no table: choose an older one .*--snapshot/,
+    );
+    box.restic("forget", empty);
+    postgres.sql("drop database nwc");
+    postgres.sql("alter database nwc_kept rename to nwc");
+  });
+
+  test.each([
+    ["is empty", () => rmSync(box.path("data/albyhub"), { recursive: true })],
+    ["is that of another volume", () => box.put("data/albyhub/.homelab-volume", "other-data\n")],
+  ])("is not content with a folder of the hub that %s, and takes its database all the same", async (_, change) => {
+    const before = newest("albyhub");
+    change();
+    mkdirSync(box.path("data/albyhub"), { recursive: true });
+    const { code, logs } = await box.run("backup");
+    fill(box);
+    expect([code, newest("albyhub"), box.told("backup/failed").message]).toEqual([
+      1,
+      before,
+      expect.stringMatching(/^albyhub: its folder has no \.homelab-volume that names the volume albyhub-data/),
+    ]);
+    expect(logs.restic).toMatch(/^albyhub-part snapshot=\w+ files=3 .* rows=\d+ channels=0, not well$/m);
+  });
+
+  test("tells when the second place lacks a channel backup for minutes, or has one that the hub has no more", async () => {
+    const [old, at] = ["2026-11-26T10-00-00.json", new Date(Date.now() - 600_000)];
+    utimesSync(box.path(CHANNELS, old), at, at);
+    const failing = async () => {
+      const { code } = await box.run("backup");
+      return [code, box.told("backup/failed").message];
+    };
+    expect(await failing()).toEqual([
+      1,
+      expect.stringMatching(/^albyhub: the second place, channels\/albyhub of .* lacks 1 of 2 channel backups/),
+    ]);
+    box.put(`backup/channels/albyhub/${old}`, channelBackup(7));
+    expect((await failing())[0]).toBe(1);
+    box.put(`backup/channels/albyhub/${old}.20261126T120000Z`, channelBackup(1));
+    expect((await failing())[0]).toBe(0);
+    box.put("backup/channels/albyhub/2026-11-25T10-00-00.json", channelBackup(1));
+    expect(await failing()).toEqual([
+      1,
+      expect.stringMatching(/^albyhub: 1 channel backups have gone from the hub that the second place/),
+    ]);
+    // What is there was taken all the same.
+    expect(JSON.parse(box.restic("snapshots", "--json", "--tag", "albyhub", "--latest", "1"))).toHaveLength(1);
+    rmSync(box.path("backup/channels"), { recursive: true });
+    const now = new Date();
+    utimesSync(box.path(CHANNELS, old), now, now);
   });
 
   test("is refused by a server of another major version than the image", async () => {
@@ -230,15 +347,17 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     const snapshot = readFileSync(box.path(RAFT));
     rmSync(box.path("snapshots"), { recursive: true });
     mkdirSync(box.path("snapshots"));
-    const before = JSON.parse(box.restic("snapshots", "--json", "--tag", "albyhub")).length;
+    const before = [newest("albyhub"), newest("cluster")];
     const { code } = await box.run("backup");
     box.put(RAFT, snapshot);
     expect([code, box.told("backup/failed").message]).toEqual([
       1,
       expect.stringMatching(/^cluster: there is no raft snapshot/),
     ]);
-    expect(JSON.parse(box.restic("snapshots", "--json", "--tag", "albyhub")).length).toBeGreaterThanOrEqual(before);
-    expect(box.told("snapshots").list).toContain("albyhub");
+    expect(newest("albyhub")).not.toBe(before[0]);
+    expect(newest("cluster")).toBe(before[1]);
+    expect(box.told("snapshots").list).toContain(`${newest("albyhub")} `);
+    expect(box.told("backup/sets/albyhub").set).toContain(`albyhub snapshot=${newest("albyhub")} `);
   });
 
   test("says so when Nomad does not let it list the variables, or tell its result", async () => {
@@ -250,18 +369,26 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     expect(logs.report).toContain("the job needs an ACL policy of its own for that");
   });
 
-  test("leaves out a channel backup that is only half written, takes it the next time, and says so", async () => {
+  test("leaves out a channel backup that is only half written, says so, and is not well while it is the newest", async () => {
     const file = `${CHANNELS}/2026-11-26T12-00-00.json`;
     box.put(file, channelBackup(3).slice(0, 200));
     const { code, logs } = await box.run("backup");
     expect([code, logs.restic]).toEqual([
-      0,
+      1,
       expect.stringContaining("leaves out ldk/static_channel_backups/2026-11-26T12-00-00.json, which is not whole"),
     ]);
-    expect(box.told("backup/done").sets).toMatch(/^albyhub .* files=6 .* incomplete=1$/m);
+    expect(logs.restic).toMatch(/^albyhub snapshot=\w+ files=6 .* incomplete=1 channels=2, not well$/m);
+    expect(box.told("backup/failed").message).toMatch(
+      /2026-11-26T12-00-00\.json, the newest of its kind, is not whole/,
+    );
+    const later = `${CHANNELS}/2026-11-26T13-00-00.json`;
+    box.put(later, channelBackup(4));
+    expect((await box.run("backup")).code).toBe(0);
+    expect(box.told("backup/done").sets).toMatch(/^albyhub .* files=7 .* incomplete=1 channels=3$/m);
+    rmSync(box.path(later));
     box.put(file, channelBackup(3));
     expect((await box.run("backup")).code).toBe(0);
-    expect(box.told("backup/done").sets).toMatch(/^albyhub .* files=7 .* rows=\d+$/m);
+    expect(box.told("backup/done").sets).toMatch(/^albyhub .* files=7 .* rows=\d+ channels=3$/m);
   });
 
   test("copies the work directory of a stopped hub with its checksums, and not that of one that runs", async () => {
@@ -272,11 +399,13 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     const whole = tree(box.path("data/albyhub"));
     for (const [path, text] of Object.entries(aside)) box.put(`data/albyhub/${path}`, text);
     box.put("backup/before-upgrade/albyhub/.20261126T230000Z.part/x", "of one that was killed");
-    const { code } = await box.run("backup-copy", { meta: { job: "albyhub" } });
+    const { code } = await box.run("backup-copy", { meta: { job: "albyhub", snapshot: "ab12cd34" } });
     for (const path of Object.keys(aside))
       rmSync(box.path("data/albyhub", path.split("/")[0] ?? ""), { recursive: true });
     const [, time = ""] =
-      /^albyhub time=(\d{8}T\d{6}Z) files=\d+ bytes=\d+$/.exec(box.told("backup-copy/done").sets ?? "") ?? [];
+      /^albyhub time=(\d{8}T\d{6}Z) files=\d+ bytes=\d+ snapshot=ab12cd34$/.exec(
+        box.told("backup-copy/done").sets ?? "",
+      ) ?? [];
     expect([code, time]).toEqual([0, expect.stringMatching(/Z$/)]);
     const { SHA256SUMS, ...copy } = tree(box.path("backup/before-upgrade/albyhub", time));
     expect(copy).toEqual(whole);
@@ -330,15 +459,38 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     expect(box.paths().filter((path) => path.endsWith("link.json"))).toEqual([]);
   });
 
-  test("keeps as many as it is told", async () => {
-    const kept = JSON.parse(box.restic("snapshots", "--json", "--tag", "albyhub"));
-    // All runs of this file were within an hour or two.
-    expect(kept.length).toBeLessThanOrEqual(2);
+  test("keeps all of two days, and of older ones as many as it is told", async () => {
+    const all = (): { short_id: string; time: string }[] =>
+      JSON.parse(box.restic("snapshots", "--json", "--tag", "albyhub"));
+    const young = all();
+    expect(young.length).toBeGreaterThan(3);
+    for (const minute of ["07", "20", "40"]) {
+      const time = `2026-01-05 10:${minute}:00`;
+      box.restic(
+        "backup",
+        "--host",
+        "homelab",
+        "--tag",
+        "albyhub",
+        "--time",
+        time,
+        box.path("data/albyhub/.homelab-volume"),
+      );
+    }
+    expect((await box.run("backup")).code).toBe(0);
+    expect(all().map(({ short_id }) => short_id)).toEqual(
+      expect.arrayContaining(young.map(({ short_id }) => short_id)),
+    );
+    expect(
+      all()
+        .filter(({ time }) => time.startsWith("2026-01-05"))
+        .map(({ time }) => time.slice(11, 16)),
+    ).toEqual(["10:40"]);
   });
 
   test("finds a damaged pack by the weekly check, and is content with a good repository", async () => {
     expect((await box.run("backup-check", { env: {} })).code).toBe(0);
-    expect(box.told("backup-check/done").checks).toBe("pruned\nchecked, 10% of it read");
+    expect(box.told("backup-check/done").checks).toBe("checked, 10% of it read\npruned");
     const data = box.path("backup/restic/data");
     for (const pack of readdirSync(data, { recursive: true, withFileTypes: true }).filter((one) => one.isFile())) {
       const path = join(pack.parentPath, pack.name);
@@ -347,8 +499,12 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
       rmSync(path);
       box.put(path.slice(box.root.length + 1), content);
     }
-    const { code } = await box.run("backup-check");
-    expect([code, box.told("backup-check/failed").message]).toEqual([1, expect.stringMatching(/damaged|failed/)]);
+    const { code, logs } = await box.run("backup-check");
+    expect([code, box.told("backup-check/failed").message]).toEqual([
+      1,
+      expect.stringMatching(/^the repository is damaged, or cannot be read, and nothing is freed: ./),
+    ]);
+    expect(logs.restic).not.toMatch(/prune|to delete/);
     const drill = await box.run("backup-drill");
     expect([drill.code, box.told("backup-drill/failed").message]).toEqual([
       1,

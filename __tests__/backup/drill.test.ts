@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { buildHomelab } from "../homelab-fixture";
 import { describeWith } from "../tools";
 import { HUB_TABLES, Postgres } from "./postgres";
 import { channelBackup, raftSnapshot, Sandbox, tree } from "./sandbox";
@@ -199,6 +200,32 @@ describeWith(["restic", "postgres", "busybox"], "a drill of the newest backup", 
     }
     rmSync(box.path(source));
     await box.run("backup");
+  });
+
+  test("is green for two hubs, each a node of its own", async () => {
+    const { albyHub } = buildHomelab();
+    const { files } = albyHub.backupSet;
+    const two = await Sandbox.start(postgres, {
+      sets: files ? ["albyhub", "other"].map((service) => ({ service, files })) : [],
+    });
+    try {
+      for (const [hub, node] of [
+        ["albyhub", "02"],
+        ["other", "03"],
+      ]) {
+        two.put(`data/${hub}/.homelab-volume`, "albyhub-data\n");
+        two.put(`data/${hub}/ldk/static_channel_backups/${NEWEST}`, channelBackup(1, `${node}${"ee".repeat(32)}`));
+      }
+      two.put("snapshots/pinode2-20261126T100000Z.snap", raftSnapshot());
+      expect((await two.run("backup")).code).toBe(0);
+      const { code } = await two.run("backup-drill");
+      expect([code, two.told("backup-drill/done").checks]).toEqual([
+        0,
+        expect.stringMatching(/albyhub 1 channel backups parse[\s\S]*other 1 channel backups parse/),
+      ]);
+    } finally {
+      two.stop();
+    }
   });
 
   test("is green again after all that", async () => {

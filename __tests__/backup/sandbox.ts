@@ -58,7 +58,7 @@ export class Sandbox {
   readonly root = mkdtempSync("/tmp/hl-backup-");
   readonly jobs: Readonly<Record<string, Job>>;
   /** What was written to Nomad's variables, by path. */
-  readonly variables: Record<string, Record<string, string>> = {};
+  variables: Record<string, Record<string, string>> = {};
   /** Status of every answer of Nomad. */
   nomadStatus = 200;
 

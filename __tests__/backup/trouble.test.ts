@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import fc from "fast-check";
 import { buildHomelab } from "../homelab-fixture";
 import { describeWith } from "../tools";
@@ -19,6 +19,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
   });
   beforeEach(async () => {
     box = await Sandbox.start(postgres);
+    box.put("data/albyhub/.homelab-volume", "albyhub-data\n");
     box.put(`${CHANNELS}/2026-11-26T11-00-00.json`, channelBackup(2));
     box.put("snapshots/pinode2-20261126T100000Z.snap", raftSnapshot());
   });
@@ -140,6 +141,16 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
       ),
     ]);
     expect(existsSync(box.path("backup/restic"))).toBe(false);
+    // Nor when Nomad cannot tell whether there was one.
+    const { list } = box.told("snapshots");
+    box.nomadStatus = 403;
+    const { code: unknown, logs } = await box.run("backup");
+    box.nomadStatus = 200;
+    expect([unknown, logs.restic]).toEqual([
+      1,
+      expect.stringContaining("does not say whether there was one, so none is made"),
+    ]);
+    expect([existsSync(box.path("backup/restic")), box.told("snapshots").list]).toEqual([false, list]);
     delete box.variables["homelab/backup/snapshots"];
     expect((await box.run("backup")).code).toBe(0);
   });
@@ -229,11 +240,17 @@ describeWith(["restic", "postgres", "busybox"], "whatever lies in the work direc
           async (tangle, links, whole) => {
             rmSync(box.path("data/albyhub"), { recursive: true, force: true });
             mkdirSync(box.path("data/albyhub"), { recursive: true });
+            const marked = !links.some(({ at }) => at === ".homelab-volume");
+            if (marked) box.put("data/albyhub/.homelab-volume", "albyhub-data\n");
             box.put("data/albyhub/elsewhere/2026-01-01T00-00-00.json", LIVE);
             for (const { at, to } of links) {
-              if (lstatSync(box.path("data/albyhub", at), { throwIfNoEntry: false })) continue;
-              mkdirSync(box.path("data/albyhub", at, ".."), { recursive: true });
-              execFileSync("ln", ["-s", box.path("data/albyhub", to), box.path("data/albyhub", at)]);
+              try {
+                if (lstatSync(box.path("data/albyhub", at), { throwIfNoEntry: false })) continue;
+                mkdirSync(box.path("data/albyhub", at, ".."), { recursive: true });
+                symlinkSync(box.path("data/albyhub", to), box.path("data/albyhub", at));
+              } catch {
+                // The link before leads into itself.
+              }
             }
             for (const { folder, name } of tangle) {
               try {
@@ -245,14 +262,24 @@ describeWith(["restic", "postgres", "busybox"], "whatever lies in the work direc
             const linked = links.some(({ at }) => at === "ldk/static_channel_backups" || at === "ldk");
             if (whole && !linked) box.put(`${CHANNELS}/2026-11-26T11-00-00.json`, channelBackup(1));
             box.put("snapshots/pinode2-20261126T100000Z.snap", raftSnapshot());
-            const { code, logs } = await box.run("backup");
-            expect([code, code === 0 ? "" : logs]).toEqual([0, ""]);
+            const ids = () =>
+              JSON.parse(box.restic("snapshots", "--json", "--tag", "albyhub")).map(({ id }: { id: string }) => id);
+            const before = existsSync(box.path("backup/restic")) ? ids() : [];
+            const { code } = await box.run("backup");
+            if (!marked) {
+              // A folder that does not say whose it is: nothing of it at all.
+              expect([code, ids()]).toEqual([1, before]);
+              return;
+            }
+            // Not well, if the newest that is called like a channel backup is none.
+            if (code !== 0) expect(box.told("backup/failed").message).toMatch(/^albyhub: .* is not whole, .*$/);
             box.restic("restore", "latest", "--tag", "albyhub", "--target", box.path("restored-by-test"));
             const restored = Object.entries(tree(box.path("restored-by-test")));
             rmSync(box.path("restored-by-test"), { recursive: true });
             const paths = restored.map(([path]) => path.replace(/^.*\/stage\/albyhub\//, ""));
             const allowed = [
               "SHA256SUMS",
+              "files/.homelab-volume",
               ...(whole && !linked ? ["files/ldk/static_channel_backups/2026-11-26T11-00-00.json"] : []),
             ];
             expect(paths.sort()).toEqual(allowed);

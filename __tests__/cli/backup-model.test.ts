@@ -1,5 +1,5 @@
 import { judge, type Seen } from "../../cli/backup-model";
-import type { Done, Failed } from "../../cli/backup-results";
+import type { Done, Failed, SetDone } from "../../cli/backup-results";
 import { ageText, backupText } from "../../cli/backup-text";
 import { styleFor } from "../../cli/text";
 
@@ -7,21 +7,20 @@ const NOW = Date.parse("2026-11-26T12:00:00Z");
 const HOUR = 3600 * 1000;
 const DAY = 24 * HOUR;
 
-const done = (ago: number, more: Partial<Done> = {}): Done => ({
-  at: NOW - ago,
-  sets: [{ name: "albyhub", snapshot: "ab12cd34", files: 12, bytes: 3456, rows: 789 }],
-  checks: [],
-  ...more,
-});
+const done = (ago: number, more: Partial<Done> = {}): Done => ({ at: NOW - ago, sets: [], checks: [], ...more });
+const sets = (ago: number, more: Partial<SetDone> = {}): SetDone[] => [
+  { name: "albyhub", snapshot: "ab12cd34", files: 12, bytes: 3456, rows: 789, at: NOW - ago, ...more },
+];
 const failed = (ago: number): Failed => ({ at: NOW - ago, task: "restic", message: "wrong password" });
 
 const seen = (more: Partial<Seen> = {}): Seen => ({
   now: NOW,
   wanted: ["albyhub"],
   live: { stopped: false, submitted: NOW - 30 * DAY },
+  sets: sets(HOUR),
   backup: { done: done(HOUR) },
-  check: { done: done(3 * DAY, { sets: [] }) },
-  drill: { done: done(10 * DAY, { sets: [], checks: ["database 9 tables 789 rows equal"] }) },
+  check: { done: done(3 * DAY) },
+  drill: { done: done(10 * DAY, { checks: ["database 9 tables 789 rows equal"] }) },
   ...more,
 });
 
@@ -35,25 +34,27 @@ describe("the mood of a backup", () => {
     ["26 h and a second old", 26 * HOUR + 1000, "bad", "older than 26 h"],
     ["27 h old", 27 * HOUR, "bad", "older than 26 h"],
     ["of a minute to come, as clocks differ", -60_000, "good", undefined],
-    ["of a time to come", -HOUR, "bad", "it is of a time to come: a clock is wrong, here or on the clients"],
+    ["of a time to come", -HOUR, "bad", "it is of a time to come: a clock is wrong, here or on the server"],
   ])("of a set that is %s is as it should be", (_, ago, mood, problem) => {
-    const { sets, mood: whole } = judge(seen({ backup: { done: done(ago) } }));
-    expect([sets[0]?.mood, sets[0]?.problem, whole]).toEqual([mood, problem, mood]);
-  });
-
-  test("is bad when its time cannot be read", () => {
-    expect(judge(seen({ backup: { done: { ...done(0), at: Number.NaN } } })).sets[0]).toMatchObject({
-      mood: "bad",
-      problem: "when it was made cannot be read",
-    });
+    const { sets: views, mood: whole } = judge(seen({ sets: sets(ago) }));
+    expect([views[0]?.mood, views[0]?.problem, whole]).toEqual([mood, problem, mood]);
   });
 
   test("is bad when a set is in no backup, though another is", () => {
-    const { mood, sets } = judge(seen({ wanted: ["albyhub", "cluster"] }));
-    expect([mood, sets[1]]).toEqual([
-      "bad",
-      { name: "cluster", mood: "bad", problem: "is in no backup: the last run did not take it" },
-    ]);
+    const { mood, sets: views } = judge(seen({ wanted: ["albyhub", "cluster"] }));
+    expect([mood, views[1]]).toEqual(["bad", { name: "cluster", mood: "bad", problem: "was never backed up" }]);
+  });
+
+  test("is bad for a database without a row, however young, and yellow for files that were left out", () => {
+    expect(judge(seen({ sets: sets(HOUR, { rows: 0 }) })).sets[0]).toMatchObject({
+      mood: "bad",
+      problem: "its database holds no row",
+    });
+    expect(judge(seen({ sets: sets(HOUR, { incomplete: 2 }) })).sets[0]).toMatchObject({
+      mood: "waiting",
+      problem: "2 of its files are not whole, and were left out",
+    });
+    expect(judge(seen({ sets: sets(27 * HOUR, { incomplete: 2 }) })).sets[0]?.mood).toBe("bad");
   });
 
   test("is yellow when the last run failed, and the one before is young", () => {
@@ -65,15 +66,11 @@ describe("the mood of a backup", () => {
   });
 
   test("is yellow before the first run after a deploy, and bad a day later or after a failure", () => {
-    const never = { backup: {}, check: {}, drill: {} };
+    const never = { sets: [], backup: {}, check: {}, drill: {} };
     const young = { live: { stopped: false, submitted: NOW - HOUR } };
     expect(judge(seen({ ...never, ...young })).mood).toBe("waiting");
     expect(judge(seen(never)).mood).toBe("bad");
     expect(judge(seen({ ...never, ...young, backup: { failed: failed(HOUR) } })).mood).toBe("bad");
-    expect(judge(seen({ ...never, wanted: [] }))).toMatchObject({
-      mood: "bad",
-      problem: "no run has told of anything yet: homelab backup now",
-    });
   });
 
   test.each([
@@ -86,7 +83,7 @@ describe("the mood of a backup", () => {
 
   test("is yellow when it grows old during a pause", () => {
     const pause = { reason: "a disk", since: "", groups: [] };
-    expect(judge(seen({ pause, backup: { done: done(3 * DAY) } })).sets[0]).toMatchObject({
+    expect(judge(seen({ pause, sets: sets(3 * DAY) })).sets[0]).toMatchObject({
       mood: "waiting",
       problem: "no backup runs while the pause is on",
     });
@@ -122,7 +119,7 @@ describe("the text of a backup", () => {
   });
 
   test("is red in words 27 h after the last good run", () => {
-    expect(text({ backup: { done: done(27 * HOUR), failed: failed(HOUR) } })).toMatch(
+    expect(text({ sets: sets(27 * HOUR), backup: { failed: failed(HOUR) } })).toMatch(
       /the backup is not to be relied on\n[\s\S]*albyhub +27 h .*older than 26 h\n {2}the last run failed at .*wrong password\n/,
     );
   });

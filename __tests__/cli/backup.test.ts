@@ -31,11 +31,18 @@ const told = (args: readonly string[], stack = jobs) => {
 
 const SETS = "albyhub snapshot=ab12cd34 files=12 bytes=3456 rows=789\ncluster snapshot=0011aabb files=2 bytes=99000";
 
+/** A clock that was wrong, of the client that ran it: Nomad's own counts. */
+const at = "2020-01-01T00:00:00Z";
+const hoursAgo = (hours: number) => Date.now() - hours * 3600 * 1000;
+
 /** What the job would have written so many hours ago. */
 function tell(hours: number, sets = SETS): void {
   nomad.jobs.set("backup", { Stop: false, allocations: [] });
-  const at = new Date(Date.now() - hours * 3600 * 1000).toISOString();
-  nomad.put("homelab/backup/backup/done", { at, seconds: "12", sets }, "default");
+  for (const set of sets.split("\n")) {
+    const [name] = set.split(" ");
+    nomad.put(`homelab/backup/backup/sets/${name}`, { at, set }, "default", hoursAgo(hours));
+  }
+  nomad.put("homelab/backup/backup/done", { at, seconds: "12", sets }, "default", hoursAgo(hours));
 }
 
 const lines =
@@ -60,18 +67,43 @@ describe("homelab backup status", () => {
     ]);
   });
 
-  test("tells of the last failure until a run has ended well", async () => {
+  test("tells of the last failure until a run has ended well, whichever clock said what", async () => {
+    const failed = { at: "2030-01-01T00:00:00Z", task: "restic", message: "no space left\n" };
+    nomad.put("homelab/backup/backup/failed", failed, "default", hoursAgo(2));
     tell(1);
-    const fail = (hours: number) =>
-      nomad.put(
-        "homelab/backup/backup/failed",
-        { at: new Date(Date.now() - hours * 3600 * 1000).toISOString(), task: "restic", message: "no space left\n" },
-        "default",
-      );
-    fail(2);
     expect((await told(["status"])).out).not.toContain("no space left");
-    fail(0.5);
+    nomad.put("homelab/backup/backup/failed", { ...failed, at }, "default", hoursAgo(0.5));
     expect((await told(["status"])).out).toMatch(/the last run failed at .* in its task restic: no space left\n/);
+  });
+
+  test("is red for the set that fails alone, and says why", async () => {
+    tell(27);
+    const [hub = ""] = SETS.split("\n");
+    nomad.put("homelab/backup/backup/sets/albyhub", { at, set: hub }, "default", hoursAgo(0.1));
+    const failed = { at, task: "restic", message: "cluster: there is no raft snapshot" };
+    nomad.put("homelab/backup/backup/failed", failed, "default");
+    const { code, out } = await told(["status"]);
+    expect([code, out]).toEqual([
+      2,
+      expect.stringMatching(
+        /albyhub +6 min .*well\n {2}cluster +27 h .*older than 26 h\n[\s\S]*there is no raft snapshot/,
+      ),
+    ]);
+  });
+
+  test("is red for a database without a row, and yellow for files that were left out", async () => {
+    tell(1, "albyhub snapshot=ab12cd34 files=2 bytes=900 rows=0\ncluster snapshot=0011aabb files=2 bytes=99000");
+    expect(await told(["status"])).toMatchObject({
+      code: 2,
+      out: expect.stringContaining("its database holds no row"),
+    });
+    tell(
+      1,
+      "albyhub snapshot=ab12cd34 files=2 bytes=900 rows=7 channels=3 incomplete=1\ncluster snapshot=0011aabb files=2",
+    );
+    const { code, out } = await told(["status"]);
+    expect([code, out]).toEqual([0, expect.stringContaining("1 of its files are not whole, and were left out")]);
+    expect(out).toContain("not quite well");
   });
 
   test("prints all of it for programs", async () => {

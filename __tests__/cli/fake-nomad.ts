@@ -24,7 +24,7 @@ export class FakeNomad {
   /** The status of every answer from the n-th write on. */
   failFrom = Number.POSITIVE_INFINITY;
 
-  private readonly variables = new Map<string, { ModifyIndex: number; Items: Items }>();
+  private readonly variables = new Map<string, { ModifyIndex: number; ModifyTime: number; Items: Items }>();
   private index = 10;
   private readonly server: Server = createServer((request, response) => {
     const url = new URL(request.url ?? "", "http://nomad");
@@ -61,9 +61,15 @@ export class FakeNomad {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** Writes a variable whole, as its owner may. */
-  put(path: string, items: Items, namespace = "bitcoin"): unknown {
-    const variable = { Namespace: namespace, Path: path, ModifyIndex: ++this.index, Items: items };
+  /** Writes a variable whole, as its owner may, at a time of the server in milliseconds since 1970. */
+  put(path: string, items: Items, namespace = "bitcoin", time = Date.now()): unknown {
+    const variable = {
+      Namespace: namespace,
+      Path: path,
+      ModifyIndex: ++this.index,
+      ModifyTime: time * 1e6,
+      Items: items,
+    };
     this.variables.set(`${namespace} ${path}`, variable);
     return variable;
   }

@@ -2,7 +2,7 @@ import type { Job, Task } from "../../.gen/nomad/job";
 import { describeWith } from "../tools";
 import { Agents } from "./agents";
 import { sleep, until } from "./command";
-import { homelab, type Ran, synthesize } from "./command-line";
+import { homelab, hoursLater, type Ran, synthesize } from "./command-line";
 import { jobPolicies, type Role } from "./policies";
 import { program } from "./programs";
 
@@ -65,7 +65,7 @@ describeWith(["nomad"], "homelab backup on a real Nomad", () => {
   const good = () =>
     batch(
       "backup",
-      `echo "took everything"; ${tell(agents.address, "backup/done", `{ at: ${NOW}, seconds: "1", sets: "hub snapshot=ab12cd34 files=2 bytes=2048 rows=7" }`)} && ${tell(agents.address, "snapshots", `{ list: "ab12cd34 2026-11-26T23:00:00Z hub 2048" }`)}`,
+      `echo "took everything"; ${tell(agents.address, "backup/done", `{ at: ${NOW}, seconds: "1", sets: "hub snapshot=ab12cd34 files=2 bytes=2048 rows=7" }`)} && ${tell(agents.address, "backup/sets/hub", `{ at: ${NOW}, set: "hub snapshot=ab12cd34 files=2 bytes=2048 rows=7" }`)} && ${tell(agents.address, "snapshots", `{ list: "ab12cd34 2026-11-26T23:00:00Z hub 2048" }`)}`,
       { Meta: { version: "1", sets: "hub" }, Periodic: hourly },
     );
 
@@ -88,7 +88,7 @@ describeWith(["nomad"], "homelab backup on a real Nomad", () => {
     const copy = batch(
       "backup-copy",
       `sleep 1; ${tell(agents.address, "backup-copy/done", `{ at: ${NOW}, sets: "hub time=20261126T230000Z files=2 bytes=9" }`)}`,
-      { ParameterizedJob: { MetaRequired: ["job"] } },
+      { ParameterizedJob: { MetaRequired: ["job"], MetaOptional: ["snapshot"] } },
     );
     const [group] = copy.TaskGroups;
     // Only its name is looked at: a raw_exec task mounts nothing, and the agent has no such volume.
@@ -137,19 +137,12 @@ describeWith(["nomad"], "homelab backup on a real Nomad", () => {
   });
 
   test("is red 27 h after the last good run, in homelab status too", async () => {
-    const { Items } = await agents.send<{ Items: Record<string, string> }>("GET", "var/homelab/backup/backup/done");
-    const at = (hours: number) =>
-      agents.send("PUT", "var/homelab/backup/backup/done", {
-        Namespace: "default",
-        Path: "homelab/backup/backup/done",
-        Items: { ...Items, at: new Date(Date.now() - hours * 3600 * 1000).toISOString() },
-      });
-    await at(27);
-    const old = await run(["backup", "status"], "reader");
+    const later = (args: readonly string[]) =>
+      homelab(folder, args, { token: agents.token("reader"), environment: hoursLater(27) });
+    const old = await later(["backup", "status"]);
     expect([old.code, old.out]).toEqual([2, expect.stringMatching(/hub +27 h .*older than 26 h/)]);
-    const whole = await run(["status"], "reader");
+    const whole = await later(["status"]);
     expect([whole.code, whole.out]).toEqual([2, expect.stringMatching(/something is wrong\n[\s\S]*hub +27 h/)]);
-    await at(0);
     expect((await run(["status"], "reader")).code).toBe(0);
   });
 

@@ -5,6 +5,7 @@ import { HUB_TABLES, postgresFolder } from "../backup/postgres";
 import { BY_HAND, commandsOf, shellCommandsOf } from "../recovery-document";
 import type { Checkout, Ran } from "./checkout";
 import { command, until } from "./command";
+import { hoursLater } from "./command-line";
 import { describeOnHomelab, Homelab, NAMESPACE, testOn } from "./homelab";
 import { jobPolicies, type Role, roleTokens } from "./policies";
 
@@ -112,6 +113,12 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
     return text;
   }
 
+  /** ID of the newest snapshot of the hub, as `homelab backup list` shows it. */
+  const newestSnapshot = async () => {
+    const list = await done("npx homelab backup list --set albyhub", "", "reader");
+    return /^ {2}([0-9a-f]{8}) .* albyhub /m.exec(list)?.[1] ?? "";
+  };
+
   const second = (name: string) => nas("backup/channels/albyhub", `${name}.json`);
   const hubRuns = () => until("the hub's node runs", 120, async () => (await homelab.hub("info")).running || undefined);
   const hubCount = async () => {
@@ -197,21 +204,17 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
       0,
       expect.stringMatching(/ {2}albyhub +\d+ (s|min) .*well\n {2}cluster +\d+ (s|min) .*well\n/),
     ]);
-    const path = "homelab/backup/backup/done";
-    const { Items } = await homelab.nomad.api.get<{ Items: Record<string, string> }>(`var/${path}`);
-    const at = new Date(Date.now() - 27 * 3600 * 1000).toISOString();
-    await homelab.nomad.api.putVariable(path, "default", { ...Items, at });
-    const old = await by("npx homelab backup status", "", "reader");
+    const later = Object.entries(hoursLater(27)).map(([name, value]) => `${name}=${value}`);
+    const old = await by(`env '${later.join(" ")}' npx homelab backup status`, "", "reader");
     process.stderr.write(old.text);
     expect([old.code, old.text]).toEqual([
       2,
       expect.stringMatching(/not to be relied on[\s\S]*albyhub +27 h .*older than 26 h/),
     ]);
-    expect(await by("npx homelab status", "", "reader")).toMatchObject({
+    expect(await by(`env '${later.join(" ")}' npx homelab status`, "", "reader")).toMatchObject({
       code: 2,
       text: expect.stringMatching(/albyhub +27 h/),
     });
-    await homelab.nomad.api.putVariable(path, "default", Items);
   });
 
   describe("a drill", () => {
@@ -338,8 +341,11 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
     const before = counts();
     const [beforeUpgrade = "", deploy, ...rest] = lines;
     expect([beforeUpgrade, deploy]).toEqual(["npx homelab backup before-upgrade albyhub", "npm run deploy"]);
-    const [, copy = ""] =
-      /is in (before-upgrade\/albyhub\/\S+) of/.exec(await done(beforeUpgrade, "y", "deployer")) ?? [];
+    const printed = await done(beforeUpgrade, "y", "deployer");
+    const [, copy = ""] = /is in (before-upgrade\/albyhub\/\S+) of/.exec(printed) ?? [];
+    const [, snapshot = ""] =
+      /the database as it is in snapshot ([0-9a-f]{8})/.exec(printed.replaceAll(/\s+/g, " ")) ?? [];
+    expect(snapshot).not.toBe("");
     expect(readFileSync(nas("backup", copy, "ldk/storage/ldk_node_data.sqlite"), "utf8")).toContain(LIVE_STATE);
     expect(existsSync(nas("backup", copy, "SHA256SUMS"))).toBe(true);
     expect([await hubCount(), homelab.containers("albyhub")]).toEqual([0, []]);
@@ -349,7 +355,12 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
     writeFileSync(state, "half migrated");
     postgres().sql("drop table transactions", "nwc", "albyhub");
     raise();
-    for (const line of rest) await done(line, /restore/.test(line) ? "albyhub" : "");
+    // The hour goes on: what the new version has made of the database becomes the newest dump.
+    await now();
+    for (const line of rest) {
+      const text = await done(line.replace("<id>", snapshot), /restore/.test(line) ? "albyhub" : "");
+      if (line.includes("backup-copy/done")) expect(text).toContain(` snapshot=${snapshot}`);
+    }
     await hubRuns();
     expect(counts()).toEqual(before);
     // The stand-in adds a line at each start.
@@ -367,9 +378,16 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
   step("«Alby Hub's database is lost, its volume is not», word for word", async () => {
     await now();
     const before = counts();
+    const id = await newestSnapshot();
     postgres().sql("drop table user_configs", "nwc", "albyhub");
     for (const line of commandsOf("Alby Hub's database is lost, its volume is not")) {
-      await done(line, / restore /.test(line) ? "albyhub" : "");
+      await done(line.replace("<id>", id), / restore /.test(line) ? "albyhub" : "");
+      // The hour goes on, and finds the database that was just made.
+      if (line.includes("createdb")) {
+        const hourly = await by("npx homelab backup now", "", "deployer");
+        expect([hourly.code, hourly.text]).toEqual([1, expect.stringContaining("the database nwc holds no table")]);
+        expect(await newestSnapshot()).toBe(id);
+      }
     }
     await hubRuns();
     expect(counts()).toEqual(before);
@@ -382,6 +400,7 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
       await until("the second place has it", 60, () => (existsSync(second("2026-11-26T22-00-00")) ? true : undefined));
       await now();
       const before = counts();
+      const id = await newestSnapshot();
       postgres().sql("drop database nwc with (force)");
       const data = homelab.folderOf("albyhub-data");
       for (const name of readdirSync(data)) rmSync(join(data, name), { recursive: true });
@@ -390,7 +409,8 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
       for (const line of lines.filter((one) => !BY_HAND.includes(one))) {
         if (line === "npm run deploy")
           owner.edit("channelBackups: backup,", "channelBackups: backup,\n  firstStart: true,");
-        const text = await done(line, / restore /.test(line) ? "albyhub" : "");
+        const text = await done(line.replace("<id>", id), / restore /.test(line) ? "albyhub" : "");
+        if (line.startsWith("tail ")) expect(text).toContain("}");
         if (line.startsWith("ls "))
           expect(text).toMatch(
             /channels\/albyhub:\n[\s\S]*2026-11-26T22-00-00\.json\n[\s\S]*static_channel_backups:\n[\s\S]*2026-11-26T22-00-00\.json\n/,
@@ -401,8 +421,16 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
       expect(readFileSync(join(owner.folder, "channel-backup.json"), "utf8")).toBe(newest);
       // It is an empty volume: the hub's set-up is open, and nothing of the old state is anywhere.
       await until("the hub's page opens", 120, () => homelab.hub("info"));
-      const found = command("sh", ["-c", `grep -rlF ${JSON.stringify(LIVE_STATE)} ${homelab.run.path("nas")} || true`]);
-      expect(found).toBe("");
+      const inside = homelab.run.path("inside");
+      for (const set of ["albyhub", "cluster"]) {
+        await done(
+          `restic -r /mnt/homelab-general/backup/restic --no-lock restore latest --tag ${set} --target ${join(inside, set)}`,
+        );
+      }
+      expect(command("find", [inside, "-name", "2026-11-26T22-00-00.json"])).not.toBe("");
+      for (const place of [homelab.run.path("nas"), inside]) {
+        expect(command("sh", ["-c", `grep -rlF ${JSON.stringify(LIVE_STATE)} ${place} || true`])).toBe("");
+      }
     },
   );
 

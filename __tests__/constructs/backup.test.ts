@@ -43,7 +43,11 @@ describe("Backup", () => {
       MetaRequired: ["set", "snapshot"],
       MetaOptional: ["database"],
     });
-    expect(copy?.ParameterizedJob).toEqual({ Payload: "forbidden", MetaRequired: ["job"] });
+    expect(copy?.ParameterizedJob).toEqual({
+      Payload: "forbidden",
+      MetaRequired: ["job"],
+      MetaOptional: ["snapshot"],
+    });
   });
 
   test("says in its metadata which sets it takes", () => {
@@ -73,11 +77,13 @@ describe("Backup", () => {
 
   test("takes what is named, and nothing of the live state", () => {
     const script = templateOf(backup, "local/restic", 1);
-    expect(script).toContain(`take albyhub "$DATA/albyhub" 'ldk/static_channel_backups/*.json' '.homelab-volume'\n`);
-    expect(script.match(/^take /gm)).toHaveLength(1);
+    expect(script).toContain(
+      `marked albyhub "$DATA/albyhub" albyhub-data && take albyhub "$DATA/albyhub" 'ldk/static_channel_backups/*.json' '.homelab-volume'\n`,
+    );
+    expect(script.match(/\btake [a-z]+ "/g)).toHaveLength(1);
     expect(script).not.toMatch(/storage|sqlite/);
     expect(templateOf(backup, "local/database", 0)).toContain(
-      "connect 127.0.0.1 5432 nwc albyhub prefer albyhub_database_password\ndump albyhub ''",
+      "set=albyhub\nconnect 127.0.0.1 5432 nwc albyhub prefer albyhub_database_password && dump ''",
     );
   });
 
@@ -167,6 +173,15 @@ describe("Backup", () => {
 });
 
 describe("Backup, as its owner wants it", () => {
+  test("gives user and password of a REST server to restic, as secrets", () => {
+    const repositoryKeys = ["RESTIC_REST_USERNAME", "RESTIC_REST_PASSWORD"];
+    const { jobs } = synthesize(build({}, { repository: "rest:https://example.org:8000/a@b", repositoryKeys }).stack);
+    expect(templateOf(jobs.backup, "local/restic", 1)).toContain(
+      'secret RESTIC_REST_PASSWORD\nexport RESTIC_REST_PASSWORD="$value"',
+    );
+    expect(JSON.stringify(taskOf(jobs.backup, "restic")?.Env)).not.toContain('PASSWORD":');
+  });
+
   test("goes elsewhere, with keys of that place, at other times, and keeps other numbers", () => {
     const { jobs, output } = synthesize(
       build(
@@ -198,7 +213,7 @@ describe("Backup, as its owner wants it", () => {
     const { jobs } = synthesize(build({ stack: { state: "pg" } }, { terraformState: { user: "tf" } }).stack);
     expect(jobs.backup?.Meta?.sets).toBe("albyhub,terraform,cluster");
     expect(templateOf(jobs.backup, "local/database", 0)).toContain(
-      "connect 127.0.0.1 5432 terraform tf prefer terraform_database_password\ndump terraform 'terraform_homelab'",
+      "connect 127.0.0.1 5432 terraform tf prefer terraform_database_password && dump 'terraform_homelab'",
     );
   });
 
@@ -241,6 +256,11 @@ describe("Backup, as its owner wants it", () => {
       "an unknown key",
       { repositoryKeys: ["RESTIC_PASSWORD"] },
       'repositoryKeys: "RESTIC_PASSWORD" is no environment variable',
+    ],
+    [
+      "a password in the repository's address",
+      { repository: "rest:https://me:secret@example.org/homelab" },
+      "repository has a password in its address, which stands in the job",
     ],
     ["a subset without unit", { checkSubset: "10" }, 'checkSubset = "10" must be a percentage, a size or a part'],
     ["a time zone that is none", { timeZone: "Middle-earth/Shire" }, 'timeZone = "Middle-earth/Shire" is none'],
