@@ -10,6 +10,8 @@ process.on("exit", () => rmSync(process.env.TMPDIR, { recursive: true, force: tr
 
 /** Unit, snapshot, contract and state tests; what needs a real Nomad or machines has a configuration of its own. */
 module.exports = {
+  // For a machine that does other things as well.
+  testTimeout: 60_000,
   testEnvironment: "node",
   // One more than cores, since some files wait for servers of their own; jest itself would leave a core idle.
   maxWorkers: availableParallelism() + 1,

@@ -93,7 +93,7 @@ while :; do
     if ! cmp -s "$file" "$target"; then
       if ! mkdir -p $to 2>/local/error; then gone=yes; break; fi
       if ! copy "$file" "$target" 2>/local/why; then
-        if ! { : > $to/.part; } 2>/local/error; then gone=yes; break; fi
+        if ! { : > $to/.part && rm -f $to/.part; } 2>/local/error; then gone=yes; break; fi
         stuck=yes
         each_minute && say "cannot copy $name, goes on with the others: $(tail -n 1 /local/why)"
         continue

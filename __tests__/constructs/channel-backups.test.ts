@@ -65,7 +65,7 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
     await ended;
   };
   const until = async (condition: () => boolean) => {
-    for (const end = Date.now() + 15_000; !condition(); ) {
+    for (const end = Date.now() + 30_000; !condition(); ) {
       if (Date.now() > end) throw new Error(`it never came true; the log: ${log}`);
       await new Promise((done) => setTimeout(done, 50));
     }
@@ -83,7 +83,7 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
     const before = Date.now();
     await stop();
     expect(running?.exitCode).toBe(0);
-    expect(Date.now() - before).toBeLessThan(2000);
+    expect(Date.now() - before).toBeLessThan(8000);
   });
 
   test("waits for a file that is being written, and leaves no other file there", async () => {
