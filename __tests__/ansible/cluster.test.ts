@@ -78,7 +78,10 @@ describeWith(["ansible", "docker", "nomad", "debootstrap"], "the playbooks on fo
     expect(statSync(machines.secret("nomad-bootstrap-token")).mode & 0o777).toBe(0o600);
     await expect(machines.nomad("jobs", { token: "" })).rejects.toThrow("403");
     const policies = await machines.nomad<{ Name: string }[]>("acl/policies");
-    expect(policies.map(({ Name }) => Name).sort()).toEqual(["deployer", "patcher", "reader", "snapshotter"]);
+    expect(policies.map(({ Name }) => Name).sort()).toEqual([
+      ...["backup", "backup-check", "backup-copy", "backup-drill", "backup-restore"],
+      ...["deployer", "patcher", "reader", "snapshotter"],
+    ]);
     patcher = await tokenOf(machines, "patcher");
   });
 
