@@ -166,8 +166,8 @@ compare_channels() {
     count=$((count + 1))
     name=\${file##*/}
     [ -n "$(find "$2/${CHANNEL_BACKUPS}/$name" -mmin +5 2>/dev/null)" ] || continue
-    # One that was changed there stands beside the first, with a time behind its name.
-    for copy in "$second/$name" "$second/$name".*; do
+    # Of two whole files of one name the sidecar keeps the later one beside the first, with a part of its checksum.
+    for copy in "$second/$name" "$second/\${name%.json}"_*.json; do
       ! cmp -s "$file" "$copy" || continue 2
     done
     lacks=$((lacks + 1))
@@ -179,6 +179,7 @@ compare_channels() {
   [ -z "$bad" ] || [ $count != 0 ] || return
   for copy in "$second"/*.json; do
     [ -e "$copy" ] || continue
+    case $copy in *_????????.json) continue ;; esac
     [ -e "$2/${CHANNEL_BACKUPS}/\${copy##*/}" ] || gone=$((gone + 1))
   done
   [ $gone = 0 ] ||

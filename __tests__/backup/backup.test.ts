@@ -308,7 +308,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     ]);
     box.put(`backup/channels/albyhub/${old}`, channelBackup(7));
     expect((await failing())[0]).toBe(1);
-    box.put(`backup/channels/albyhub/${old}.20261126T120000Z`, channelBackup(1));
+    box.put(`backup/channels/albyhub/${old.replace(".json", "_0a1b2c3d.json")}`, channelBackup(1));
     expect((await failing())[0]).toBe(0);
     box.put("backup/channels/albyhub/2026-11-25T10-00-00.json", channelBackup(1));
     expect(await failing()).toEqual([
