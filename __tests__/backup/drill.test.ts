@@ -203,7 +203,7 @@ describeWith(["restic", "postgres", "busybox"], "a drill of the newest backup", 
   });
 
   test("is green for two hubs, each a node of its own", async () => {
-    const { albyHub } = buildHomelab();
+    const { albyHub } = buildHomelab({ backup: {} });
     const { files } = albyHub.backupSet;
     const two = await Sandbox.start(postgres, {
       sets: files ? ["albyhub", "other"].map((service) => ({ service, files })) : [],
