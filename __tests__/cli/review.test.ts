@@ -1,26 +1,15 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { homelab, run } from "../../cli/homelab";
+import { run } from "../../cli/homelab";
 import { fixture } from "../review/plans";
 import { describeWith } from "../tools";
 import { job, project, stackFile, synthesized, task } from "./project";
+import { listening } from "./told";
 
 /** Runs a command line in a folder; what it prints, and its exit code. */
 async function told(args: readonly string[], folder: string) {
-  const printed = { out: "", err: "" };
-  const program = homelab();
-  for (const command of [program, ...program.commands]) {
-    command.configureOutput({
-      getOutHasColors: () => false,
-      writeOut: (text) => {
-        printed.out += text;
-      },
-      writeErr: (text) => {
-        printed.err += text;
-      },
-    });
-  }
+  const { program, printed } = listening();
   const before = process.cwd();
   process.chdir(folder);
   try {

@@ -1,13 +1,11 @@
-import { Readable } from "node:stream";
 import { Testing } from "cdktf";
-import type { Command } from "commander";
-import { homelab, run } from "../../cli/homelab";
 import { fill } from "../../cli/secrets-fill";
 import { needsOf } from "../../cli/secrets-needs";
 import { type Given, statusesOf, Variables } from "../../cli/secrets-state";
 import { NomadClient } from "../../nomad/client";
 import { addBackup, buildHomelab } from "../homelab-fixture";
 import { FakeNomad } from "./fake-nomad";
+import { toldOfSecrets } from "./told";
 
 const HUB = "nomad/jobs/albyhub/albyhub/albyhub";
 const DUMP = "nomad/jobs/backup/backup/database";
@@ -111,28 +109,6 @@ function clusterAt(nomadAddress: string) {
   return { cluster: { ...buildHomelab().stack.cluster, nomadAddress } };
 }
 
-async function set(outdir: string, args: string, value: string) {
-  const printed = { out: "", err: "" };
-  const capture = (command: Command) => {
-    command.configureOutput({
-      writeOut: (text) => {
-        printed.out += text;
-      },
-      writeErr: (text) => {
-        printed.err += text;
-      },
-    });
-    command.commands.forEach(capture);
-  };
-  const program = homelab();
-  capture(program);
-  const [environment, input] = [process.env, Object.getOwnPropertyDescriptor(process, "stdin")];
-  process.env = { CDKTF_OUTDIR: outdir };
-  Object.defineProperty(process, "stdin", { configurable: true, value: Readable.from([Buffer.from(value)]) });
-  try {
-    return { code: await run(["secrets", "set", ...args.split(" ")], program), ...printed };
-  } finally {
-    process.env = environment;
-    if (input) Object.defineProperty(process, "stdin", input);
-  }
+function set(outdir: string, args: string, value: string) {
+  return toldOfSecrets(outdir, `set ${args}`, { stdin: value });
 }

@@ -1,14 +1,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PassThrough, Readable } from "node:stream";
+import { PassThrough } from "node:stream";
 import { Testing } from "cdktf";
-import type { Command } from "commander";
-import { homelab, run } from "../../cli/homelab";
 import { askHidden, confirm } from "../../cli/prompt";
 import { belongsTo, rpcauth } from "../../cli/rpcauth";
 import { buildHomelab } from "../homelab-fixture";
 import { FakeNomad } from "./fake-nomad";
 import { job, stackFile, synthesized, task } from "./project";
+import { toldOfSecrets } from "./told";
 
 const BITCOIND = "nomad/jobs/bitcoin/bitcoin/bitcoind";
 const ELECTRS = "nomad/jobs/electrs/electrs/electrs";
@@ -44,31 +43,8 @@ interface Setting {
 }
 
 /** Runs `homelab secrets …`: what it prints, and its exit code. */
-async function secrets(args: string, { outdir = lab, env = {}, stdin = "" }: Setting = {}) {
-  const printed = { out: "", err: "" };
-  const capture = (command: Command) => {
-    command.configureOutput({
-      writeOut: (text) => {
-        printed.out += text;
-      },
-      writeErr: (text) => {
-        printed.err += text;
-      },
-      getOutHasColors: () => false,
-    });
-    command.commands.forEach(capture);
-  };
-  const program = homelab();
-  capture(program);
-  const [environment, input] = [process.env, Object.getOwnPropertyDescriptor(process, "stdin")];
-  process.env = { CDKTF_OUTDIR: outdir, ...env };
-  Object.defineProperty(process, "stdin", { configurable: true, value: Readable.from([Buffer.from(stdin)]) });
-  try {
-    return { code: await run(["secrets", ...args.split(" ")], program), ...printed };
-  } finally {
-    process.env = environment;
-    if (input) Object.defineProperty(process, "stdin", input);
-  }
+function secrets(args: string, { outdir = lab, ...rest }: Setting = {}) {
+  return toldOfSecrets(outdir, args, rest);
 }
 
 const given = (path: string, key: string, value: string) => JSON.stringify({ [path]: { [key]: value } });

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { homelab, run } from "../../cli/homelab";
 
 /** What a command line printed, and its exit code. */
@@ -7,8 +8,8 @@ export interface Told {
   readonly err: string;
 }
 
-/** Runs a command line in this process, on what was synthesized into a folder. */
-export async function told(args: readonly string[], folder: string, colors = false): Promise<Told> {
+/** The program with all its verbs, and what it prints. */
+export function listening(colors = false) {
   const printed = { out: "", err: "" };
   const program = homelab();
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
@@ -22,6 +23,12 @@ export async function told(args: readonly string[], folder: string, colors = fal
       },
     });
   }
+  return { program, printed };
+}
+
+/** Runs a command line in this process, on what was synthesized into a folder. */
+export async function told(args: readonly string[], folder: string, colors = false): Promise<Told> {
+  const { program, printed } = listening(colors);
   const { CDKTF_OUTDIR, NOMAD_ADDR } = process.env;
   process.env.CDKTF_OUTDIR = `${folder}/cdktf.out`;
   delete process.env.NOMAD_ADDR;
@@ -32,5 +39,23 @@ export async function told(args: readonly string[], folder: string, colors = fal
       if (value === undefined) delete process.env[name];
       else process.env[name] = value;
     }
+  }
+}
+
+/** Runs `homelab secrets …` in an environment of its own, with a text on standard input. */
+export async function toldOfSecrets(
+  outdir: string,
+  args: string,
+  { env = {}, stdin = "" }: { readonly env?: Record<string, string>; readonly stdin?: string } = {},
+): Promise<Told> {
+  const { program, printed } = listening();
+  const [environment, input] = [process.env, Object.getOwnPropertyDescriptor(process, "stdin")];
+  process.env = { CDKTF_OUTDIR: outdir, ...env };
+  Object.defineProperty(process, "stdin", { configurable: true, value: Readable.from([Buffer.from(stdin)]) });
+  try {
+    return { code: await run(["secrets", ...args.split(" ")], program), ...printed };
+  } finally {
+    process.env = environment;
+    if (input) Object.defineProperty(process, "stdin", input);
   }
 }

@@ -4,7 +4,7 @@ import type { Job } from "../../.gen/nomad/job";
 import { describeWith } from "../tools";
 import { command, until } from "./command";
 import { homelab as program, type Ran } from "./command-line";
-import { Homelab, NAMESPACE, VOLUMES } from "./homelab";
+import { Homelab, NAMESPACE, testOn, VOLUMES } from "./homelab";
 import { type Role, roleTokens } from "./policies";
 
 /** A CSI plugin as its owner wrote it. */
@@ -142,15 +142,7 @@ describeWith(["nomad", "provider", "terraform", "docker", "go"], "homelab adopt 
     await lab?.end();
   });
 
-  const step = (name: string, body: () => Promise<void>) =>
-    test(name, async () => {
-      try {
-        await body();
-      } catch (error) {
-        process.stderr.write(`\n${name}: ${error}\n${await lab.diagnosis()}\n`);
-        throw error;
-      }
-    });
+  const step = (name: string, body: () => Promise<void>) => testOn(() => lab, name, body);
 
   step("says which volumes would be replaced, what to write in main.ts instead, and stops", async () => {
     const { code, out } = await adopt("--write");

@@ -72,7 +72,7 @@ export function testOn(homelab: () => Homelab, name: string, body: () => Promise
     try {
       await body();
     } catch (error) {
-      process.stderr.write(`\n${await homelab().diagnosis()}\n`);
+      process.stderr.write(`\n${name}: ${error}\n${await homelab().diagnosis()}\n`);
       throw error;
     }
   });

@@ -4,7 +4,7 @@ import { rpcauth } from "../../cli/rpcauth";
 import { describeWith } from "../tools";
 import { sleep, until } from "./command";
 import { median, homelab as program, type Ran, times } from "./command-line";
-import { Homelab, NAMESPACE } from "./homelab";
+import { Homelab, NAMESPACE, testOn } from "./homelab";
 import { type Role, roleTokens } from "./policies";
 
 const BITCOIND = "nomad/jobs/bitcoin/bitcoin/bitcoind";
@@ -47,15 +47,7 @@ describeWith(["nomad", "provider", "terraform", "docker", "go"], "the verbs of h
     await lab?.end();
   });
 
-  const step = (name: string, body: () => Promise<void>) =>
-    test(name, async () => {
-      try {
-        await body();
-      } catch (error) {
-        process.stderr.write(`\n${name}: ${error}\n${await lab.diagnosis()}\n`);
-        throw error;
-      }
-    });
+  const step = (name: string, body: () => Promise<void>) => testOn(() => lab, name, body);
 
   step("drift finds nothing after a deploy, at once", async () => {
     const { code, out } = await as("reader", "drift");
