@@ -1,4 +1,5 @@
 import { type BackupDatabase, partOf } from "./backup-set";
+import { CHANNEL_BACKUPS } from "./channel-backups";
 
 /** A database of a set, with the key of its password below `secrets/`. */
 export interface SetDatabase extends BackupDatabase {
@@ -16,8 +17,11 @@ const COUNT_ROWS = `select format('select %L || '' '' || count(*) from %I.%I', n
     and (:'schema' = '' or n.nspname = :'schema')
   order by (n.nspname || '.' || c.relname) collate "C"`;
 
+/** Shell function for psql: values alone, and an end at the first error. */
+const ASK = `ask() { psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }`;
+
 /** Shell functions for a database on a server: `connect ADDRESS PORT NAME USER TLS KEY`, and a look at its version. */
-const CONNECT = `ask() { psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
+const CONNECT = `${ASK}
 connect() {
   secret "$6" || return 1
   export PGHOST="$1" PGPORT="$2" PGDATABASE="$3" PGUSER="$4" PGSSLMODE="$5" PGPASSWORD="$value"
@@ -129,7 +133,7 @@ export function drillDatabaseScript(databases: readonly SetDatabase[]): string {
   return `drill=$work/drill
 cluster=$here/pg
 export PGHOST=$here PGPORT=5432 PGUSER=drill PGDATABASE=postgres PGCONNECT_TIMEOUT=10
-ask() { psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
+${ASK}
 check() { say "$*"; echo "$*" >> "$work/checks.part"; }
 cp "$work/checks.files" "$work/checks.part" || give_up "the files were not checked"
 rm -rf "$cluster"
@@ -168,7 +172,7 @@ ${schemas.join("\n")}
     fi
   fi
   count=0
-  for backup in "$folder"/files/ldk/static_channel_backups/*.json; do
+  for backup in "$folder"/files/${CHANNEL_BACKUPS}/*.json; do
     [ -e "$backup" ] || continue
     node=$(field "$backup" node_id) || give_up "$set: \${backup##*/} is no JSON: $node"
     [ -n "$node" ] || give_up "$set: \${backup##*/} names no node_id"

@@ -1,6 +1,6 @@
 import { RESTORE_PART, SET_ASIDE, UNFINISHED_RESTORE, VOLUME_MARKER } from "./alby-hub-scripts";
 import { partOf } from "./backup-set";
-import { CHANNEL_BACKUPS } from "./channel-backups";
+import { CHANNEL_BACKUPS, WHOLE } from "./channel-backups";
 
 /** How many snapshots `restic forget` keeps of each set. */
 export interface Keep {
@@ -112,12 +112,8 @@ is_plain() {
     [ ! -h "$1/$parent" ] || return 1
   done
 }
-# A JSON file is whole when it ends with its last bracket; the program that writes it does not do so at once.
-is_whole() {
-  case $1 in
-    *.json) [ "$(head -c 1 "$1")" = "{" ] && [ "$(tail -c 16 "$1" | tr -d ' \\n\\r\\t' | tail -c 1)" = "}" ] ;;
-  esac
-}
+${WHOLE}
+is_whole() { case $1 in *.json) whole "$1" ;; esac; }
 # marked SET FOLDER VOLUME
 marked() {
   is_plain "$2" ${VOLUME_MARKER} && [ "$(cat "$2/${VOLUME_MARKER}")" = "$3" ] && return

@@ -13,6 +13,10 @@ import { hardenedTask } from "./service";
  */
 export const CHANNEL_BACKUPS = "ldk/static_channel_backups";
 
+/** Shell function: whether a channel backup is whole. Who copies and who compares the copies must mean the same by it. */
+export const WHOLE = `# The hub writes one object, not in one step; no text in it holds a brace.
+whole() { [ "$(head -c 1 "$1")" = "{" ] && [ "$(tail -c 16 "$1" | tr -d ' \\n\\r\\t' | tail -c 1)" = "}" ] && [ "$(tr -cd '{' < "$1" | wc -c)" = "$(tr -cd '}' < "$1" | wc -c)" ]; }`;
+
 /** Names of a group's volumes, and the job they belong to. */
 export interface ChannelBackupsProps {
   readonly job: string;
@@ -67,8 +71,7 @@ mkdir -p $known
 away=
 turn=0
 each_minute() { [ $((turn % 6)) -eq 0 ]; }
-# The hub writes one object, not in one step; no text in it holds a brace.
-whole() { [ "$(head -c 1 "$1")" = "{" ] && [ "$(tail -c 16 "$1" | tr -d ' \\n\\r\\t' | tail -c 1)" = "}" ] && [ "$(tr -cd '{' < "$1" | wc -c)" = "$(tr -cd '}' < "$1" | wc -c)" ]; }
+${WHOLE}
 copy() {
   cp "$1" $to/.part && fsync $to/.part && mv $to/.part "$2" && cmp "$1" "$2"
 }
