@@ -144,21 +144,19 @@ function missing({ now, live, backup: { failed }, pause }: Seen): Pick<SetView, 
 }
 
 function trial(what: string, { done, failed }: Results, days: number, { now, live }: Seen): TrialView {
-  const age = done ? ageOf(done.at, now) : Number.NaN;
+  const age = done && ageOf(done.at, now);
   const told = {
-    ...(done && !Number.isNaN(age) && { at: new Date(done.at).toISOString(), age: Math.max(0, age) }),
+    ...(done && age !== undefined && { at: new Date(done.at).toISOString(), age: Math.max(0, age) }),
     checks: done?.checks ?? [],
   };
   if (failed) return { ...told, mood: "bad", problem: failureText(`the last ${what}`, failed) };
   // Without a job the backup itself is told of; what comes weeks later is not missed yet.
-  if (!done)
+  if (age === undefined)
     return live ? { ...told, mood: "waiting", problem: `there was no ${what} yet` } : { ...told, mood: "waiting" };
-  if (Number.isNaN(age)) return { ...told, mood: "waiting", problem: `when the last ${what} was cannot be read` };
   if (age <= days * 24 * 3600) return { ...told, mood: "good" };
   return { ...told, mood: "waiting", problem: `the last ${what} is older than ${days} days` };
 }
 
 function failureText(what: string, { at, task, message }: Failed): string {
-  const time = Number.isNaN(at) ? "" : ` at ${new Date(at).toISOString()}`;
-  return `${what} failed${time} in its task ${task}: ${message}`;
+  return `${what} failed at ${new Date(at).toISOString()} in its task ${task}: ${message}`;
 }
