@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkS
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
-import { BACKUP_JOBS } from "../cli/backup-jobs";
+import { BACKUP_JOBS } from "../cli/backup/jobs";
 import { Cluster } from "../cluster/cluster";
 import { VARIABLE_NAMES, VARIABLES } from "../cluster/variables";
 import { Duration } from "../nomad/duration";

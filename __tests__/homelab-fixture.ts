@@ -12,14 +12,14 @@ import {
   HomelabStack,
   NfsCsiPlugin,
 } from "../constructs";
-import type { AlbyHubProps } from "../constructs/alby-hub";
-import type { BitcoinNodeProps } from "../constructs/bitcoin-node";
-import type { CsiVolumeProps } from "../constructs/csi-volume";
-import type { ElectrsProps } from "../constructs/electrs";
+import type { AlbyHubProps } from "../constructs/alby-hub/alby-hub";
+import type { BitcoinNodeProps } from "../constructs/bitcoin/node";
+import type { ElectrsProps } from "../constructs/electrs/electrs";
 import type { HomelabStackProps } from "../constructs/homelab-stack";
-import type { NfsCsiPluginProps } from "../constructs/nfs-csi-plugin";
+import type { CsiVolumeProps } from "../constructs/storage/csi-volume";
+import type { NfsCsiPluginProps } from "../constructs/storage/nfs-csi-plugin";
+import type { HomelabOutput } from "../model/homelab";
 import { fromJobspec } from "../nomad/jobspec";
-import type { HomelabOutput } from "../rules/homelab";
 import { testCluster } from "./cluster-fixture";
 
 export const BUSYBOX = "busybox:1.37.0-musl";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
+import type { TaskPlace } from "../model/homelab";
+import { identify, VERSIONS } from "../model/versions";
 import { parseImage } from "../nomad/image";
-import type { TaskPlace } from "../rules/homelab";
-import { identify, VERSIONS } from "../rules/versions";
 
 interface PackageRule {
   readonly matchDatasources?: readonly string[];

@@ -2,24 +2,24 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
-import type { Example, Verb } from "./verb";
+import type { Example, Verb } from "./shared/verb";
 
 /** By name, in the order of the help. Each is loaded when it is meant: to load all takes longer than to ask Nomad. */
 const VERBS: Readonly<Record<string, () => Verb>> = {
-  overview: () => require("./overview").overview,
-  review: () => require("./review").review,
-  status: () => require("./status").status,
-  logs: () => require("./logs").logs,
-  drift: () => require("./drift").drift,
-  guard: () => require("./guard").guard,
-  restart: () => require("./restart").restart,
-  rebalance: () => require("./rebalance").rebalance,
-  pause: () => require("./pause").pause,
-  resume: () => require("./pause").resume,
-  "node-lost": () => require("./node-lost").nodeLost,
-  backup: () => require("./backup").backup,
-  adopt: () => require("./adopt").adopt,
-  secrets: () => require("./secrets").secrets,
+  overview: () => require("./overview/overview").overview,
+  review: () => require("./review/review").review,
+  status: () => require("./status/status").status,
+  logs: () => require("./logs/logs").logs,
+  drift: () => require("./drift/drift").drift,
+  guard: () => require("./guard/guard").guard,
+  restart: () => require("./restart/restart").restart,
+  rebalance: () => require("./rebalance/rebalance").rebalance,
+  pause: () => require("./pause/pause").pause,
+  resume: () => require("./pause/pause").resume,
+  "node-lost": () => require("./node-lost/node-lost").nodeLost,
+  backup: () => require("./backup/backup").backup,
+  adopt: () => require("./adopt/adopt").adopt,
+  secrets: () => require("./secrets/secrets").secrets,
 };
 
 /**

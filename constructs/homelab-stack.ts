@@ -5,9 +5,6 @@ import { Annotations, Lazy, TerraformOutput, TerraformStack } from "cdktf";
 import { type Construct, Node } from "constructs";
 import type { Job } from "../.gen/nomad/job";
 import type { Cluster } from "../cluster/cluster";
-import { escapeTerraform } from "../nomad/jobspec";
-import { NomadJob, type RemovalPolicy } from "../nomad/nomad-job";
-import { RULES, type RuleName } from "../rules";
 import type {
   Acknowledgement,
   ClusterFigures,
@@ -19,7 +16,10 @@ import type {
   Program,
   SecretRecord,
   VolumeRecord,
-} from "../rules/homelab";
+} from "../model/homelab";
+import { escapeTerraform } from "../nomad/jobspec";
+import { NomadJob, type RemovalPolicy } from "../nomad/nomad-job";
+import { RULES, type RuleName } from "../rules";
 import { describe, judge, type Verdict } from "../rules/rule";
 import { keepState, type State } from "./state";
 

@@ -2,15 +2,15 @@ import { type ITerraformDependable, TerraformResource } from "cdktf";
 import { Construct } from "constructs";
 import type { DockerConfig } from "../.gen/nomad/docker-config";
 import type { DisconnectStrategy, Job, Resources, Task, TaskGroup, UpdateStrategy } from "../.gen/nomad/job";
+import type { Holds, Program } from "../model/homelab";
 import { Duration } from "../nomad/duration";
 import type { PinnedImage } from "../nomad/image";
 import type { Memory } from "../nomad/memory";
 import { NomadJob } from "../nomad/nomad-job";
 import { SERVICE_USER } from "../nomad/template";
 import type { RuleName } from "../rules";
-import type { Holds, Program } from "../rules/homelab";
-import type { IVolume } from "./csi-volume";
 import { acknowledge, HomelabStack } from "./homelab-stack";
+import type { IVolume } from "./storage/csi-volume";
 
 /** What every service asks of its owner. */
 export interface ServiceProps {

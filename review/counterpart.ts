@@ -1,5 +1,5 @@
 import type { Job, Task, TaskGroup } from "../.gen/nomad/job";
-import { type TaskPlace, tasksOf } from "../rules/homelab";
+import { type TaskPlace, tasksOf } from "../model/homelab";
 import type { Side } from "./stack";
 
 /** A task with its group. */

@@ -1,5 +1,5 @@
 import type { Job } from "../.gen/nomad/job";
-import { durationText, memoryText } from "../rules/anatomy";
+import { durationText, memoryText } from "../model/places";
 import { withDefaults } from "./jobs";
 
 /** One field in which two versions of a job, or of a resource, differ. */

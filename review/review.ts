@@ -1,9 +1,9 @@
 import type { Job, TaskGroup } from "../.gen/nomad/job";
+import type { Dependency } from "../model/homelab";
+import { durationText, memoryText, updateOf } from "../model/places";
+import { identify } from "../model/versions";
 import { isTemplate } from "../nomad/batch";
 import { Duration } from "../nomad/duration";
-import { durationText, memoryText, updateOf } from "../rules/anatomy";
-import type { Dependency } from "../rules/homelab";
-import { identify } from "../rules/versions";
 import { type Allowance, judgeFindings } from "./allow";
 import { type Context, contextOf, isRemoved, type JobChange, jobName } from "./context";
 import { exposure } from "./dangers/exposure";

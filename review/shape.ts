@@ -1,6 +1,6 @@
 import type { DockerConfig } from "../.gen/nomad/docker-config";
 import type { Job } from "../.gen/nomad/job";
-import type { HomelabOutput } from "../rules/homelab";
+import type { HomelabOutput } from "../model/homelab";
 
 /**
  * The form of a value: a leaf, a list of one form, a map (`*`) of one form, or an object by its keys, of which others

@@ -1,5 +1,4 @@
 import type { Job } from "../.gen/nomad/job";
-import { imagesOf } from "../rules/anatomy";
 import type {
   AccessMode,
   ClusterFigures,
@@ -8,10 +7,11 @@ import type {
   Homelab,
   HomelabOutput,
   VolumeRecord,
-} from "../rules/homelab";
+} from "../model/homelab";
+import { imagesOf } from "../model/places";
+import { identify } from "../model/versions";
+import { callsOf } from "../nomad/template-calls";
 import { provides, serviceName } from "../rules/service-provided";
-import { callsOf } from "../rules/template-calls";
-import { identify } from "../rules/versions";
 import { type ReadJob, readJob, withoutSecrets } from "./jobs";
 import { type Change, known, type Plan, type Values } from "./plan";
 import { OUTPUT, oddity } from "./shape";

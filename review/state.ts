@@ -1,5 +1,5 @@
+import type { Holds } from "../model/homelab";
 import { unescapeTerraform } from "../nomad/terraform-text";
-import type { Holds } from "../rules/homelab";
 import { literalSecrets } from "../rules/literal-secrets";
 import { textsOf } from "../rules/no-secret-in-job";
 import { changedPaths } from "./diff";

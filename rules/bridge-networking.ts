@@ -1,6 +1,6 @@
 import type { NetworkResource } from "../.gen/nomad/job";
-import { breach, type GroupPlace, isCsiPlugin } from "./anatomy";
-import { groupsOf, type TaskPlace, tasksOf } from "./homelab";
+import { groupsOf, type TaskPlace, tasksOf } from "../model/homelab";
+import { breach, type GroupPlace, isCsiPlugin } from "../model/places";
 import type { Finding, Rule } from "./rule";
 
 function judgeGroup(place: GroupPlace): Finding[] {

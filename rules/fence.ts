@@ -1,5 +1,5 @@
+import { breach, durationText, type GroupPlace, runsEverywhere, updateOf } from "../model/places";
 import { Duration } from "../nomad/duration";
-import { breach, durationText, type GroupPlace, runsEverywhere, updateOf } from "./anatomy";
 import type { Finding } from "./rule";
 
 /** Thirty days: long enough to notice a dead machine and to come home. */

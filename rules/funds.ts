@@ -1,5 +1,5 @@
+import { breach, durationText, updateOf, type Writer, writersOf } from "../model/places";
 import { Duration } from "../nomad/duration";
-import { breach, durationText, updateOf, type Writer, writersOf } from "./anatomy";
 import { fenceGaps, secondInstances } from "./fence";
 import type { Finding, Rule } from "./rule";
 import { CLEAN_STOP } from "./stop-chain";

@@ -1,6 +1,6 @@
 import type { Service, Task } from "../.gen/nomad/job";
-import { breach, type GroupPlace, type Place, writersOf } from "./anatomy";
-import { groupsOf } from "./homelab";
+import { groupsOf } from "../model/homelab";
+import { breach, type GroupPlace, type Place, writersOf } from "../model/places";
 import type { Finding, Rule } from "./rule";
 
 /** A service, and the tasks that Nomad restarts when one of its checks asks for it. */

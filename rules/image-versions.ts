@@ -1,8 +1,8 @@
+import type { Homelab, TaskPlace } from "../model/homelab";
+import { breach, imagesOf } from "../model/places";
+import { identify, isOf, type KnownImage, VERSIONS } from "../model/versions";
 import { compareVersions, parseImage } from "../nomad/image";
-import { breach, imagesOf } from "./anatomy";
-import type { Homelab, TaskPlace } from "./homelab";
 import type { Finding, Rule } from "./rule";
-import { identify, isOf, type KnownImage, VERSIONS } from "./versions";
 
 type Verdict = Pick<Finding, "problem" | "remedy" | "severity">;
 

@@ -1,5 +1,5 @@
 import type { Template } from "../.gen/nomad/job";
-import { actionPattern } from "./template-calls";
+import { actionPattern } from "../nomad/template-calls";
 
 /** Stands in a text for whatever is filled in on the machine. */
 const FILLED_IN = "\0";

@@ -1,5 +1,5 @@
-import { breach, memoryText } from "./anatomy";
-import { tasksOf } from "./homelab";
+import { tasksOf } from "../model/homelab";
+import { breach, memoryText } from "../model/places";
 import type { Rule } from "./rule";
 
 /** Docker's `memory_hard_limit` is the same ceiling by another name; `MemoryMaxMB = -1` means no ceiling at all. */

@@ -1,5 +1,5 @@
-import { fieldOf } from "./anatomy";
-import { groupsOf, type Holds, volumeOf } from "./homelab";
+import { groupsOf, type Holds, volumeOf } from "../model/homelab";
+import { fieldOf } from "../model/places";
 import type { Finding, Rule } from "./rule";
 
 /** Options that stand alone. A misspelt one fails the mount on the machine, or under `sloppy` does nothing. */

@@ -1,5 +1,5 @@
-import { breach, isCsiPlugin } from "./anatomy";
-import { tasksOf } from "./homelab";
+import { tasksOf } from "../model/homelab";
+import { breach, isCsiPlugin } from "../model/places";
 import type { Rule } from "./rule";
 
 /** Without `User` it is the image that decides, and most images say root. A CSI plugin mounts, which only root may. */

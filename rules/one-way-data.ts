@@ -1,4 +1,4 @@
-import { breach, updateOf, writersOf } from "./anatomy";
+import { breach, updateOf, writersOf } from "../model/places";
 import type { Rule } from "./rule";
 
 /** Which versions write what older ones cannot read stands in the table of versions. */

@@ -1,5 +1,5 @@
+import { breach, imagesOf } from "../model/places";
 import { parseImage } from "../nomad/image";
-import { breach, imagesOf } from "./anatomy";
 import type { Finding, Rule } from "./rule";
 
 /** Words of a tag that move from one image to the next. */

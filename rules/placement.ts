@@ -1,7 +1,7 @@
 import type { Job, Task, TaskGroup, TaskLifecycle } from "../.gen/nomad/job";
-import { isDistinct, runsEverywhere } from "./anatomy";
+import type { ClientFigures, Homelab, JobRecord } from "../model/homelab";
+import { isDistinct, runsEverywhere } from "../model/places";
 import { Bin, decreasing, type Item, type Packing, pack } from "./bin-packing";
-import type { ClientFigures, Homelab, JobRecord } from "./homelab";
 import type { Finding, Rule } from "./rule";
 
 /** What one client runs. */

@@ -1,6 +1,6 @@
 import type { DockerConfig } from "../.gen/nomad/docker-config";
-import { breach, isCsiPlugin } from "./anatomy";
-import { type TaskPlace, tasksOf } from "./homelab";
+import { type TaskPlace, tasksOf } from "../model/homelab";
+import { breach, isCsiPlugin } from "../model/places";
 import type { Finding, Rule } from "./rule";
 
 /** A path of the machine itself; one relative to the task's folder stays inside of the allocation. */

@@ -1,5 +1,5 @@
-import { breach, type Place } from "./anatomy";
-import { tasksOf } from "./homelab";
+import { tasksOf } from "../model/homelab";
+import { breach, type Place } from "../model/places";
 import type { Finding, Rule } from "./rule";
 
 /** An amount that Nomad takes: its job JSON has whole numbers, and refuses others only when the job is applied. */

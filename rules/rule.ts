@@ -1,4 +1,4 @@
-import type { Homelab } from "./homelab";
+import type { Homelab } from "../model/homelab";
 
 /** One breach of a rule. Texts are lower-case, without a final period. */
 export interface Finding {

@@ -1,8 +1,8 @@
 import type { Job, Service } from "../.gen/nomad/job";
-import { breach } from "./anatomy";
-import { tasksOf } from "./homelab";
+import { tasksOf } from "../model/homelab";
+import { breach } from "../model/places";
+import { callsOf } from "../nomad/template-calls";
 import type { Rule } from "./rule";
-import { callsOf } from "./template-calls";
 
 /** Nomad's own catalogue, the only one that `nomadService` reads. */
 export function provides({ TaskGroups }: Job, name: string): boolean {

@@ -1,6 +1,6 @@
-import { breach, isBesideTheMainTask, type Writer, writersOf } from "./anatomy";
+import { groupsOf, type Homelab } from "../model/homelab";
+import { breach, isBesideTheMainTask, type Writer, writersOf } from "../model/places";
 import { fenceGaps, secondInstances } from "./fence";
-import { groupsOf, type Homelab } from "./homelab";
 import type { Finding, Rule } from "./rule";
 
 const MANY_WRITERS = "multi-node-multi-writer";

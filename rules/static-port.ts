@@ -1,5 +1,5 @@
-import { breach, fieldOf, isDistinct, runsEverywhere } from "./anatomy";
-import { groupsOf } from "./homelab";
+import { groupsOf } from "../model/homelab";
+import { breach, fieldOf, isDistinct, runsEverywhere } from "../model/places";
 import type { Rule } from "./rule";
 
 /** Once even over different machines: whoever knows a service by its port must not meet another one there. */

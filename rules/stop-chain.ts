@@ -1,4 +1,4 @@
-import { Duration } from "../nomad/duration";
+import { groupsOf, type Holds, type Homelab, tasksOf } from "../model/homelab";
 import {
   breach,
   durationText,
@@ -9,8 +9,8 @@ import {
   updateOf,
   type Writer,
   writersOf,
-} from "./anatomy";
-import { groupsOf, type Holds, type Homelab, tasksOf } from "./homelab";
+} from "../model/places";
+import { Duration } from "../nomad/duration";
 import type { Finding, Rule } from "./rule";
 
 /** bitcoind flushes its database cache when it stops, which takes minutes on a Raspberry Pi with its data on NFS. */

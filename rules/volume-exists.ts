@@ -1,5 +1,5 @@
-import { breach, type GroupPlace } from "./anatomy";
-import { groupsOf, type Homelab } from "./homelab";
+import { groupsOf, type Homelab } from "../model/homelab";
+import { breach, type GroupPlace } from "../model/places";
 import type { Finding, Rule } from "./rule";
 
 function judgeRequests({ volumes }: Homelab, place: GroupPlace): Finding[] {

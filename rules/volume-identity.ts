@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import type { VolumeRecord } from "./homelab";
+import type { VolumeRecord } from "../model/homelab";
 import type { Finding, Rule } from "./rule";
 
 interface Folder {

@@ -1,8 +1,8 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { copyBackScript } from "../../cli/backup-copy-back-script";
-import { albyHubEntry } from "../../constructs/alby-hub-scripts";
+import { copyBackScript } from "../../cli/backup/copy-back-script";
+import { albyHubEntry } from "../../constructs/alby-hub/scripts";
 import { describeWith } from "../tools";
 import { project } from "./project";
 

@@ -1,6 +1,6 @@
 import type { Job } from "../../.gen/nomad/job";
-import { copyBackJob } from "../../cli/backup-copy-back";
-import { copyBackScript } from "../../cli/backup-copy-back-script";
+import { copyBackJob } from "../../cli/backup/copy-back";
+import { copyBackScript } from "../../cli/backup/copy-back-script";
 import { FakeNomad } from "./fake-nomad";
 import { job, stackFile, synthesized, task } from "./project";
 import { told as toldIn } from "./told";

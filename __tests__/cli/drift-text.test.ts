@@ -1,6 +1,6 @@
-import type { Difference } from "../../cli/drift-model";
-import { driftText } from "../../cli/drift-text";
-import { styleFor } from "../../cli/text";
+import type { Difference } from "../../cli/drift/model";
+import { driftText } from "../../cli/drift/text";
+import { styleFor } from "../../cli/shared/text";
 
 const told = (...differences: Partial<Difference>[]) =>
   driftText(

@@ -1,7 +1,7 @@
 import { Testing } from "cdktf";
-import { mermaid } from "../../cli/overview-mermaid";
-import { overviewOf } from "../../cli/overview-model";
-import { readSynthesized } from "../../cli/synthesized";
+import { mermaid } from "../../cli/overview/mermaid";
+import { overviewOf } from "../../cli/overview/model";
+import { readSynthesized } from "../../cli/shared/synthesized";
 import { buildHomelab } from "../homelab-fixture";
 import { synthesized } from "./project";
 

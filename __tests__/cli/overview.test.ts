@@ -1,9 +1,9 @@
-import { mermaid } from "../../cli/overview-mermaid";
-import { overviewOf } from "../../cli/overview-model";
-import { overviewText } from "../../cli/overview-text";
-import { readSynthesized } from "../../cli/synthesized";
-import { styleFor } from "../../cli/text";
-import type { Homelab, HomelabOutput, SecretRecord, VolumeRecord } from "../../rules/homelab";
+import { mermaid } from "../../cli/overview/mermaid";
+import { overviewOf } from "../../cli/overview/model";
+import { overviewText } from "../../cli/overview/text";
+import { readSynthesized } from "../../cli/shared/synthesized";
+import { styleFor } from "../../cli/shared/text";
+import type { Homelab, HomelabOutput, SecretRecord, VolumeRecord } from "../../model/homelab";
 import type { Finding } from "../../rules/rule";
 import { job, stackFile, synthesized, task } from "./project";
 

@@ -1,7 +1,7 @@
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:net";
-import { albyHub, bitcoinProgress, electrs } from "../../cli/programs";
+import { albyHub, bitcoinProgress, electrs } from "../../cli/shared/programs";
 
 const servers: Server[] = [];
 afterAll(() => {

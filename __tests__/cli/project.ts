@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Job, Task } from "../../.gen/nomad/job";
+import type { HomelabOutput } from "../../model/homelab";
 import { Duration } from "../../nomad/duration";
 import { escapeTerraform, toJobspec } from "../../nomad/jobspec";
-import type { HomelabOutput } from "../../rules/homelab";
 
 const folders: string[] = [];
 afterAll(() => {

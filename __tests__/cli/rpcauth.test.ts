@@ -1,4 +1,4 @@
-import { belongsTo, isRpcauth, rpcauth } from "../../cli/rpcauth";
+import { belongsTo, isRpcauth, rpcauth } from "../../cli/secrets/rpcauth";
 
 /** From Bitcoin Core's own test, test/functional/rpc_users.py. */
 const PASSWORD = "cA773lm788buwYe4g4WT+05pKyNruVKjQ25x3n0DQcM=";

@@ -1,8 +1,8 @@
 import { Testing } from "cdktf";
 import type { Job } from "../../.gen/nomad/job";
-import { needsOf } from "../../cli/secrets-needs";
-import { readSynthesized } from "../../cli/synthesized";
-import type { SecretRecord } from "../../rules/homelab";
+import { needsOf } from "../../cli/shared/secret-needs";
+import { readSynthesized } from "../../cli/shared/synthesized";
+import type { SecretRecord } from "../../model/homelab";
 import { buildHomelab } from "../homelab-fixture";
 import { job, stackFile, synthesized, task } from "./project";
 

@@ -1,7 +1,7 @@
 import { Testing } from "cdktf";
-import { fill } from "../../cli/secrets-fill";
-import { needsOf } from "../../cli/secrets-needs";
-import { type Given, statusesOf, Variables } from "../../cli/secrets-state";
+import { fill } from "../../cli/secrets/fill";
+import { type Given, statusesOf, Variables } from "../../cli/secrets/state";
+import { needsOf } from "../../cli/shared/secret-needs";
 import { NomadClient } from "../../nomad/client";
 import { addBackup, buildHomelab } from "../homelab-fixture";
 import { FakeNomad } from "./fake-nomad";

@@ -1,6 +1,6 @@
-import { lineTime } from "../../cli/log-lines";
-import { dependantsOf, inOrder, serviceNamed, servicesOf } from "../../cli/services";
-import { readSynthesized } from "../../cli/synthesized";
+import { lineTime } from "../../cli/logs/lines";
+import { dependantsOf, inOrder, serviceNamed, servicesOf } from "../../cli/shared/services";
+import { readSynthesized } from "../../cli/shared/synthesized";
 import { job, stackFile, synthesized, task } from "./project";
 
 const main = (id: string, image: string) =>

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { type Machine, type Movable, movesOf, unevenness } from "../../cli/spread";
+import { type Machine, type Movable, movesOf, unevenness } from "../../cli/rebalance/spread";
 
 const machine = (name: string, takenMemory = 0): Machine => ({
   name,

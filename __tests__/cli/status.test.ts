@@ -1,7 +1,7 @@
-import { servicesOf } from "../../cli/services";
-import { restartsIn24h } from "../../cli/status-services";
-import { uptimeText } from "../../cli/status-text";
-import { readSynthesized } from "../../cli/synthesized";
+import { servicesOf } from "../../cli/shared/services";
+import { readSynthesized } from "../../cli/shared/synthesized";
+import { restartsIn24h } from "../../cli/status/services";
+import { uptimeText } from "../../cli/status/text";
 import type { AllocationStub } from "../../nomad/live";
 import { job, stackFile, synthesized, task } from "./project";
 

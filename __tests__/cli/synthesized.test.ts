@@ -1,4 +1,4 @@
-import { readSynthesized } from "../../cli/synthesized";
+import { readSynthesized } from "../../cli/shared/synthesized";
 import { job, jobResource, project, stackFile, synthesized, task } from "./project";
 
 const node = job("bitcoin", [task("bitcoind", "bitcoin/bitcoin:31.1", [2500, 4096, 6144])]);

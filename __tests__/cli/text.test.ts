@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { grouped, styleFor, table, wrap } from "../../cli/text";
+import { grouped, styleFor, table, wrap } from "../../cli/shared/text";
 
 describe("table", () => {
   test("keeps columns apart by two spaces, numbers to the right, cells of several lines side by side", () => {

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { App } from "cdktf";
 import { Cluster } from "../../cluster/cluster";
 import { AlbyHub, BitcoinNode, CsiVolume, Electrs, HomelabStack, NfsCsiPlugin } from "../../constructs";
+import type { Holds } from "../../model/homelab";
 import { Duration } from "../../nomad/duration";
-import type { Holds } from "../../rules/homelab";
 import type { Settings } from "./project";
 
 /** main.ts on the test's cluster: the same constructs and defaults, stand-in images, and a stack that may go again. */

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join, resolve } from "node:path";
 import type { Job } from "../../.gen/nomad/job";
-import type { HomelabOutput } from "../../rules/homelab";
+import type { HomelabOutput } from "../../model/homelab";
 import { stackFile, synthesized } from "../cli/project";
 import { command } from "./command";
 

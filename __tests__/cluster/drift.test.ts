@@ -1,5 +1,5 @@
 import type { Job } from "../../.gen/nomad/job";
-import type { DriftReport } from "../../cli/drift-model";
+import type { DriftReport } from "../../cli/drift/model";
 import { PAUSE } from "../../nomad/pause";
 import { describeWith } from "../tools";
 import { Agents } from "./agents";

@@ -1,6 +1,6 @@
 import type { Job } from "../../.gen/nomad/job";
-import type { DriftReport } from "../../cli/drift-model";
-import { rpcauth } from "../../cli/rpcauth";
+import type { DriftReport } from "../../cli/drift/model";
+import { rpcauth } from "../../cli/secrets/rpcauth";
 import { describeWith } from "../tools";
 import { sleep, until } from "./command";
 import { median, homelab as program, type Ran, times } from "./command-line";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { rpcauth } from "../../cli/rpcauth";
+import { rpcauth } from "../../cli/secrets/rpcauth";
 import { fromJobspec } from "../../nomad/terraform-text";
 import type { Deployment } from "./api";
 import type { Checkout } from "./checkout";

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Testing } from "cdktf";
-import { belongsTo } from "../../cli/rpcauth";
+import { belongsTo } from "../../cli/secrets/rpcauth";
 import { NomadClient } from "../../nomad/client";
 import { addItem } from "../../nomad/variable";
 import { buildHomelab } from "../homelab-fixture";

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { albyHubEntry, albyHubHealth } from "../../constructs/alby-hub-scripts";
+import { albyHubEntry, albyHubHealth } from "../../constructs/alby-hub/scripts";
 import { describeWith } from "../tools";
 
 const FOLDERS = ["alloc/bin", "alloc/data", "secrets", "local", "data"];

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { channelBackupsScript } from "../../constructs/channel-backups";
+import { channelBackupsScript } from "../../constructs/alby-hub/channel-backups";
 import { describeWith } from "../tools";
 
 const FROM = "data/ldk/static_channel_backups";

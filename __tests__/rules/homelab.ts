@@ -1,7 +1,7 @@
 import type { Job, Nanoseconds, Task, TaskGroup, Template, UpdateStrategy, VolumeRequest } from "../../.gen/nomad/job";
+import type { ClusterFigures, Dependency, Homelab, JobRecord, VolumeRecord } from "../../model/homelab";
 import { Duration } from "../../nomad/duration";
 import { file, oneInstance, secretLine, secretPath } from "../../nomad/template";
-import type { ClusterFigures, Dependency, Homelab, JobRecord, VolumeRecord } from "../../rules/homelab";
 import type { Finding, Rule } from "../../rules/rule";
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };

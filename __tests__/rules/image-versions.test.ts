@@ -1,5 +1,5 @@
+import { VERSIONS } from "../../model/versions";
 import { imageVersions } from "../../rules/image-versions";
-import { VERSIONS } from "../../rules/versions";
 import { DIGEST, type Draft, findings } from "./homelab";
 
 const withCore = (image: string) =>

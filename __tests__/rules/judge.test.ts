@@ -1,4 +1,4 @@
-import type { Acknowledgement } from "../../rules/homelab";
+import type { Acknowledgement } from "../../model/homelab";
 import { describe as inWords, judge, type Rule } from "../../rules/rule";
 import { homelabWith } from "./homelab";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { Job, Task, TaskGroup } from "../../.gen/nomad/job";
-import type { ClientFigures, Homelab } from "../../rules/homelab";
+import type { ClientFigures, Homelab } from "../../model/homelab";
 import { placement, provePlacement, type Scenario } from "../../rules/placement";
 
 interface Shape {

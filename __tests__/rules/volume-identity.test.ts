@@ -1,4 +1,4 @@
-import type { VolumeRecord } from "../../rules/homelab";
+import type { VolumeRecord } from "../../model/homelab";
 import { volumeIdentity } from "../../rules/volume-identity";
 import { findings, places } from "./homelab";
 

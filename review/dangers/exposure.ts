@@ -1,5 +1,5 @@
 import type { Job, Task } from "../../.gen/nomad/job";
-import { isCsiPlugin } from "../../rules/anatomy";
+import { isCsiPlugin } from "../../model/places";
 import { privilegesOf } from "../../rules/privileged";
 import type { Context } from "../context";
 import type { Finding } from "../findings";

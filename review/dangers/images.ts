@@ -1,10 +1,10 @@
 import type { Job } from "../../.gen/nomad/job";
+import type { Homelab, TaskPlace } from "../../model/homelab";
+import { imagesOf } from "../../model/places";
+import { identify, oneWaysBetween } from "../../model/versions";
 import { compareImages, type ImageReference, parseImage } from "../../nomad/image";
-import { imagesOf } from "../../rules/anatomy";
-import type { Homelab, TaskPlace } from "../../rules/homelab";
 import { knownBad, requirements, wrongArchitecture } from "../../rules/image-versions";
 import { judgeImage } from "../../rules/pinned-image";
-import { identify, oneWaysBetween } from "../../rules/versions";
 import type { Context } from "../context";
 import { counterpart, writersBefore } from "../counterpart";
 import type { Finding } from "../findings";

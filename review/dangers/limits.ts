@@ -1,5 +1,5 @@
 import type { Task } from "../../.gen/nomad/job";
-import { durationText, memoryText } from "../../rules/anatomy";
+import { durationText, memoryText } from "../../model/places";
 import type { Context } from "../context";
 import { counterpart } from "../counterpart";
 import type { Finding, FindingName } from "../findings";

@@ -1,4 +1,4 @@
-import type { Holds } from "../../rules/homelab";
+import type { Holds } from "../../model/homelab";
 import { type Context, isRemoved, type JobChange, jobName } from "../context";
 import { text } from "../diff";
 import type { Finding } from "../findings";

@@ -1,5 +1,5 @@
+import type { Acknowledgement } from "../../model/homelab";
 import { RULES } from "../../rules";
-import type { Acknowledgement } from "../../rules/homelab";
 import { judge, type Verdict } from "../../rules/rule";
 import { type Context, jobName } from "../context";
 import type { Finding } from "../findings";

@@ -1,0 +1,111 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { NomadClient } from "../../nomad/client";
+import { ifThere } from "../../nomad/live";
+import { volumeOf } from "../../nomad/volume";
+import type { Synthesized } from "../shared/synthesized";
+import { makePlan } from "../shared/terraform";
+
+/** A resource whose thing lives already. */
+export interface Import {
+  /** Such as `nomad_job.bitcoin`. */
+  readonly to: string;
+  /** By which the provider finds it, such as `bitcoin@bitcoin`. */
+  readonly id: string;
+}
+
+/** What Terraform would do with a resource. */
+export interface ResourceChange {
+  readonly address: string;
+  readonly actions: readonly string[];
+  /** Attributes for whose sake it would be replaced. */
+  readonly because: readonly string[];
+}
+
+interface StackFile {
+  readonly terraform?: Record<string, unknown>;
+  readonly resource?: Readonly<Record<string, Readonly<Record<string, Record<string, unknown>>>>>;
+}
+
+const VOLUMES = ["nomad_csi_volume_registration", "nomad_csi_volume"];
+
+/** Resources of the stack whose jobs, volumes and namespaces Nomad has already. */
+export async function importsOf(
+  { file, homelab, namespaces, storage }: Synthesized,
+  client: NomadClient,
+): Promise<Import[]> {
+  const { resource = {} } = read(file);
+  const addresses = (types: readonly string[]) =>
+    types.flatMap((type) => Object.keys(resource[type] ?? {}).map((name) => `${type}.${name}`));
+  const asked = [
+    ...addresses(["nomad_namespace"]).map(async (to, at) => {
+      const { name = "" } = namespaces[at] ?? {};
+      const live = await ifThere(client.get(["namespace", name], { needs: `any capability in namespace "${name}"` }));
+      return live ? [{ to, id: name }] : [];
+    }),
+    ...addresses(["nomad_job"]).map(async (to, at) => {
+      const { ID = "", Namespace = "" } = homelab.jobs[at]?.job ?? {};
+      const needs = `the capability "read-job" in namespace "${Namespace}"`;
+      const live = await ifThere(client.get(["job", ID], { namespace: Namespace, needs }));
+      return live ? [{ to, id: `${ID}@${Namespace}` }] : [];
+    }),
+    ...addresses(VOLUMES).map(async (to, at) => {
+      const { volumeId = "", namespace = "" } = storage[at] ?? {};
+      const live = await volumeOf(client, volumeId, namespace);
+      return live ? [{ to, id: `${volumeId}@${namespace}` }] : [];
+    }),
+  ];
+  return (await Promise.all(asked)).flat();
+}
+
+export function importBlocks(imports: readonly Import[]): string {
+  return `${JSON.stringify({ import: imports }, null, 2)}\n`;
+}
+
+/**
+ * Plans the stack with these imports in a folder of its own, with a state that is empty: nothing of the real state is read
+ * or written. What must not be destroyed may be planned so, since the plan would otherwise end with an error.
+ *
+ * @throws with what Terraform says when it is not there or the plan fails.
+ */
+export async function planWith(file: string, imports: readonly Import[]): Promise<ResourceChange[]> {
+  const folder = mkdtempSync(join(tmpdir(), "homelab-adopt-"));
+  try {
+    const stack = read(file);
+    const { backend: _backend, ...terraform } = stack.terraform ?? {};
+    const resource = Object.fromEntries(
+      Object.entries(stack.resource ?? {}).map(([type, named]) => [
+        type,
+        Object.fromEntries(Object.entries(named).map(([name, { lifecycle: _lifecycle, ...rest }]) => [name, rest])),
+      ]),
+    );
+    writeFileSync(join(folder, "cdk.tf.json"), JSON.stringify({ ...stack, terraform, resource }));
+    writeFileSync(join(folder, "imports.tf.json"), importBlocks(imports));
+    const { json, failure } = await makePlan(folder);
+    if (failure !== undefined) throw new Error(`terraform plan failed: ${failure}`);
+    return changesIn(json);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The parts of a plan's JSON that are read here. */
+interface Plan {
+  readonly resource_changes?: readonly {
+    readonly address: string;
+    readonly change: { readonly actions: readonly string[]; readonly replace_paths?: readonly (readonly unknown[])[] };
+  }[];
+}
+
+export function changesIn(json: string): ResourceChange[] {
+  return ((JSON.parse(json) as Plan).resource_changes ?? []).map(({ address, change }) => ({
+    address,
+    actions: change.actions,
+    because: (change.replace_paths ?? []).map((path) => path.join(".")),
+  }));
+}
+
+function read(file: string): StackFile {
+  return JSON.parse(readFileSync(file, "utf8"));
+}

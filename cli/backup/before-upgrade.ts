@@ -1,0 +1,110 @@
+import { type Command, CommanderError } from "commander";
+import { dispatch, forcePeriodic } from "../../nomad/batch";
+import { deploymentOf, isRunning, type JobRef } from "../../nomad/live";
+import { scaleGroup, wantedCount } from "../../nomad/scale";
+import { type Service, serviceNamed, servicesOf } from "../shared/services";
+import { consent, killTimeout, untilStopped } from "../shared/steps";
+import { type Options, print, type Target, targetOf, withOptions } from "../shared/target";
+import { Watch } from "../shared/watch";
+import { backupJob } from "./jobs";
+import { resultsOf, setsOf } from "./results";
+import { follow, type Kind, kindOf, type Outcome, outcomeText, refuseToRun } from "./run";
+
+interface BeforeUpgradeOptions extends Options {
+  readonly yes?: true;
+}
+
+const HELP = `
+Stops the service cleanly, runs a backup, and copies its work directory to before-upgrade/<service> of the backup's volume;
+never into the repository, because the live state of Lightning channels must not be where one restores by habit. Then the
+service stays stopped: change its image in main.ts, npm run plan, npm run deploy, which starts it. As soon as its Lightning
+node has run the copy is stale, and is removed by itself. When the upgrade never ran, homelab backup restore <service>
+--work-directory puts the copy back.
+
+When the backup or the copy fails, the service is started again as it was. Exit codes: 0 stopped and copied, 1 an error, a
+failure, or interrupted, and then it says whether the service runs. With --json, standard output is
+{ service, copy, snapshot, runs: [{ run, allocation, node, succeeded, seconds, failedTask, log }] }.`;
+
+export function registerBeforeUpgrade(command: Command): void {
+  withOptions(command.command("before-upgrade <service>"))
+    .summary("stop Alby Hub and copy its work directory, before its image is changed")
+    .description("Stops a service, backs it up and copies its work directory, for an upgrade that may fail.")
+    .option("--yes", "do not ask")
+    .addHelpText("after", HELP)
+    .action(beforeUpgrade);
+}
+
+/** The services whose work directory the job backup-copy mounts: each under the id of its job. */
+export function copied(target: Target): string[] {
+  const { TaskGroups } = backupJob(target, "backup-copy");
+  return TaskGroups.flatMap(({ Volumes }) => Object.keys(Volumes ?? {})).filter((name) => name !== "backup");
+}
+
+/** The service of that name, when there is a copy of it to be had. @throws when there is none. */
+export function copiedService(target: Target, name: string): Service {
+  const service = serviceNamed(servicesOf(target), name);
+  const names = copied(target);
+  if (!names.includes(service.job.ID)) {
+    throw new Error(
+      `nothing of ${name} is copied before an upgrade: what it holds comes back by itself; copied are ${names.join(", ")}`,
+    );
+  }
+  return service;
+}
+
+async function beforeUpgrade(name: string, options: BeforeUpgradeOptions, command: Command): Promise<void> {
+  const target = targetOf(options, command);
+  const { client } = target;
+  const [copyJob, backupNow] = [backupJob(target, "backup-copy"), backupJob(target, "backup")];
+  const service = copiedService(target, name);
+  const { job } = service;
+  for (const one of [copyJob, backupNow]) await refuseToRun(client, one);
+  const [count, deployment] = await Promise.all([wantedCount(client, service), deploymentOf(client, job)]);
+  if (deployment && isRunning(deployment)) {
+    throw new Error(`a deployment of ${service.name} is ${deployment.Status}; wait for its end, see homelab status`);
+  }
+  const say = (text: string) => {
+    if (!options.json) command.configureOutput().writeOut?.(`${text}\n`);
+  };
+  const startAgain = `nomad job scale -namespace ${job.Namespace} ${job.ID} ${service.group.Name} ${count || 1}`;
+  say(`stops ${service.name}, which may take ${killTimeout(service)}, and keeps it stopped until the next deploy`);
+  await consent(`stop ${service.name}, back it up and copy its work directory?`, options);
+
+  if (count > 0) await scaleGroup(client, service, 0, "before an upgrade");
+  const stays = `${service.name} stays stopped; ${startAgain} starts it as it was`;
+  await Watch.over(command, (watch) => untilStopped(watch, client, service)).catch((error: Error) => {
+    throw new Error(`${error.message}; ${stays}`);
+  });
+  say(`${service.name} is stopped`);
+  const runs: Outcome[] = [];
+  const run = async (what: string, kind: Kind, begin: () => Promise<JobRef>): Promise<void> => {
+    const outcome = await follow(command, client, kind, begin).catch((error: Error) => {
+      throw new Error(`${error.message}; ${stays}`);
+    });
+    runs.push(outcome);
+    say(outcomeText(what, outcome).trimEnd());
+    if (outcome.succeeded) return;
+    // Nothing reads its directory any more.
+    if (count > 0) await scaleGroup(client, service, count, `${what} before an upgrade failed`);
+    say(
+      `${service.name} is ${count > 0 ? "started again as it was" : "stopped, as it was before"}; do not upgrade it now`,
+    );
+    if (options.json) print(command, options, { service: service.name, runs }, () => "");
+    throw new CommanderError(1, "homelab.failed", `${what} failed`);
+  };
+  await run("the backup", kindOf(backupNow), () => forcePeriodic(client, backupNow));
+  // The hourly runs go on, and the newest dump is soon that of a database that the new version has migrated.
+  const snapshot = (await setsOf(client, [job.ID]))[0]?.snapshot;
+  await run("the copy", kindOf(copyJob), () =>
+    dispatch(client, copyJob, { job: job.ID, ...(snapshot && { snapshot }) }),
+  );
+  const { done } = await resultsOf(client, "backup-copy");
+  const time = done?.sets.find((set) => set.name === job.ID)?.time ?? "<time>";
+  const copy = `before-upgrade/${job.ID}/${time}`;
+  say(`the work directory of ${service.name} is in ${copy} of the backup's volume
+next: change its image in main.ts, npm run plan, npm run deploy, which starts it; when its Lightning node runs, the copy goes
+if the new version never runs: homelab backup restore ${job.ID} --work-directory, and the database as it is in snapshot ${snapshot ?? "<unknown>"}: docs/recovery.md
+not to upgrade after all: ${startAgain}`);
+  if (options.json)
+    print(command, options, { service: service.name, copy, ...(snapshot && { snapshot }), runs }, () => "");
+}

@@ -1,0 +1,162 @@
+import type { NomadClient } from "../../nomad/client";
+import { capability, ifThere } from "../../nomad/live";
+import { type Pause, readPause } from "../../nomad/pause";
+import type { Target } from "../shared/target";
+import type { Mood } from "../status/model";
+import { backupJob } from "./jobs";
+import { type Failed, type Results, resultsOf, type SetDone, type SetResult, setsOf } from "./results";
+
+/** A backup older than this is red. It runs every hour, so this is more than a day of failures. */
+export const RED_HOURS = 26;
+/** The weekly check and the monthly drill, with a day of grace: later they are yellow. */
+const CHECK_DAYS = 8;
+const DRILL_DAYS = 32;
+/** So much may the clock of the machine that wrote be ahead of this one's. */
+const CLOCK_MINUTES = 10;
+
+export interface SetView extends SetResult {
+  /** ISO 8601 in UTC; absent when it is in no backup. */
+  readonly at?: string;
+  /** Seconds. */
+  readonly age?: number;
+  readonly mood: Mood;
+  readonly problem?: string;
+}
+
+/** The weekly check or the monthly drill. */
+export interface TrialView {
+  readonly at?: string;
+  readonly age?: number;
+  /** What a drill compared. */
+  readonly checks: readonly string[];
+  readonly mood: Mood;
+  readonly problem?: string;
+}
+
+/** How good the backup is, as `--json` prints it. */
+export interface BackupView {
+  /** That of the worst. */
+  readonly mood: Mood;
+  readonly sets: readonly SetView[];
+  /** Why the last run failed, or why there is none; absent when all is well. */
+  readonly problem?: string;
+  readonly check: TrialView;
+  readonly drill: TrialView;
+}
+
+/** What is judged. */
+export interface Seen {
+  readonly now: number;
+  /** The sets that the job takes, as it was synthesized. */
+  readonly wanted: readonly string[];
+  /** Absent when Nomad has no such job. */
+  readonly live?: { readonly stopped: boolean; readonly submitted: number };
+  readonly pause?: Pause;
+  /** What was last told of those of them that were ever well. */
+  readonly sets: readonly SetDone[];
+  readonly backup: Results;
+  readonly check: Results;
+  readonly drill: Results;
+}
+
+/** Asks Nomad for the state of a stack's backup. @throws when the stack has none, or it may not be read. */
+export async function backupOf(target: Target, now = Date.now()): Promise<BackupView> {
+  const { client } = target;
+  const job = backupJob(target, "backup");
+  const wanted = (job.Meta?.sets ?? "").split(",").filter(Boolean);
+  const [live, pause, sets, backup, check, drill] = await Promise.all([
+    liveOf(client, job),
+    readPause(client),
+    setsOf(client, wanted),
+    resultsOf(client, "backup"),
+    resultsOf(client, "backup-check"),
+    resultsOf(client, "backup-drill"),
+  ]);
+  return judge({ now, wanted, ...(live && { live }), ...(pause && { pause }), sets, backup, check, drill });
+}
+
+async function liveOf(
+  client: NomadClient,
+  { ID, Namespace }: { ID: string; Namespace: string },
+): Promise<Seen["live"]> {
+  const live = await ifThere(
+    client.get<{ readonly Stop: boolean; readonly SubmitTime: number }>(["job", ID], {
+      namespace: Namespace,
+      needs: capability("read-job", Namespace),
+    }),
+  );
+  return live && { stopped: live.Stop, submitted: live.SubmitTime / 1e6 };
+}
+
+/** Judges what was seen; pure. */
+export function judge(seen: Seen): BackupView {
+  const { wanted, live, backup } = seen;
+  const { failed } = backup;
+  const sets = wanted.map((name): SetView => {
+    const found = seen.sets.find((one) => one.name === name);
+    if (!found) return { name, ...missing(seen) };
+    const { at: _, ...result } = found;
+    return { ...result, ...judged(found, seen) };
+  });
+  const check = trial("check", seen.check, CHECK_DAYS, seen);
+  const drill = trial("drill", seen.drill, DRILL_DAYS, seen);
+  const own = !live
+    ? { mood: "bad" as const, problem: "the job backup is not in Nomad: deploy it" }
+    : live.stopped
+      ? { mood: "bad" as const, problem: "the job backup was stopped: raise its metaVersion and deploy" }
+      : failed
+        ? { mood: "waiting" as const, problem: failureText("the last run", failed) }
+        : undefined;
+  const moods = [...sets.map(({ mood }) => mood), check.mood, drill.mood, ...(own ? [own.mood] : [])];
+  const mood = moods.includes("bad") ? "bad" : moods.includes("waiting") ? "waiting" : "good";
+  return { mood, sets, ...(own && { problem: own.problem }), check, drill };
+}
+
+/** Seconds; negative for a time that is to come. */
+function ageOf(at: number, now: number): number {
+  return Math.round((now - at) / 1000);
+}
+
+function judged(
+  { at, rows, incomplete = 0 }: SetDone,
+  { now, pause }: Seen,
+): Pick<SetView, "at" | "age" | "mood" | "problem"> {
+  const age = ageOf(at, now);
+  const told = { at: new Date(at).toISOString(), age: Math.max(0, age) };
+  if (age < -CLOCK_MINUTES * 60) {
+    return { ...told, mood: "bad", problem: "it is of a time to come: a clock is wrong, here or on the server" };
+  }
+  if (rows === 0) return { ...told, mood: "bad", problem: "its database holds no row" };
+  if (age <= RED_HOURS * 3600) {
+    if (incomplete === 0) return { ...told, mood: "good" };
+    return { ...told, mood: "waiting", problem: `${incomplete} of its files are not whole, and were left out` };
+  }
+  if (pause) return { ...told, mood: "waiting", problem: "no backup runs while the pause is on" };
+  return { ...told, mood: "bad", problem: `older than ${RED_HOURS} h` };
+}
+
+/** A set that no backup holds: bad, unless the job has just been deployed. */
+function missing({ now, live, backup: { failed }, pause }: Seen): Pick<SetView, "mood" | "problem"> {
+  const isNew = live !== undefined && now - live.submitted < RED_HOURS * 3600 * 1000;
+  if (pause) return { mood: "waiting", problem: "was never backed up; a pause is on" };
+  if (failed || !isNew) return { mood: "bad", problem: "was never backed up" };
+  return { mood: "waiting", problem: "not backed up yet: homelab backup now, or wait for the hour" };
+}
+
+function trial(what: string, { done, failed }: Results, days: number, { now, live }: Seen): TrialView {
+  const age = done && ageOf(done.at, now);
+  const told = {
+    ...(done && age !== undefined && { at: new Date(done.at).toISOString(), age: Math.max(0, age) }),
+    checks: done?.checks ?? [],
+  };
+  if (failed) return { ...told, mood: "bad", problem: failureText(`the last ${what}`, failed) };
+  // Without a job the backup itself is told of; what comes weeks later is not missed yet.
+  if (age === undefined)
+    return live ? { ...told, mood: "waiting", problem: `there was no ${what} yet` } : { ...told, mood: "waiting" };
+  if (age <= days * 24 * 3600) return { ...told, mood: "good" };
+  return { ...told, mood: "waiting", problem: `the last ${what} is older than ${days} days` };
+}
+
+function failureText(what: string, { at, task, message }: Failed): string {
+  return `${what} failed at ${new Date(at).toISOString()} in its task ${task}: ${message}`;
+}

@@ -1,0 +1,213 @@
+import type { Command } from "commander";
+import { runsOf } from "../../nomad/batch";
+import type { NomadClient } from "../../nomad/client";
+import { deploymentOf, isRunning } from "../../nomad/live";
+import { PAUSE, type Pause, type PausedGroup, pauseOf, pauseText } from "../../nomad/pause";
+import { scaleGroup, wantedCount } from "../../nomad/scale";
+import { readVariable } from "../../nomad/variable";
+import { periodicOf, type Service, servicesOf } from "../shared/services";
+import { consent, killTimeout, untilHealthy, untilStopped } from "../shared/steps";
+import { asking, ENVIRONMENT, type Options, print, targetOf, withOptions } from "../shared/target";
+import type { Verb } from "../shared/verb";
+import { Interrupted, Watch } from "../shared/watch";
+
+interface PauseOptions extends Options {
+  readonly reason: string;
+  readonly yes?: true;
+}
+
+const HELP_PAUSE = `
+Periodic jobs, such as backups, start no more, and one that runs is waited for. Then services of type "service" are scaled to
+0, those that need others first; CSI plugins stay. How many instances each had is
+kept in the Nomad variable ${PAUSE.path} of the namespace ${PAUSE.namespace}, which also makes drift, the review and npm run
+deploy know of the pause. Interrupted, or stopped by an error, another run goes on from there.
+
+Exit codes: 0 all are stopped, 1 an error or interrupted. With --json, standard output is
+{ pause: { reason, since, groups }, stopped: [service] }. With ACLs it takes scale-job in the namespaces, and read and
+write of that variable.
+${ENVIRONMENT}`;
+
+const HELP_RESUME = `
+Starts what homelab pause stopped, each with as many instances as it had, what others need first, and waits until each is
+healthy before the next. The pause is over when all are.
+
+Exit codes: 0 all are healthy, or there was no pause, 1 an error or interrupted. With --json, standard output is
+{ started: [service] }. With ACLs it takes scale-job in the namespaces, and read, write and destroy of the variable.
+${ENVIRONMENT}`;
+
+export const pause: Verb = {
+  examples: [['homelab pause --reason "a new disk for the NAS"', "stop all services in order, and remember them"]],
+  register: (program: Command) =>
+    withOptions(program.command("pause"))
+      .summary("stop all services in order, for maintenance of the NAS")
+      .description("Stops all services, dependants first, and keeps them stopped until homelab resume.")
+      .requiredOption("--reason <text>", "why; shown by drift, the review and a refused deploy")
+      .option("--yes", "do not ask")
+      .addHelpText("after", HELP_PAUSE)
+      .action(begin),
+};
+
+export const resume: Verb = {
+  examples: [["homelab resume", "start again what homelab pause stopped, and wait until it is healthy"]],
+  register: (program: Command) =>
+    withOptions(program.command("resume"))
+      .summary("start again what a pause stopped")
+      .description("Starts what homelab pause stopped, in order of dependency, and ends the pause.")
+      .addHelpText("after", HELP_RESUME)
+      .action(end),
+};
+
+async function begin(options: PauseOptions, command: Command): Promise<void> {
+  const target = targetOf(options, command);
+  const { client } = target;
+  const periodic = periodicOf(target);
+  const services = servicesOf(target).filter(({ job, isPlugin }) => !isPlugin && (job.Type ?? "service") === "service");
+  const { existing, modifyIndex, counts } = await asking([target], command, async () => {
+    const { items, modifyIndex } = await readVariable(client, PAUSE);
+    const existing = pauseOf(items);
+    return { existing, modifyIndex, counts: existing?.groups ?? (await countsOf(client, [...services, ...periodic])) };
+  });
+  // First what starts by the clock: a backup that ends now is whole, and none begins while its volume goes away.
+  const stopping = [...services, ...periodic].filter((service) => groupIn(counts, service)).reverse();
+  const say = speaker(options, command);
+  if (existing) say(`${pauseText(existing)}; goes on with it`);
+  for (const service of stopping) {
+    const how = periodic.includes(service) ? "from now on it does not start" : `which may take ${killTimeout(service)}`;
+    say(`stops ${service.name}, ${how}`);
+  }
+  await consent(`stop ${stopping.map(({ name }) => name).join(", ") || "nothing, and keep deploys out"}?`, options);
+
+  const begun: Pause = existing ?? { reason: options.reason, since: new Date().toISOString(), groups: counts };
+  // Written before anything is stopped: whatever happens then, it is known how to go back.
+  if (!existing) await write(client, begun, modifyIndex);
+  const stopped: string[] = [];
+  await Watch.over(command, async (watch) => {
+    for (const service of stopping) {
+      watch.check();
+      if ((await wantedCount(client, service)) !== 0) await scaleGroup(client, service, 0, `paused: ${begun.reason}`);
+      await (periodic.includes(service) ? untilNoRun(watch, client, service) : untilStopped(watch, client, service));
+      stopped.push(service.name);
+      say(`${service.name} is stopped`);
+    }
+  }).catch((error: unknown) =>
+    fail(error, "stopped", stopped, stopping, "homelab pause goes on, homelab resume goes back"),
+  );
+  say("the pause is on; homelab resume ends it");
+  if (options.json) print(command, options, { pause: begun, stopped }, () => "");
+}
+
+async function end(options: Options, command: Command): Promise<void> {
+  const target = targetOf(options, command);
+  const { client } = target;
+  const { items, modifyIndex } = await asking([target], command, () => readVariable(client, PAUSE));
+  const existing = pauseOf(items);
+  const say = speaker(options, command);
+  const periodic = periodicOf(target);
+  const starting = [...servicesOf(target), ...periodic].filter((service) => groupIn(existing?.groups ?? [], service));
+  const started: string[] = [];
+  if (existing) {
+    refuseStrangers(existing, starting);
+    await Watch.over(command, async (watch) => {
+      for (const service of starting) {
+        watch.check();
+        const { count } = groupIn(existing.groups, service) as PausedGroup;
+        const since = Date.now();
+        const stopped = (await wantedCount(client, service)) === 0;
+        if (stopped) await scaleGroup(client, service, count, "resumed");
+        if (periodic.includes(service)) {
+          started.push(service.name);
+          say(`${service.name} starts by the clock again`);
+          continue;
+        }
+        await untilHealthy(watch, client, service, stopped ? { started: since } : {});
+        started.push(service.name);
+        say(`${service.name} is healthy`);
+      }
+      // While one runs, Nomad refuses another pause.
+      for (const { name, job } of starting) {
+        await watch.until(`the deployment of ${name} to end`, DEPLOYMENT_SECONDS, async () => {
+          const deployment = await deploymentOf(client, job);
+          return deployment && isRunning(deployment) ? undefined : true;
+        });
+      }
+    }).catch((error: unknown) =>
+      fail(error, "healthy", started, starting, "the pause stays on; homelab resume goes on, homelab status says more"),
+    );
+    await client.delete(["var", PAUSE.path], { namespace: PAUSE.namespace, query: { cas: modifyIndex }, needs: NEEDS });
+  }
+  say(existing ? "the pause is over" : "no pause is on");
+  if (options.json) print(command, options, { started }, () => "");
+}
+
+/** A backup of hours is not cut off for a pause; a run that hangs must not hold it up for ever. */
+const RUN_SECONDS = 30 * 60;
+
+/** Waits for the end of what a periodic job has begun. */
+function untilNoRun(watch: Watch, client: NomadClient, { name, job }: Service): Promise<true> {
+  return watch.until(`the run of ${name} to end, or stop it with nomad job stop`, RUN_SECONDS, async () => {
+    const [run] = await runsOf(client, job);
+    if (run) watch.tell(`waiting for ${run.ID} to end`);
+    return run ? undefined : true;
+  });
+}
+
+/** They are healthy by then; Nomad waits for its own minimum. */
+const DEPLOYMENT_SECONDS = 10 * 60;
+
+const NEEDS = `the capabilities "write" and "destroy" for variables at ${PAUSE.path} in namespace "${PAUSE.namespace}"`;
+
+async function write(client: NomadClient, { reason, since, groups }: Pause, cas: number): Promise<void> {
+  const Items = { reason, since, groups: JSON.stringify(groups) };
+  await client.put(
+    ["var", PAUSE.path],
+    { Namespace: PAUSE.namespace, Path: PAUSE.path, Items },
+    { namespace: PAUSE.namespace, query: { cas }, needs: NEEDS },
+  );
+}
+
+/** What would be forgotten when the pause ends. */
+function refuseStrangers({ groups }: Pause, starting: readonly Service[]): void {
+  const unknown = groups.filter((group) => !starting.some((service) => groupIn([group], service)));
+  if (unknown.length === 0) return;
+  const names = unknown.map(
+    ({ namespace, job, group, count }) => `${job}/${group} in namespace ${namespace} (${count})`,
+  );
+  throw new Error(
+    `the pause stopped what this code does not know: ${names.join(", ")}; start it with nomad job scale, then delete the ` +
+      `variable ${PAUSE.path}, or run this where it is known`,
+  );
+}
+
+function groupIn(groups: readonly PausedGroup[], { job, group }: Service): PausedGroup | undefined {
+  return groups.find((one) => one.job === job.ID && one.namespace === job.Namespace && one.group === group.Name);
+}
+
+/** What runs now. @throws while a deployment runs: Nomad would not scale then. */
+async function countsOf(client: NomadClient, services: readonly Service[]): Promise<PausedGroup[]> {
+  const groups = await Promise.all(
+    services.map(async (service): Promise<PausedGroup[]> => {
+      const [count, deployment] = await Promise.all([wantedCount(client, service), deploymentOf(client, service.job)]);
+      if (count === 0) return [];
+      if (deployment && isRunning(deployment)) {
+        throw new Error(
+          `a deployment of ${service.name} is ${deployment.Status}; wait for its end, see homelab status`,
+        );
+      }
+      return [{ namespace: service.job.Namespace, job: service.job.ID, group: service.group.Name, count }];
+    }),
+  );
+  return groups.flat();
+}
+
+function speaker({ json }: Options, command: Command): (text: string) => void {
+  return (text) => {
+    if (!json) command.configureOutput().writeOut?.(`${text}\n`);
+  };
+}
+
+function fail(error: unknown, state: string, done: readonly string[], all: readonly Service[], next: string): never {
+  const left = all.map(({ name }) => name).filter((name) => !done.includes(name));
+  const where = `${state}: ${done.join(", ") || "nothing"}; not, or not yet: ${left.join(", ") || "nothing"}; ${next}`;
+  const what = error instanceof Interrupted ? "interrupted" : (error as Error).message;
+  throw new Error(`${what}; ${where}`);
+}

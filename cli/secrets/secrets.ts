@@ -1,0 +1,251 @@
+import { type Command, CommanderError } from "commander";
+import type { NomadClient } from "../../nomad/client";
+import { readVariable, replaceItem } from "../../nomad/variable";
+import { confirm } from "../shared/prompt";
+import { type Need, needsOf } from "../shared/secret-needs";
+import { type Options, print, targetsOf as stacksOf, withOptions } from "../shared/target";
+import { styleFor } from "../shared/text";
+import type { Verb } from "../shared/verb";
+import { Watch } from "../shared/watch";
+import { type Filled, fill } from "./fill";
+import { heldSecrets } from "./in-use";
+import { ask, readGiven, readValue, unread, warnOfPlainHttp, whyUnasked } from "./input";
+import { registerRotate } from "./rotate";
+import { type Circumstances, readOrList, rotation, type SecretsReport, statusesOf, twinsOf, Variables } from "./state";
+import { statusText } from "./text";
+
+interface InitOptions extends Options {
+  readonly show?: true;
+  readonly stdin?: true;
+}
+
+interface SetOptions extends Options {
+  readonly yes?: true;
+}
+
+const CODES = `
+Exit codes: 0 all secrets are there, 1 an error, 2 something is missing or wrong. With --json, standard output is
+{ stacks: [{ stack, nomadAddress, complete, secrets: [{ namespace, path, key, readBy, state, problem, … }], notes }] }.`;
+
+const HELP_SET = `
+Exit codes: 0 stored, or it had this value already, 1 an error. With --json, standard output is
+{ namespace, path, key, readBy, stored }.`;
+
+const HELP = `${CODES}
+
+Nomad is asked at the address that was synthesized, with NOMAD_TOKEN, NOMAD_CACERT, NOMAD_CLIENT_CERT, NOMAD_CLIENT_KEY,
+NOMAD_TLS_SERVER_NAME and NOMAD_SKIP_VERIFY of the environment. With ACLs, init takes a token that may read and write
+variables, and read jobs; set one that may read and write them; check one that may read them, or list them, and then it
+sees variables but not their keys.
+
+init overwrites nothing. set overwrites one key and keeps the others; nomad var put would replace the whole variable. The
+reader takes a new value at its next restart. To change a password, by what it is for:
+
+A database, such as Alby Hub's:
+  1. in PostgreSQL: ALTER ROLE albyhub PASSWORD …, or in psql \\password albyhub, which leaves no trace in its history
+  2. homelab secrets set nomad/jobs/albyhub/albyhub/albyhub database_password
+  3. raise metaVersion of albyhub and deploy
+
+What unlocks Alby Hub. The hub keeps the one it was set up with, so never delete the key: another one locks it out.
+  1. change the unlock password in the hub
+  2. homelab secrets set nomad/jobs/albyhub/albyhub/albyhub auto_unlock_password
+
+What opens the backup is restic's, and homelab secrets set alone would lock the backup out: restic key passwd first.
+
+An RPC user, such as electrs: homelab secrets rotate electrs. It turns nobody away.`;
+
+export const secrets: Verb = {
+  examples: [
+    ["homelab secrets check", "what is missing, and who reads it; run before each deploy"],
+    ["homelab secrets init", "make what can be made, ask for the rest; before the first deploy, and after"],
+    [
+      "pass homelab | homelab secrets init --stdin",
+      'the same with {"<path>":{"<key>":"<value>"}} instead of questions',
+    ],
+    ["homelab secrets set <path> <key>", "store another value, typed or from standard input; other keys stay"],
+    ["homelab secrets rotate electrs", "another password for an RPC user of bitcoind, without turning it away"],
+  ],
+  register: (program: Command) => {
+    const command = program
+      .command("secrets")
+      .summary("the Nomad variables that jobs read: check, init, set, rotate")
+      .description(
+        "Checks and fills the Nomad variables that the synthesized jobs read. Secrets never enter Terraform.",
+      )
+      .addHelpText("after", HELP);
+    withOptions(command.command("check"))
+      .summary("name what is missing, empty or wrong")
+      .description("Names every key that is missing, empty or wrong, with its readers. Prints no value.")
+      .addHelpText("after", CODES)
+      .action(async (options: Options, self: Command) => {
+        const reports: SecretsReport[] = [];
+        for (const target of targetsOf(options, self)) {
+          reports.push(await Watch.looking(self, `asking ${target.client.address}`, () => look(target)));
+        }
+        conclude(reports, options, self);
+      });
+    withOptions(command.command("init"))
+      .summary("make what is missing")
+      .description(
+        "Makes random passwords, and the hashes that bitcoind has of them; asks for what only you know. It overwrites " +
+          "nothing, prints no value unless asked, and can be run again at any time.",
+      )
+      .option("--stdin", 'take values from standard input instead of asking: {"<path>":{"<key>":"<value>"}}')
+      .option("--show", "print the passwords that are made, and make those that nothing but this output will hold")
+      .addHelpText("after", CODES)
+      .action(init);
+    withOptions(command.command("set <path> <key>"))
+      .summary("give one secret another value")
+      .description(
+        "Stores one value: typed on a terminal, not shown, or else the whole of standard input, without the line end " +
+          "after a single line. Every other key of the variable stays as it is. What must have the same value at other " +
+          "paths, such as the database's password for the hub and for its backup, is stored there as well.",
+      )
+      .option("--yes", "overwrite without asking")
+      .addHelpText("after", HELP_SET)
+      .action(set);
+    registerRotate(command);
+    return command;
+  },
+};
+
+/** A stack, what it needs, and the way to its Nomad. */
+interface Target {
+  readonly stack: string;
+  readonly needs: readonly Need[];
+  readonly notes: readonly string[];
+  readonly client: NomadClient;
+}
+
+function targetsOf(options: Pick<Options, "stack">, command: Command): Target[] {
+  return stacksOf(options, command).map((one) => ({ stack: one.stack, client: one.client, ...needsOf(one) }));
+}
+
+async function look(
+  { stack, needs, notes, client }: Target,
+  filled: readonly Filled[] = [],
+  circumstances: Omit<Circumstances, "held"> = {},
+): Promise<SecretsReport> {
+  const variables = await Variables.read(client, needs, readOrList);
+  const held = await heldSecrets(client, needs, variables);
+  const secrets = statusesOf(needs, variables, { ...circumstances, held }).map((status) => {
+    const one = filled.find(({ need }) => need.path === status.path && need.key === status.key);
+    return { ...status, ...(one && { filled: one.how }), ...(one?.secret && { secret: one.secret }) };
+  });
+  const complete = secrets.every(({ state }) => state === "present" || state === "unseen");
+  return { stack, nomadAddress: client.address, complete, secrets, notes };
+}
+
+async function init(options: InitOptions, command: Command): Promise<void> {
+  const { writeOut } = command.configureOutput();
+  const targets = targetsOf(options, command);
+  const given = options.stdin ? await readGiven(targets.flatMap(({ needs }) => needs)) : {};
+  const unasked = options.stdin ? undefined : whyUnasked();
+  const asks = !options.stdin && !unasked;
+  const show = options.show ?? false;
+  const reports: SecretsReport[] = [];
+  const filled: Filled[] = [];
+  const tell = (one: Filled) => {
+    filled.push(show ? one : { need: one.need, how: one.how });
+    if (!options.json) writeOut?.(`${filledText(one, show)}\n`);
+  };
+  try {
+    for (const target of targets) {
+      warnOfPlainHttp(target.client, command);
+      await fill(target.client, target.needs, { given, show, ...(asks && { ask: askForLack }) }, tell);
+      reports.push(await look(target, filled, { given, unasked }));
+    }
+  } catch (error) {
+    // A password that is only shown would be lost.
+    if (options.json && show && filled.length > 0) writeOut?.(`${JSON.stringify({ filled }, null, 2)}\n`);
+    throw error;
+  }
+  conclude(reports, options, command);
+}
+
+function askForLack(need: Need, held?: string): Promise<string> {
+  return ask(
+    need,
+    held ? `${held}: give the one it has; if it was never set up, choose one` : "",
+    "leaves it for later",
+  );
+}
+
+async function set(path: string, key: string, options: SetOptions, command: Command): Promise<void> {
+  const found = targetsOf(options, command).flatMap(({ stack, client, needs }) =>
+    needs.filter((one) => one.path === path && one.key === key).map((need) => ({ stack, client, need, needs })),
+  );
+  const [one] = found;
+  if (!one) throw new Error(unread(path, key));
+  if (found.length > 1) {
+    const places = found.map(({ stack, need }) => `stack ${stack}, namespace ${need.namespace}`);
+    throw new Error(`${key} in ${path} is read in several places: ${places.join("; ")}; choose one with --stack`);
+  }
+  const { client, need, needs } = one;
+  const place = `${key} in ${path}`;
+  const both = rotation(need, needs);
+  if (both) throw new Error(`${place} is half of a pair, password and hash of ${need.rpcUser}; ${both} changes both`);
+
+  warnOfPlainHttp(client, command);
+  const places: { readonly one: Need; readonly was: string }[] = [];
+  for (const one of [need, ...twinsOf(need, needs)]) {
+    places.push({ one, was: (await readVariable(client, one)).items[one.key] ?? "" });
+  }
+  const asks = process.stdin.isTTY;
+  const unasked = whyUnasked();
+  if (asks && unasked) throw new Error(`${unasked}, so you cannot be asked; give the value on standard input`);
+  // What nobody but the service knows is changed there.
+  const note = need.source === "random" ? "the service must have it already: change it there first" : "";
+  const value = asks ? await ask(need, note, "changes nothing") : await readValue(need);
+  if (value === "") throw new Error(`nothing was typed; ${place} stays as it is`);
+  const tell = (text: string) => {
+    if (!options.json) command.configureOutput().writeOut?.(`${text}\n`);
+  };
+  const conclude = (stored: boolean) => {
+    const { namespace, readBy } = need;
+    if (options.json) print(command, options, { namespace, path, key, readBy, stored }, () => "");
+  };
+  const differing = places.filter(({ was }) => was !== value);
+  if (differing.length === 0) {
+    tell(`${place} has this value already`);
+    conclude(false);
+    return;
+  }
+  if (differing.some(({ was }) => was !== "") && !options.yes) {
+    if (!asks) throw new Error(`${place} has another value already; not overwritten; --yes overwrites it`);
+    const where = places.length > 1 ? `; it is written to ${places.length} paths, which must have the same` : "";
+    if (!(await confirm(`  it has another value${where}; overwrite it? [y/N] `))) {
+      throw new Error(`${place} stays as it is`);
+    }
+  }
+  for (const { one, was } of differing) {
+    const { written } = await replaceItem(client, one, one.key, was, value);
+    const where = `${one.key} in ${one.path}`;
+    if (!written) throw new Error(`somebody else changed ${where} in the meantime; it stays as they left it`);
+    const jobs = [...new Set(one.readBy.map((reader) => reader.split("/")[0]))].join(", ");
+    tell(`stored ${where}; ${jobs} takes it at the next restart: raise metaVersion and deploy`);
+  }
+  conclude(true);
+}
+
+function filledText({ need, how, secret }: Filled, show: boolean): string {
+  const { key, path, source, rpcUser, readBy } = need;
+  const done = `${how === "made" || how === "copied" ? how : "stored"} ${key} in ${path}`;
+  const takes = source === "rpc-hash" ? `; ${readBy[0]?.split("/")[0]} takes it at its next start` : "";
+  const shown = source === "rpc-hash" ? `\n  password of ${rpcUser}: ${secret}` : `\n  ${secret}`;
+  return done + takes + (show && secret ? shown : "");
+}
+
+/** Prints how things stand. @throws CommanderError with exit code 2 when something is missing. */
+function conclude(reports: readonly SecretsReport[], { json }: Options, command: Command): void {
+  const { writeOut, getOutHasColors } = command.configureOutput();
+  const style = styleFor(getOutHasColors?.() ?? false);
+  writeOut?.(
+    json
+      ? `${JSON.stringify({ stacks: reports }, null, 2)}\n`
+      : reports.map((one) => statusText(one, style)).join("\n"),
+  );
+  if (!reports.every(({ complete }) => complete)) {
+    throw new CommanderError(2, "homelab.secretsMissing", "secrets are missing");
+  }
+}

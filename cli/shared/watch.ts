@@ -1,0 +1,148 @@
+import type { Command } from "commander";
+import { NomadError } from "../../nomad/nomad-error";
+
+/** From here on it is told what is waited for. */
+const SILENCE_MS = 2_000;
+/** How often it is told where standard error is no terminal, as in a log. */
+const REPEAT_MS = 30_000;
+const POLL_MS = 1_000;
+
+/** Ctrl-C was pressed. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
+/**
+ * What a verb has that takes its time and changes things: it tells on standard error what is waited for, from the third
+ * second on, and Ctrl-C ends it between two steps, never within one.
+ */
+export class Watch {
+  /** @throws what `work` throws. */
+  static async over<T>(command: Command, work: (watch: Watch) => Promise<T>): Promise<T> {
+    const watch = new Watch((text) => command.configureOutput().writeErr?.(text));
+    const interrupt = () => watch.interrupt();
+    process.on("SIGINT", interrupt);
+    try {
+      return await work(watch);
+    } finally {
+      process.off("SIGINT", interrupt);
+      watch.end();
+    }
+  }
+
+  /** The same for what only looks: Ctrl-C ends the program at once, as nothing can be left half-done. */
+  static async looking<T>(command: Command, what: string, work: () => Promise<T>): Promise<T> {
+    const watch = new Watch((text) => command.configureOutput().writeErr?.(text));
+    watch.tell(what);
+    try {
+      return await work();
+    } finally {
+      watch.end();
+    }
+  }
+
+  private readonly terminal = process.stderr.isTTY === true;
+  private readonly timer: NodeJS.Timeout;
+  private text = "";
+  private since = Date.now();
+  private told = { text: "", at: 0 };
+  private interrupted = false;
+  private wake: (() => void) | undefined;
+
+  private constructor(private readonly write: (text: string) => void) {
+    this.timer = setInterval(() => this.show(), POLL_MS);
+    this.timer.unref();
+  }
+
+  /** What is going on from now on. */
+  tell(text: string): void {
+    if (text === this.text) return;
+    this.clear();
+    this.text = text;
+    this.since = Date.now();
+  }
+
+  /** @throws Interrupted when Ctrl-C was pressed. */
+  check(): void {
+    if (this.interrupted) throw new Interrupted("interrupted");
+  }
+
+  /**
+   * Asks once a second until the answer is not undefined. A server that is away for a moment is asked again.
+   *
+   * @param ask may change what is told while it waits.
+   * @throws Interrupted; an error that names what was waited for when the time is over.
+   */
+  async until<T>(what: string, seconds: number, ask: () => Promise<T | undefined>): Promise<T> {
+    const end = Date.now() + seconds * 1000;
+    this.tell(`waiting for ${what}`);
+    let last = "";
+    for (;;) {
+      this.check();
+      try {
+        const answer = await ask();
+        if (answer !== undefined) return answer;
+        last = "";
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        last = `; ${(error as Error).message}`;
+        this.tell(`waiting for ${what}${last}`);
+      }
+      if (Date.now() >= end) throw new Error(`${what} did not come within ${minutes(seconds)}${last}`);
+      await this.sleep(POLL_MS);
+    }
+  }
+
+  private sleep(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  private interrupt(): void {
+    this.clear();
+    // Whoever presses it twice does not want to wait for the step to end.
+    if (this.interrupted) {
+      this.write(`ended at once, while ${this.text}\n`);
+      process.exit(130);
+    }
+    this.write("ends when this step is done; Ctrl-C once more ends it at once\n");
+    this.interrupted = true;
+    this.wake?.();
+  }
+
+  private show(): void {
+    const now = Date.now();
+    if (this.text === "" || now - this.since < SILENCE_MS) return;
+    const line = `${this.text} (${Math.round((now - this.since) / 1000)} s)`;
+    if (this.terminal) {
+      this.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+      this.told = { text: this.text, at: now };
+    } else if (this.told.text !== this.text || now - this.told.at >= REPEAT_MS) {
+      this.write(`${line}\n`);
+      this.told = { text: this.text, at: now };
+    }
+  }
+
+  private clear(): void {
+    if (this.terminal && this.told.at > 0) this.write("\r\x1b[K");
+  }
+
+  private end(): void {
+    clearInterval(this.timer);
+    this.clear();
+  }
+}
+
+/** No answer, or a server without a leader: it may be another a moment later. */
+function isPassing(error: unknown): boolean {
+  return error instanceof NomadError && (error.status === undefined || error.status >= 500 || error.status === 429);
+}
+
+function minutes(seconds: number): string {
+  return seconds >= 120 ? `${Math.round(seconds / 60)} min` : `${seconds} s`;
+}

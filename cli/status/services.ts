@@ -1,0 +1,161 @@
+import type { NomadClient } from "../../nomad/client";
+import { type AllocationStub, capability, type Deployment, deploymentOf, ifThere, isLive } from "../../nomad/live";
+import { NomadError } from "../../nomad/nomad-error";
+import type { Pause } from "../../nomad/pause";
+import { healthOf, startedAt } from "../shared/health";
+import { type Chain, type Saying, says } from "../shared/program-status";
+import type { Service } from "../shared/services";
+import type { Mood } from "./model";
+
+export interface InstanceView {
+  readonly allocation: string;
+  readonly node: string;
+  readonly status: string;
+  readonly healthy: boolean;
+  readonly health: string;
+  /** How often its tasks were started again in the last 24 h, as far as Nomad remembers. */
+  readonly restarts: number;
+  /** Seconds since its tasks were last started; absent when they do not run. */
+  readonly uptime?: number;
+  /** `host:port` of every port. */
+  readonly addresses: readonly string[];
+}
+
+export interface ServiceView {
+  readonly name: string;
+  readonly namespace: string;
+  /** Nomad's own count of changes; absent when the job is not there. */
+  readonly jobVersion?: number;
+  readonly metaVersion?: string;
+  readonly image: string;
+  /** The one that was synthesized, when the live one is another. */
+  readonly synthesizedImage?: string;
+  readonly deployment?: string;
+  readonly instances: readonly InstanceView[];
+  /** What the program itself says, such as how far it has come. */
+  readonly says?: string;
+  readonly mood: Mood;
+  /** Why the mood is not good. */
+  readonly problem?: string;
+}
+
+/** The parts of a live job that are read here. */
+interface LiveJob {
+  readonly Version: number;
+  readonly Stop: boolean;
+  readonly Meta: Readonly<Record<string, string>> | null;
+  readonly TaskGroups: readonly {
+    readonly Name: string;
+    readonly Count: number;
+    readonly Tasks: readonly { readonly Name: string; readonly Config: { readonly image?: string } | null }[];
+  }[];
+}
+
+/** A service as Nomad has it, and what its program says. */
+export async function serviceView(
+  client: NomadClient,
+  service: Service,
+  allocations: readonly AllocationStub[],
+  pause: Pause | undefined,
+  chain: Chain | undefined,
+): Promise<ServiceView> {
+  const { job, group, main, name } = service;
+  const [live, deployment] = await Promise.all([
+    ifThere(
+      client.get<LiveJob>(["job", job.ID], {
+        namespace: job.Namespace,
+        needs: capability("read-job", job.Namespace),
+      }),
+    ),
+    deploymentOf(client, job),
+  ]);
+  const synthesized = main.Config?.image ?? "";
+  const at = { name, namespace: job.Namespace };
+  if (!live) {
+    return { ...at, image: synthesized, instances: [], mood: "bad", problem: "is not in Nomad: deploy it" };
+  }
+  const liveGroup = live.TaskGroups.find(({ Name }) => Name === group.Name);
+  const image = liveGroup?.Tasks.find(({ Name }) => Name === main.Name)?.Config?.image ?? "";
+  const running = allocations.filter((one) => isLive(one) && one.DesiredStatus === "run");
+  const instances = await Promise.all(running.map((one) => instanceView(client, service, one, allocations)));
+  const said = await says(service, running, chain);
+  const paused = pause?.groups.some((one) => one.job === job.ID && one.group === group.Name);
+  const wanted = job.Type === "system" ? undefined : (liveGroup?.Count ?? 0);
+  const problem = problemOf({ live, wanted, instances, deployment, said, paused: paused ?? false });
+  return {
+    ...at,
+    jobVersion: live.Version,
+    ...(live.Meta?.version !== undefined && { metaVersion: live.Meta.version }),
+    image,
+    ...(image !== synthesized && { synthesizedImage: synthesized }),
+    ...(deployment && { deployment: deployment.Status }),
+    instances,
+    ...(said && { says: said.text }),
+    ...(problem ?? { mood: "good" }),
+  };
+}
+
+function problemOf(seen: {
+  readonly live: LiveJob;
+  readonly wanted: number | undefined;
+  readonly instances: readonly InstanceView[];
+  readonly deployment: Deployment | undefined;
+  readonly said: Saying | undefined;
+  readonly paused: boolean;
+}): { mood: Mood; problem: string } | undefined {
+  const { live, wanted, instances, deployment, said, paused } = seen;
+  const bad = (problem: string) => ({ mood: "bad", problem }) as const;
+  if (paused && instances.length === 0) return { mood: "waiting", problem: "stopped for the pause" };
+  if (live.Stop) return bad("was stopped: raise metaVersion and deploy, or nomad job start");
+  if (instances.some(({ status }) => status === "unknown")) return bad("its machine is away");
+  if (wanted !== undefined && instances.length < wanted) return bad(`${instances.length} of ${wanted} instances`);
+  if (deployment?.Status === "failed") return bad(`its last deployment failed: ${deployment.StatusDescription}`);
+  if (said?.mood === "bad") return bad(said.text);
+  const ill = instances.find(({ healthy }) => !healthy);
+  if (ill) return { mood: "waiting", problem: ill.health };
+  return said?.mood === "waiting" ? { mood: "waiting", problem: said.text } : undefined;
+}
+
+async function instanceView(
+  client: NomadClient,
+  service: Service,
+  allocation: AllocationStub,
+  all: readonly AllocationStub[],
+): Promise<InstanceView> {
+  const { ID, NodeName, ClientStatus, AllocatedResources } = allocation;
+  const { healthy, text } = await healthOf(client, service, allocation).catch((error: unknown) => {
+    if (!(error instanceof NomadError) || error.status === 403) throw error;
+    return { healthy: false, text: "its machine does not answer" };
+  });
+  const started = startedAt(service, allocation);
+  // Every instance of a system job has the same name.
+  const sameInstance = (one: AllocationStub) =>
+    one.Name === allocation.Name && (service.job.Type !== "system" || one.NodeID === allocation.NodeID);
+  return {
+    allocation: ID,
+    node: NodeName,
+    status: ClientStatus,
+    healthy,
+    health: text,
+    restarts: restartsIn24h(service, all.filter(sameInstance), Date.now()),
+    ...(started > 0 && ClientStatus === "running" && { uptime: Math.round((Date.now() - started) / 1000) }),
+    addresses: (AllocatedResources?.Shared.Ports ?? []).map(({ HostIP, Value }) => `${HostIP}:${Value}`),
+  };
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/**
+ * Starts of the main task beyond the first, in the allocations that Nomad remembers of one instance. It keeps ten events
+ * a task, so many restarts count as fewer.
+ */
+export function restartsIn24h(service: Service, allocations: readonly AllocationStub[], now: number): number {
+  const starts = allocations.flatMap(({ TaskStates }) =>
+    (TaskStates?.[service.main.Name]?.Events ?? [])
+      .filter(({ Type }) => Type === "Started")
+      .map(({ Time }) => Time / 1e6),
+  );
+  const recent = starts.filter((time) => time > now - DAY_MS).length;
+  const isNew = allocations.every(({ CreateTime }) => CreateTime / 1e6 > now - DAY_MS);
+  return Math.max(0, recent - (isNew ? 1 : 0));
+}

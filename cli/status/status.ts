@@ -1,0 +1,35 @@
+import { type Command, CommanderError } from "commander";
+import { asking, ENVIRONMENT, type Options, print, targetsOf, withOptions } from "../shared/target";
+import type { Verb } from "../shared/verb";
+import { statusOf } from "./model";
+import { statusText } from "./text";
+
+const HELP = `
+Exit codes: 0 nothing is bad (what passes by itself, such as an initial sync, is yellow, not bad), 1 an error, 2 something
+is bad. With --json, standard output is { stacks: [{ stack, nomadAddress, well, pause, nodes, services, plugins,
+volumes, backup }] }; a mood is "good", "waiting" or "bad", memory is in MiB, an uptime in seconds.
+
+The backup is red when a set's newest is older than 26 h, or when a check or a drill has failed; homelab backup --help.
+bitcoind's progress is read from its log; electrs and Alby Hub are asked at their own addresses, so run it where these can
+be reached. With ACLs it takes the policy reader of the server role.
+${ENVIRONMENT}`;
+
+export const status: Verb = {
+  examples: [
+    ["homelab status", "machines, services, volumes, and whether bitcoind, electrs and Lightning really work"],
+    ["homelab status --json | jq '.stacks[].services[] | select(.mood == \"bad\")'", "the same for programs"],
+  ],
+  register: (program: Command) =>
+    withOptions(program.command("status"))
+      .summary("how everything is, on one screen")
+      .description("Shows machines, services and volumes as they are now, and what the programs say of themselves.")
+      .addHelpText("after", HELP)
+      .action(async (options: Options, command: Command) => {
+        const targets = targetsOf(options, command);
+        const reports = await asking(targets, command, () => Promise.all(targets.map(statusOf)));
+        print(command, options, { stacks: reports }, (style) =>
+          reports.map((one) => statusText(one, style)).join("\n"),
+        );
+        if (!reports.every(({ well }) => well)) throw new CommanderError(2, "homelab.bad", "something is bad");
+      }),
+};

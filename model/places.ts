@@ -1,0 +1,118 @@
+import type { Constraint, Task, UpdateStrategy, VolumeRequest } from "../.gen/nomad/job";
+import { Duration } from "../nomad/duration";
+import { Memory } from "../nomad/memory";
+import type { Finding } from "../rules/rule";
+import { groupsOf, type Homelab, type TaskPlace, tasksOf, type VolumeRecord } from "./homelab";
+
+/** A task group with the job it stands in. */
+export type GroupPlace = Omit<TaskPlace, "task">;
+
+/** A task group, or one of its tasks, with the job it stands in. */
+export type Place = GroupPlace & { readonly task?: Task };
+
+/** Where a field stands in its job: `TaskGroups[bitcoin].Tasks[bitcoind].KillTimeout`. */
+export function fieldOf({ group, task }: Pick<Place, "group" | "task">, field: string): string {
+  return `TaskGroups[${group.Name}].${task ? `Tasks[${task.Name}].` : ""}${field}`;
+}
+
+/** A finding at a field of a group or task when the rule is broken there; none otherwise. */
+export function breach(isBroken: boolean, at: Place, field: string, rest: Omit<Finding, "path" | "place">): Finding[] {
+  return isBroken ? [{ path: at.record.path, place: fieldOf(at, field), ...rest }] : [];
+}
+
+/** A duration of a job as its owner would write it. */
+export function durationText(nanoseconds: number | undefined): string {
+  if (nanoseconds === undefined) return "not set";
+  const isLength = nanoseconds >= 0 && Number.isFinite(nanoseconds);
+  return isLength ? Duration.fromNanoseconds(nanoseconds).toString() : `${nanoseconds} ns`;
+}
+
+/** An amount of memory of a job as its owner would write it. */
+export function memoryText(mebibytes: number | undefined): string {
+  if (mebibytes === undefined) return "not set";
+  return Number.isInteger(mebibytes) && mebibytes >= 0 ? Memory.mebibytes(mebibytes).toString() : `${mebibytes} MiB`;
+}
+
+/** Construct path of the stack, for findings about the cluster itself. */
+export function stackPath({ jobs, volumes }: Homelab): string {
+  return (jobs[0] ?? volumes[0])?.path.split("/")[0] ?? "";
+}
+
+const UPDATE_DEFAULTS = {
+  HealthyDeadline: Duration.minutes(5).toNanoseconds(),
+  ProgressDeadline: Duration.minutes(10).toNanoseconds(),
+  AutoRevert: false,
+  Canary: 0,
+};
+
+/** The update strategy a group gets: its own fields, those of its job, then Nomad's defaults. */
+export function updateOf({ job, group }: GroupPlace): UpdateStrategy & typeof UPDATE_DEFAULTS {
+  const given = (update: UpdateStrategy | undefined) =>
+    Object.fromEntries(Object.entries(update ?? {}).filter(([, value]) => value !== undefined));
+  return { ...UPDATE_DEFAULTS, ...given(job.Update), ...given(group.Update) };
+}
+
+/**
+ * Whether instances keep to different machines. A missing or odd value means yes.
+ *
+ * @see https://github.com/hashicorp/nomad/blob/v2.0.5/scheduler/feasible/feasible.go `hasDistinctHostsConstraint`
+ */
+export function isDistinct(constraints: readonly Constraint[] = []): boolean {
+  const constraint = constraints.find(({ Operand }) => Operand === "distinct_hosts");
+  return constraint !== undefined && !/^(?:0|f|false)$/i.test(constraint.RTarget ?? "");
+}
+
+/** Whether the job runs on every machine, whatever its count. */
+export function runsEverywhere({ job }: Pick<GroupPlace, "job">): boolean {
+  return job.Type === "system" || job.Type === "sysbatch";
+}
+
+/**
+ * Whether the task is a CSI plugin, which may do what no service may. It must say so with `CSIPluginConfig`; but a
+ * service that says so as well is none: a plugin uses no volume, and nobody finds it as a service.
+ */
+export function isCsiPlugin({ job, group, task }: TaskPlace): boolean {
+  const hasServices = job.TaskGroups.some((one) =>
+    [one, ...one.Tasks].some(({ Services }) => Boolean(Services?.length)),
+  );
+  return Boolean(task.CSIPluginConfig) && Object.keys(group.Volumes ?? {}).length === 0 && !hasServices;
+}
+
+/** Every task that runs an image, in order; a task of another driver than Docker has none. */
+export function imagesOf(homelab: Pick<Homelab, "jobs">): (TaskPlace & { readonly image: string })[] {
+  return tasksOf(homelab)
+    .map((place) => ({ ...place, image: place.task.Config.image }))
+    .filter(({ image }) => Boolean(image));
+}
+
+/** A group's claim to write a CSI volume. Nomad claims for the group, even when no task mounts it writable. */
+export interface Writer extends GroupPlace {
+  readonly request: VolumeRequest;
+  /** What the homelab knows of the volume: nothing of a stranger, several records when it is declared twice. */
+  readonly volumes: readonly VolumeRecord[];
+  /** The tasks that mount it writable. */
+  readonly tasks: readonly Task[];
+}
+
+/** A task that ends before the main task starts, or starts after it ended, writes at another time. */
+export function isBesideTheMainTask({ Lifecycle }: Task): boolean {
+  return !Lifecycle || Lifecycle.Sidecar === true || Lifecycle.Hook === "poststart";
+}
+
+/** Every claim to write, in order. */
+export function writersOf(homelab: Homelab): Writer[] {
+  return groupsOf(homelab).flatMap((place) =>
+    Object.entries(place.group.Volumes ?? {})
+      .filter(([, { Type, ReadOnly }]) => Type === "csi" && ReadOnly !== true)
+      .map(([name, request]) => ({
+        ...place,
+        request,
+        volumes: homelab.volumes.filter(
+          ({ id, namespace }) => id === request.Source && namespace === place.job.Namespace,
+        ),
+        tasks: place.group.Tasks.filter(({ VolumeMounts }) =>
+          VolumeMounts?.some(({ Volume, ReadOnly }) => Volume === name && ReadOnly !== true),
+        ),
+      })),
+  );
+}
