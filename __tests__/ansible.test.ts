@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkS
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
-import { BACKUP_JOBS } from "../cli/backup/jobs";
 import { Cluster } from "../cluster/cluster";
 import { VARIABLE_NAMES, VARIABLES } from "../cluster/variables";
+import { BACKUP_JOBS } from "../model/backup-jobs";
 import { Duration } from "../nomad/duration";
 import { SERVICE_USER } from "../nomad/template";
 import { Agents } from "./cluster/agents";

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { LineCounter, parseDocument } from "yaml";
 import { Memory } from "../nomad/memory";
 import { check } from "./checks";
-import type { Client, ClusterProps } from "./cluster";
 import { type Host, type Tree, TreeReader } from "./inventory-tree";
+import type { Client, Cluster } from "./machines";
 import { Problems } from "./problems";
 import { readVariable } from "./variables";
 import { findVariablesElsewhere } from "./vars-files";
@@ -13,7 +13,7 @@ import { findVariablesElsewhere } from "./vars-files";
  *
  * @throws one error with every problem, a line each.
  */
-export function readInventory(path: string): ClusterProps {
+export function readInventory(path: string): Cluster {
   const problems = new Problems();
   const tree = parse(path, problems);
   check(tree, problems);
@@ -50,7 +50,7 @@ function read(path: string): string {
   }
 }
 
-function toCluster(tree: Tree): ClusterProps {
+function toCluster(tree: Tree): Cluster {
   const servers = tree.hosts.filter(({ group }) => group === "nomad_servers");
   const clients = tree.hosts.filter(({ group }) => group === "nomad_clients");
   // What a cluster has one of is the same for every client; `check` has seen to that.

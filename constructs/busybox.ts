@@ -2,7 +2,7 @@ import type { Service as NomadService, Port, ServiceCheck, Task, Template } from
 import { Duration } from "../nomad/duration";
 import type { PinnedImage } from "../nomad/image";
 import { file } from "../nomad/template";
-import { hardenedTask } from "./service";
+import { hardenedTask } from "./job-parts";
 
 /**
  * Shell scripts beside a program whose image may hold no shell: a prestart task copies busybox, which is one static

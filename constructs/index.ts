@@ -9,5 +9,6 @@ export { BitcoinNode, type BitcoinNodeProps } from "./bitcoin/node";
 export type { RpcMethod, RpcUser } from "./bitcoin/rpc";
 export { Electrs, type ElectrsProps } from "./electrs/electrs";
 export { HomelabStack, type HomelabStackProps } from "./homelab-stack";
-export { CsiVolume, type CsiVolumeProps, type IVolume } from "./storage/csi-volume";
+export { CsiVolume, type CsiVolumeProps } from "./storage/csi-volume";
 export { NfsCsiPlugin, type NfsCsiPluginProps } from "./storage/nfs-csi-plugin";
+export type { IVolume } from "./storage/volume";

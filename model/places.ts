@@ -1,7 +1,6 @@
 import type { Constraint, Task, UpdateStrategy, VolumeRequest } from "../.gen/nomad/job";
 import { Duration } from "../nomad/duration";
 import { Memory } from "../nomad/memory";
-import type { Finding } from "../rules/rule";
 import { groupsOf, type Homelab, type TaskPlace, tasksOf, type VolumeRecord } from "./homelab";
 
 /** A task group with the job it stands in. */
@@ -15,11 +14,6 @@ export function fieldOf({ group, task }: Pick<Place, "group" | "task">, field: s
   return `TaskGroups[${group.Name}].${task ? `Tasks[${task.Name}].` : ""}${field}`;
 }
 
-/** A finding at a field of a group or task when the rule is broken there; none otherwise. */
-export function breach(isBroken: boolean, at: Place, field: string, rest: Omit<Finding, "path" | "place">): Finding[] {
-  return isBroken ? [{ path: at.record.path, place: fieldOf(at, field), ...rest }] : [];
-}
-
 /** A duration of a job as its owner would write it. */
 export function durationText(nanoseconds: number | undefined): string {
   if (nanoseconds === undefined) return "not set";
@@ -31,11 +25,6 @@ export function durationText(nanoseconds: number | undefined): string {
 export function memoryText(mebibytes: number | undefined): string {
   if (mebibytes === undefined) return "not set";
   return Number.isInteger(mebibytes) && mebibytes >= 0 ? Memory.mebibytes(mebibytes).toString() : `${mebibytes} MiB`;
-}
-
-/** Construct path of the stack, for findings about the cluster itself. */
-export function stackPath({ jobs, volumes }: Homelab): string {
-  return (jobs[0] ?? volumes[0])?.path.split("/")[0] ?? "";
 }
 
 const UPDATE_DEFAULTS = {

@@ -17,20 +17,6 @@ export function secretPath(job: string, group: string, task: string): SecretPath
 export const MISSING_SECRET = "the Nomad variable";
 
 /**
- * A line of a template with one secret in it. Until the variable exists Nomad holds the task; an empty or missing key
- * renders a sentence that names path and key, which no configuration parser accepts, in place of an empty value that
- * some would. (Template functions that fail would kill the task for good.)
- *
- * @param line receives the template expression of the secret and returns the whole line.
- */
-export function secretLine(path: SecretPath, key: string, line: (secret: string) => string): string {
-  return (
-    `{{ with (index (nomadVar "${path}") "${key}").Value }}${line("{{ . }}")}` +
-    `{{ else }}${MISSING_SECRET} ${path} has no value under the key ${key}{{ end }}`
-  );
-}
-
-/**
  * A template fragment that is rendered with the `{{ .Address }}` and `{{ .Port }}` of exactly one instance of a
  * service, and not at all while there is none. Nomad lists unhealthy instances too; the allocation's own id as the key
  * of the choice keeps it stable.
@@ -59,4 +45,50 @@ export function file(destination: `local/${string}` | `secrets/${string}`, conte
     Uid: SERVICE_USER,
     Gid: SERVICE_USER,
   };
+}
+
+/**
+ * One key of a task's own Nomad variable, as the templates of that task read it.
+ *
+ * Until the variable exists Nomad holds the task. (Template functions that fail would kill the task for good.)
+ */
+export class Secret {
+  constructor(
+    readonly path: SecretPath,
+    readonly key: string,
+  ) {}
+
+  /** How a template reads the item. */
+  get call(): string {
+    return `(index (nomadVar "${this.path}") "${this.key}")`;
+  }
+
+  /** The key beside this one that holds the next value while the two are exchanged. */
+  get next(): Secret {
+    return new Secret(this.path, `${this.key}_next`);
+  }
+
+  /**
+   * A line of a template with the secret in it. An empty or missing key renders a sentence that names path and key, which
+   * no configuration parser accepts, in place of an empty value that some would.
+   *
+   * @param write receives the template expression of the value and returns the whole line.
+   */
+  line(write: (value: string) => string): string {
+    const missing = `${MISSING_SECRET} ${this.path} has no value under the key ${this.key}`;
+    return `{{ with ${this.call}.Value }}${write("{{ . }}")}{{ else }}${missing}{{ end }}`;
+  }
+
+  /** The same line, or nothing while the key is empty or missing. */
+  lineIfSet(write: (value: string) => string): string {
+    return `{{ with ${this.call}.Value }}${write("{{ . }}")}{{ end }}`;
+  }
+
+  /** The file `secrets/<key>` with the value alone. */
+  file(): Template {
+    return file(
+      `secrets/${this.key}`,
+      this.line((value) => value),
+    );
+  }
 }

@@ -1,6 +1,6 @@
 import type { Job } from "../.gen/nomad/job";
-import { literalSecrets } from "../rules/literal-secrets";
 import { textsOf } from "../rules/no-secret-in-job";
+import { literalSecrets } from "../rules/shared/literal-secrets";
 import { SENSITIVE, UNKNOWN, type Values } from "./plan";
 import { DOCKER, JOB, OPTIONS, oddity } from "./shape";
 

@@ -1,7 +1,7 @@
 import type { Holds } from "../model/homelab";
 import { unescapeTerraform } from "../nomad/terraform-text";
-import { literalSecrets } from "../rules/literal-secrets";
 import { textsOf } from "../rules/no-secret-in-job";
+import { literalSecrets } from "../rules/shared/literal-secrets";
 import { changedPaths } from "./diff";
 import { readJob } from "./jobs";
 import { type Change, SENSITIVE, type State, type Values } from "./plan";

@@ -1,7 +1,8 @@
 import type { NetworkResource } from "../.gen/nomad/job";
 import { groupsOf, type TaskPlace, tasksOf } from "../model/homelab";
-import { breach, type GroupPlace, isCsiPlugin } from "../model/places";
+import { type GroupPlace, isCsiPlugin } from "../model/places";
 import type { Finding, Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 function judgeGroup(place: GroupPlace): Finding[] {
   const { Networks = [] } = place.group;

@@ -1,7 +1,8 @@
-import { breach, durationText, updateOf, type Writer, writersOf } from "../model/places";
+import { durationText, updateOf, type Writer, writersOf } from "../model/places";
 import { Duration } from "../nomad/duration";
-import { fenceGaps, secondInstances } from "./fence";
 import type { Finding, Rule } from "./rule";
+import { breach } from "./shared/breach";
+import { fenceGaps, secondInstances } from "./shared/fence";
 import { CLEAN_STOP } from "./stop-chain";
 
 /** LDK may take 5 minutes to stop, after up to 50 s of other steps. */

@@ -1,7 +1,8 @@
 import type { Service, Task } from "../.gen/nomad/job";
 import { groupsOf } from "../model/homelab";
-import { breach, type GroupPlace, type Place, writersOf } from "../model/places";
+import { type GroupPlace, type Place, writersOf } from "../model/places";
 import type { Finding, Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 /** A service, and the tasks that Nomad restarts when one of its checks asks for it. */
 interface Registered {

@@ -1,8 +1,9 @@
 import type { Homelab, TaskPlace } from "../model/homelab";
-import { breach, imagesOf } from "../model/places";
+import { imagesOf } from "../model/places";
 import { identify, isOf, type KnownImage, VERSIONS } from "../model/versions";
 import { compareVersions, parseImage } from "../nomad/image";
 import type { Finding, Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 type Verdict = Pick<Finding, "problem" | "remedy" | "severity">;
 

@@ -1,6 +1,7 @@
 import { tasksOf } from "../model/homelab";
-import { breach, memoryText } from "../model/places";
+import { memoryText } from "../model/places";
 import type { Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 /** Docker's `memory_hard_limit` is the same ceiling by another name; `MemoryMaxMB = -1` means no ceiling at all. */
 export const memoryLimits = {

@@ -1,7 +1,7 @@
 import { tasksOf } from "../model/homelab";
-import { breach } from "../model/places";
 import { callsOf, type TemplateCall } from "../nomad/template-calls";
 import type { Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 /** Functions that end in an error: by purpose, when something is missing, or because Nomad's clients deny them. */
 const FAILING = /^(?:fail|sprig_fail|mustEnv|executeTemplate|plugin|writeToFile)$/;

@@ -1,6 +1,6 @@
 import type { Template } from "../.gen/nomad/job";
-import { literalSecrets, type TextKind } from "./literal-secrets";
 import type { Finding, Rule } from "./rule";
+import { literalSecrets, type TextKind } from "./shared/literal-secrets";
 
 interface Text {
   readonly place: string;

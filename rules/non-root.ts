@@ -1,6 +1,7 @@
 import { tasksOf } from "../model/homelab";
-import { breach, isCsiPlugin } from "../model/places";
+import { isCsiPlugin } from "../model/places";
 import type { Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 /** Without `User` it is the image that decides, and most images say root. A CSI plugin mounts, which only root may. */
 export const nonRoot = {

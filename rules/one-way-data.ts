@@ -1,5 +1,6 @@
-import { breach, updateOf, writersOf } from "../model/places";
+import { updateOf, writersOf } from "../model/places";
 import type { Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 /** Which versions write what older ones cannot read stands in the table of versions. */
 export const oneWayData = {

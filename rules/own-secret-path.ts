@@ -1,8 +1,8 @@
 import { type TaskPlace, tasksOf } from "../model/homelab";
-import { breach } from "../model/places";
 import { secretPath } from "../nomad/template";
 import { callsOf } from "../nomad/template-calls";
 import type { Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 /** Template functions that read Nomad variables. */
 export const VARIABLE_FUNCTIONS = ["nomadVar", "nomadVarList", "nomadVarListSafe", "nomadVarExists"];

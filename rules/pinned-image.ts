@@ -1,6 +1,7 @@
-import { breach, imagesOf } from "../model/places";
+import { imagesOf } from "../model/places";
 import { parseImage } from "../nomad/image";
 import type { Finding, Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 /** Words of a tag that move from one image to the next. */
 const MOVING =

@@ -1,8 +1,8 @@
 import type { Job, Task, TaskGroup, TaskLifecycle } from "../.gen/nomad/job";
 import type { ClientFigures, Homelab, JobRecord } from "../model/homelab";
 import { isDistinct, runsEverywhere } from "../model/places";
-import { Bin, decreasing, type Item, type Packing, pack } from "./bin-packing";
 import type { Finding, Rule } from "./rule";
+import { Bin, decreasing, type Item, type Packing, pack } from "./shared/bin-packing";
 
 /** What one client runs. */
 export interface Arrangement {

@@ -1,7 +1,8 @@
 import type { DockerConfig } from "../.gen/nomad/docker-config";
 import { type TaskPlace, tasksOf } from "../model/homelab";
-import { breach, isCsiPlugin } from "../model/places";
+import { isCsiPlugin } from "../model/places";
 import type { Finding, Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 /** A path of the machine itself; one relative to the task's folder stays inside of the allocation. */
 function isHostPath(source = ""): boolean {

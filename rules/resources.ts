@@ -1,6 +1,7 @@
 import { tasksOf } from "../model/homelab";
-import { breach, type Place } from "../model/places";
+import type { Place } from "../model/places";
 import type { Finding, Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 /** An amount that Nomad takes: its job JSON has whole numbers, and refuses others only when the job is applied. */
 function judgeAmount(place: Place, field: string, amount: number | undefined, unit: string): Finding[] {

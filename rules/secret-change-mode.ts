@@ -1,8 +1,8 @@
 import { tasksOf } from "../model/homelab";
-import { breach } from "../model/places";
 import { callsOf } from "../nomad/template-calls";
 import { VARIABLE_FUNCTIONS } from "./own-secret-path";
 import type { Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 /** Left out, the mode is `restart`: a write to one secret would restart bitcoind. */
 export const secretChangeMode = {

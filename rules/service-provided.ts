@@ -1,8 +1,8 @@
 import type { Job, Service } from "../.gen/nomad/job";
 import { tasksOf } from "../model/homelab";
-import { breach } from "../model/places";
 import { callsOf } from "../nomad/template-calls";
 import type { Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 /** Nomad's own catalogue, the only one that `nomadService` reads. */
 export function provides({ TaskGroups }: Job, name: string): boolean {

@@ -1,7 +1,8 @@
 import { groupsOf, type Homelab } from "../model/homelab";
-import { breach, isBesideTheMainTask, type Writer, writersOf } from "../model/places";
-import { fenceGaps, secondInstances } from "./fence";
+import { isBesideTheMainTask, type Writer, writersOf } from "../model/places";
 import type { Finding, Rule } from "./rule";
+import { breach } from "./shared/breach";
+import { fenceGaps, secondInstances } from "./shared/fence";
 
 const MANY_WRITERS = "multi-node-multi-writer";
 

@@ -1,6 +1,7 @@
 import { groupsOf } from "../model/homelab";
-import { breach, fieldOf, isDistinct, runsEverywhere } from "../model/places";
+import { fieldOf, isDistinct, runsEverywhere } from "../model/places";
 import type { Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 /** Once even over different machines: whoever knows a service by its port must not meet another one there. */
 export const staticPort = {

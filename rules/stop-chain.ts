@@ -1,17 +1,16 @@
 import { groupsOf, type Holds, type Homelab, tasksOf } from "../model/homelab";
 import {
-  breach,
   durationText,
   type GroupPlace,
   isBesideTheMainTask,
   runsEverywhere,
-  stackPath,
   updateOf,
   type Writer,
   writersOf,
 } from "../model/places";
 import { Duration } from "../nomad/duration";
 import type { Finding, Rule } from "./rule";
+import { breach, stackPath } from "./shared/breach";
 
 /** bitcoind flushes its database cache when it stops, which takes minutes on a Raspberry Pi with its data on NFS. */
 const SHORTEST_FLUSH = Duration.minutes(10);

@@ -1,6 +1,7 @@
 import { groupsOf, type Homelab } from "../model/homelab";
-import { breach, type GroupPlace } from "../model/places";
+import type { GroupPlace } from "../model/places";
 import type { Finding, Rule } from "./rule";
+import { breach } from "./shared/breach";
 
 function judgeRequests({ volumes }: Homelab, place: GroupPlace): Finding[] {
   const ours = volumes.filter(({ namespace }) => namespace === place.job.Namespace);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { BACKUP_JOBS } from "../../cli/backup/jobs";
+import { BACKUP_JOBS } from "../../model/backup-jobs";
 
 const POLICIES = resolve(__dirname, "../../ansible/roles/nomad_server/files/policies");
 

@@ -1,7 +1,7 @@
 import { Duration } from "../../nomad/duration";
 import { compareVersions, parseImage } from "../../nomad/image";
 import { Memory } from "../../nomad/memory";
-import { file, oneInstance, secretLine, secretPath } from "../../nomad/template";
+import { file, oneInstance, Secret, secretPath } from "../../nomad/template";
 
 describe("Duration", () => {
   test.each([
@@ -94,7 +94,7 @@ describe("template helpers", () => {
   test("a secret is read from the task's own path, and an empty one becomes a sentence that names it", () => {
     const path = secretPath("bitcoin", "bitcoin", "bitcoind");
     expect(path).toBe("nomad/jobs/bitcoin/bitcoin/bitcoind");
-    expect(secretLine(path, "k", (secret) => `a=${secret}`)).toBe(
+    expect(new Secret(path, "k").line((secret) => `a=${secret}`)).toBe(
       `{{ with (index (nomadVar "${path}") "k").Value }}a={{ . }}{{ else }}the Nomad variable ${path} has no value under the key k{{ end }}`,
     );
   });

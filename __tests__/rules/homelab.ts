@@ -1,7 +1,7 @@
 import type { Job, Nanoseconds, Task, TaskGroup, Template, UpdateStrategy, VolumeRequest } from "../../.gen/nomad/job";
 import type { ClusterFigures, Dependency, Homelab, JobRecord, VolumeRecord } from "../../model/homelab";
 import { Duration } from "../../nomad/duration";
-import { file, oneInstance, secretLine, secretPath } from "../../nomad/template";
+import { file, oneInstance, Secret, secretPath } from "../../nomad/template";
 import type { Finding, Rule } from "../../rules/rule";
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -141,7 +141,7 @@ function pluginOf(type: "controller" | "node"): Service {
 }
 
 const secretFile = (id: string, destination: `secrets/${string}`, line: (secret: string) => string) =>
-  file(destination, secretLine(secretPath(id, id, id), "password", line));
+  file(destination, new Secret(secretPath(id, id, id), "password").line(line));
 
 function draftOf(): Draft {
   const bitcoin = serviceOf({

@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { RULES, type RuleName } from "../../rules";
 import { homelabWith } from "./homelab";
 
-const SOURCES = readdirSync("rules").filter((name) => readFileSync(`rules/${name}`, "utf8").includes("satisfies Rule"));
+const SOURCES = readdirSync("rules")
+  .filter((name) => name.endsWith(".ts"))
+  .filter((name) => readFileSync(`rules/${name}`, "utf8").includes("satisfies Rule"));
 
 describe("the list of rules", () => {
   test("holds every rule that has a file, each under the name of its file", () => {

@@ -1,9 +1,10 @@
 import { type Command, CommanderError } from "commander";
+import type { BackupJob } from "../../model/backup-jobs";
 import { forcePeriodic } from "../../nomad/batch";
 import { asking, ENVIRONMENT, type Options, print, targetOf, targetsOf, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
 import { registerBeforeUpgrade } from "./before-upgrade";
-import { type BackupJob, backupJob, hasBackup } from "./jobs";
+import { backupJob, hasBackup } from "./jobs";
 import { backupOf, RED_HOURS } from "./model";
 import { registerRestore } from "./restore";
 import { resultsOf, snapshotsOf } from "./results";

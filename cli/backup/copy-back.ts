@@ -5,12 +5,11 @@ import { allocationsOf, capability, ifThere, type JobRef } from "../../nomad/liv
 import { wantedCount } from "../../nomad/scale";
 import { liveAllocations, type Service } from "../shared/services";
 import { confirmName } from "../shared/steps";
-import { print, type Target } from "../shared/target";
+import { type Options, print, type Target } from "../shared/target";
 import { WIDTH, wrap } from "../shared/text";
 import { copiedService } from "./before-upgrade";
 import { copyBackScript } from "./copy-back-script";
 import { backupJob } from "./jobs";
-import type { RestoreOptions } from "./restore";
 import { resultsOf } from "./results";
 import { follow, mainTask, outcomeText } from "./run";
 import { ageText } from "./text";
@@ -27,7 +26,12 @@ close them with the newest state, and the money comes back on chain. docs/recove
  *
  * @throws when the service runs or may run, or there is no copy.
  */
-export async function copyBack(name: string, options: RestoreOptions, command: Command, target: Target): Promise<void> {
+export async function copyBack(
+  name: string,
+  options: Options & { readonly confirm?: string },
+  command: Command,
+  target: Target,
+): Promise<void> {
   const { client } = target;
   const template = backupJob(target, "backup-copy");
   const service = copiedService(target, name);

@@ -1,8 +1,8 @@
 import type { NomadClient } from "../../nomad/client";
 import { capability, ifThere } from "../../nomad/live";
 import { type Pause, readPause } from "../../nomad/pause";
+import type { Mood } from "../shared/mood";
 import type { Target } from "../shared/target";
-import type { Mood } from "../status/model";
 import { backupJob } from "./jobs";
 import { type Failed, type Results, resultsOf, type SetDone, type SetResult, setsOf } from "./results";
 

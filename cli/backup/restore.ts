@@ -7,7 +7,7 @@ import { backupJob } from "./jobs";
 import { snapshotsOf } from "./results";
 import { follow, kindOf, outcomeText, refuseToRun } from "./run";
 
-export interface RestoreOptions extends Options {
+interface RestoreOptions extends Options {
   readonly snapshot?: string;
   readonly database?: string;
   readonly workDirectory?: true;

@@ -1,6 +1,6 @@
+import { type BackupJob, resultOf, SNAPSHOTS, setResultOf } from "../../model/backup-jobs";
 import type { NomadClient } from "../../nomad/client";
 import { type Items, readVariable, type Variable } from "../../nomad/variable";
-import { type BackupJob, resultOf, SNAPSHOTS, setResultOf } from "./jobs";
 
 /** What one run says of one set. */
 export interface SetResult {

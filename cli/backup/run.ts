@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Job } from "../../.gen/nomad/job";
+import type { BackupJob } from "../../model/backup-jobs";
 import { progressOf, runsOf } from "../../nomad/batch";
 import type { NomadClient } from "../../nomad/client";
 import { type AllocationStub, capability, ifThere, type JobRef } from "../../nomad/live";
@@ -7,7 +8,6 @@ import { lastLines } from "../../nomad/logs";
 import { NomadError } from "../../nomad/nomad-error";
 import { pauseText, readPause } from "../../nomad/pause";
 import { Interrupted, Watch } from "../shared/watch";
-import type { BackupJob } from "./jobs";
 import { resultsOf } from "./results";
 
 /** A run that has ended, as `--json` prints it. */

@@ -1,5 +1,5 @@
+import { coloured, type Mood } from "../shared/mood";
 import { type Cell, type Style, table, WIDTH, wrap } from "../shared/text";
-import type { Mood } from "../status/model";
 import type { BackupView, SetView, TrialView } from "./model";
 import type { Snapshot } from "./results";
 
@@ -38,10 +38,6 @@ function trialLines(what: string, { age, mood, problem, checks }: TrialView, sty
   const told = checks.length > 0 ? ` (${checks.join("; ")})` : "";
   const lines = wrap(`  ${when}${told}${problem ? `; ${problem}` : ""}`, WIDTH, "    ");
   return lines.map((line) => coloured(style, mood, line));
-}
-
-function coloured({ green, yellow, red }: Style, mood: Mood, text: string): string {
-  return { good: green, waiting: yellow, bad: red }[mood](text);
 }
 
 /** The verdict of `backup status`, with its lines. */

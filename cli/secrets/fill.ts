@@ -4,7 +4,8 @@ import { addItem } from "../../nomad/variable";
 import type { Need } from "../shared/secret-needs";
 import { heldSecrets } from "./in-use";
 import { belongsTo, rpcauth } from "./rpcauth";
-import { type Given, hashesOf, passwordOf, refusal, twinsOf, Variables } from "./state";
+import { type Given, hashesOf, passwordOf, refusal, twinsOf } from "./state";
+import { Variables } from "./variables";
 
 export interface Wishes {
   readonly given: Given;

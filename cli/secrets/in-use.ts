@@ -1,7 +1,7 @@
 import type { NomadClient } from "../../nomad/client";
 import { NomadError } from "../../nomad/nomad-error";
 import type { Need } from "../shared/secret-needs";
-import type { Variables } from "./state";
+import type { Variables } from "./variables";
 
 /** Why a secret that could be made must not be: its service has one already, or may have. */
 export type Held = ReadonlyMap<Need, string>;

@@ -11,8 +11,9 @@ import { type Filled, fill } from "./fill";
 import { heldSecrets } from "./in-use";
 import { ask, readGiven, readValue, unread, warnOfPlainHttp, whyUnasked } from "./input";
 import { registerRotate } from "./rotate";
-import { type Circumstances, readOrList, rotation, type SecretsReport, statusesOf, twinsOf, Variables } from "./state";
+import { type Circumstances, rotation, type SecretsReport, statusesOf, twinsOf } from "./state";
 import { statusText } from "./text";
+import { readOrList, Variables } from "./variables";
 
 interface InitOptions extends Options {
   readonly show?: true;

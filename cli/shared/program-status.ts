@@ -2,7 +2,7 @@ import type { NomadClient } from "../../nomad/client";
 import type { AllocationStub } from "../../nomad/live";
 import { lastLines } from "../../nomad/logs";
 import { NomadError } from "../../nomad/nomad-error";
-import type { Mood } from "../status/model";
+import type { Mood } from "./mood";
 import { albyHub, type BitcoinProgress, bitcoinProgress, electrs, endpointOf } from "./programs";
 import type { Service } from "./services";
 

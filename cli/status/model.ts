@@ -3,14 +3,12 @@ import { type Pause, readPause } from "../../nomad/pause";
 import { offeredBy, reservedBy } from "../../nomad/resources";
 import { hasBackup } from "../backup/jobs";
 import { type BackupView, backupOf } from "../backup/model";
+import type { Mood } from "../shared/mood";
 import { chainOf } from "../shared/program-status";
 import { type Service, servicesOf } from "../shared/services";
 import type { Target } from "../shared/target";
 import { type ServiceView, serviceView } from "./services";
 import { type PluginView, pluginView, type VolumeView, volumeView } from "./volumes";
-
-/** `bad` is for what the owner must do something about; `waiting` for what passes by itself. */
-export type Mood = "good" | "waiting" | "bad";
 
 export interface NodeView {
   readonly name: string;

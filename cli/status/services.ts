@@ -3,9 +3,9 @@ import { type AllocationStub, capability, type Deployment, deploymentOf, ifThere
 import { NomadError } from "../../nomad/nomad-error";
 import type { Pause } from "../../nomad/pause";
 import { healthOf, startedAt } from "../shared/health";
+import type { Mood } from "../shared/mood";
 import { type Chain, type Saying, says } from "../shared/program-status";
 import type { Service } from "../shared/services";
-import type { Mood } from "./model";
 
 export interface InstanceView {
   readonly allocation: string;

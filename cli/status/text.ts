@@ -1,8 +1,9 @@
 import { parseImage } from "../../nomad/image";
 import { pauseText } from "../../nomad/pause";
 import { backupLines } from "../backup/text";
+import { coloured } from "../shared/mood";
 import { type Cell, type Style, table, WIDTH, wrap } from "../shared/text";
-import type { Mood, StatusReport } from "./model";
+import type { StatusReport } from "./model";
 import type { InstanceView, ServiceView } from "./services";
 
 /** Everything on one screen, as the owner reads it. */
@@ -19,10 +20,6 @@ export function statusText(report: StatusReport, style: Style): string {
     ...(report.backup ? [[bold("Backup"), ...backupLines(report.backup, style)]] : []),
   ];
   return `${sections.map((lines) => lines.join("\n")).join("\n\n")}\n`;
-}
-
-function coloured({ green, yellow, red }: Style, mood: Mood, text: string): string {
-  return { good: green, waiting: yellow, bad: red }[mood](text);
 }
 
 function machines({ nodes }: StatusReport, style: Style): string[] {

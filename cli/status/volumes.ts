@@ -2,7 +2,7 @@ import type { VolumeRecord } from "../../model/homelab";
 import type { NomadClient } from "../../nomad/client";
 import { ifThere, isLive } from "../../nomad/live";
 import { type LiveVolume, volumeOf } from "../../nomad/volume";
-import type { Mood } from "./model";
+import type { Mood } from "../shared/mood";
 
 /** A volume and who holds a claim to it. */
 export interface VolumeView {

@@ -1,34 +1,19 @@
 import type { Construct } from "constructs";
 import type { Job } from "../../.gen/nomad/job";
-import type { SecretSource } from "../../model/homelab";
+import { CHANNEL_BACKUPS, VOLUME_MARKER } from "../../model/work-directory";
 import { Duration } from "../../nomad/duration";
 import type { PinnedImage } from "../../nomad/image";
 import { Memory } from "../../nomad/memory";
-import { file, oneInstance, type SecretPath, secretLine, secretPath } from "../../nomad/template";
+import { file, oneInstance, type Secret } from "../../nomad/template";
 import type { BackupSet } from "../backup/set";
 import type { Chain } from "../bitcoin/conf";
 import { busyboxTask, entryConfig, nomadService, probeCheck, probePort, probeTask } from "../busybox";
 import type { Electrs } from "../electrs/electrs";
-import {
-  FENCE,
-  hardenedTask,
-  RETRY_FOREVER,
-  resources,
-  Service,
-  type ServiceProps,
-  serviceJob,
-  stopThenStart,
-} from "../service";
-import type { IVolume } from "../storage/csi-volume";
-import { CHANNEL_BACKUPS, channelBackupsTask } from "./channel-backups";
-import {
-  AUTO_UNLOCK_PASSWORD,
-  albyHubEntry,
-  albyHubHealth,
-  DATABASE_PASSWORD,
-  ELECTRS_ADDRESS,
-  VOLUME_MARKER,
-} from "./scripts";
+import { hardenedTask, resources, type ServiceProps, serviceGroup, serviceJob } from "../job-parts";
+import { Service } from "../service";
+import type { IVolume } from "../storage/volume";
+import { channelBackupsTask } from "./channel-backups";
+import { AUTO_UNLOCK_PASSWORD, albyHubEntry, albyHubHealth, DATABASE_PASSWORD, ELECTRS_ADDRESS } from "./scripts";
 
 export interface AlbyHubProps extends ServiceProps {
   /** The only chain source. The hub waits at every start until its index is complete. */
@@ -113,8 +98,7 @@ const START_DEADLINE = Duration.minutes(10);
 
 /** LDK may take 5 minutes to stop, after up to 50 s of other steps; a killed hub has corrupted its database before. */
 const KILL = Duration.minutes(6);
-const HEALTHY = Duration.minutes(5);
-const PROGRESS = Duration.minutes(15);
+const DEADLINES = { healthy: Duration.minutes(5), progress: Duration.minutes(15) };
 
 /**
  * Alby Hub with LDK, its channels on a volume, its accounts in PostgreSQL. Defaults: 500 MHz, 1280 MiB reserved,
@@ -149,8 +133,9 @@ export class AlbyHub extends Service {
   readonly job: Job;
   readonly jobId: string;
 
-  private readonly secrets: SecretPath;
-  private readonly autoUnlock: boolean;
+  private readonly databasePassword: Secret;
+  /** Absent when the owner unlocks it by hand. */
+  private readonly unlockPassword: Secret | undefined;
 
   constructor(
     scope: Construct,
@@ -163,11 +148,18 @@ export class AlbyHub extends Service {
     this.checkData(data, "funds");
     if (props.channelBackups) this.checkData(props.channelBackups, "backup", "channelBackups");
     this.checkDatabase();
-    this.secrets = secretPath(this.jobId, NAME, NAME);
-    this.autoUnlock = props.unlock !== "by-hand";
-    this.declareSecret(DATABASE_PASSWORD, "owner", this.databaseSecret(), this.sharedSecret(DATABASE_PASSWORD));
-    if (this.autoUnlock)
-      this.declareSecret(AUTO_UNLOCK_PASSWORD, "random", "password that unlocks the hub at its start");
+    const reader = { job: this.jobId, group: NAME, task: NAME };
+    this.databasePassword = this.secret(reader, DATABASE_PASSWORD, {
+      source: "owner",
+      description: this.databaseSecret(),
+      sameAs: this.sharedSecret(DATABASE_PASSWORD),
+    });
+    if (props.unlock !== "by-hand") {
+      this.unlockPassword = this.secret(reader, AUTO_UNLOCK_PASSWORD, {
+        source: "random",
+        description: "password that unlocks the hub at its start",
+      });
+    }
     this.stack.jobDependencies.push({ from: this.jobId, on: electrs.jobId });
     this.notify(
       `until it is set up, whoever reaches port ${props.port ?? HTTP_PORT} first owns the hub: set it up at once after the first deploy`,
@@ -237,23 +229,6 @@ export class AlbyHub extends Service {
     }
   }
 
-  private declareSecret(key: string, source: SecretSource, description: string, sameAs?: string): void {
-    const readBy = `${this.jobId}/${NAME}/${NAME}`;
-    this.stack.secrets.push({
-      namespace: this.stack.namespaceName,
-      path: this.secrets,
-      key,
-      readBy,
-      source,
-      description,
-      ...(sameAs && { sameAs }),
-    });
-  }
-
-  private notify(text: string): void {
-    this.stack.notices.push({ path: this.node.path, text });
-  }
-
   private network(): string {
     const { chain } = this.props.electrs.bitcoin;
     const network = NETWORK[chain];
@@ -303,29 +278,16 @@ export class AlbyHub extends Service {
     const { props } = this;
     const deadline = props.startDeadline ?? START_DEADLINE;
     const electrsAddress = file(ELECTRS_ADDRESS, oneInstance(props.electrs.service, "{{ .Address }}:{{ .Port }}"));
-    const secretFile = (key: string) =>
-      file(
-        `secrets/${key}`,
-        secretLine(this.secrets, key, (secret) => secret),
-      );
-    return serviceJob(this.stack, this.jobId, props, {
-      Name: NAME,
-      Count: 1,
-      Networks: [
-        {
-          Mode: "bridge",
-          ReservedPorts: [{ Label: "http", Value: props.port ?? HTTP_PORT, To: HTTP_PORT }],
-          DynamicPorts: [{ ...probePort }],
-        },
-      ],
-      Volumes: {
-        data: { Name: "data", ...props.data.request },
-        ...(props.channelBackups && { second: { Name: "second", ...props.channelBackups.request } }),
+    const autoUnlock = this.unlockPassword !== undefined;
+    const group = serviceGroup({
+      name: NAME,
+      ports: {
+        fixed: [{ Label: "http", Value: props.port ?? HTTP_PORT, To: HTTP_PORT }],
+        dynamic: [{ ...probePort }],
       },
-      Disconnect: { ...FENCE },
-      Update: stopThenStart(HEALTHY, PROGRESS),
-      RestartPolicy: { ...RETRY_FOREVER },
-      Tasks: [
+      volumes: { data: props.data, ...(props.channelBackups && { second: props.channelBackups }) },
+      deadlines: DEADLINES,
+      tasks: [
         {
           ...hardenedTask({
             name: NAME,
@@ -352,23 +314,22 @@ export class AlbyHub extends Service {
             albyHubEntry({
               volumeId: props.data.volumeId,
               firstStart: props.firstStart ?? false,
-              secrets: this.secrets,
-              autoUnlock: this.autoUnlock,
+              secrets: this.databasePassword.path,
+              autoUnlock,
               databaseUri: this.databaseUri(),
             }),
             electrsAddress,
-            secretFile(DATABASE_PASSWORD),
-            ...(this.autoUnlock ? [secretFile(AUTO_UNLOCK_PASSWORD)] : []),
+            this.databasePassword.file(),
+            ...(this.unlockPassword ? [this.unlockPassword.file()] : []),
           ],
         },
         busyboxTask(props.busybox),
-        probeTask(props.busybox, albyHubHealth(HTTP_PORT, deadline.toSeconds(), this.autoUnlock), [
-          { ...electrsAddress },
-        ]),
+        probeTask(props.busybox, albyHubHealth(HTTP_PORT, deadline.toSeconds(), autoUnlock), [{ ...electrsAddress }]),
         ...(props.channelBackups
           ? [channelBackupsTask(props.busybox, { job: this.jobId, data: "data", second: "second" })]
           : []),
       ],
     });
+    return serviceJob(this.stack, this.jobId, props, group);
   }
 }

@@ -1,21 +1,9 @@
 import type { Task } from "../../.gen/nomad/job";
+import { CHANNEL_BACKUPS, SEEN, WHOLE } from "../../model/work-directory";
 import { Duration } from "../../nomad/duration";
 import type { PinnedImage } from "../../nomad/image";
 import { file } from "../../nomad/template";
-import { hardenedTask } from "../service";
-import { SEEN } from "./scripts";
-
-/**
- * Where the hub writes its static channel backups, below the work directory: one file each time that a channel becomes
- * ready, named by the time, not in one step.
- *
- * @see https://github.com/getAlby/hub/blob/v1.24.0/service/start.go
- */
-export const CHANNEL_BACKUPS = "ldk/static_channel_backups";
-
-/** Shell function: whether a channel backup is whole. Who copies and who compares the copies must mean the same by it. */
-export const WHOLE = `# The hub writes one object, not in one step; no text in it holds a brace.
-whole() { [ "$(head -c 1 "$1")" = "{" ] && [ "$(tail -c 16 "$1" | tr -d ' \\n\\r\\t' | tail -c 1)" = "}" ] && [ "$(tr -cd '{' < "$1" | wc -c)" = "$(tr -cd '}' < "$1" | wc -c)" ]; }`;
+import { hardenedTask } from "../job-parts";
 
 /** Names of a group's volumes, and the job they belong to. */
 export interface ChannelBackupsProps {

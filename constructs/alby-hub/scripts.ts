@@ -1,32 +1,19 @@
+import {
+  RESTORE_PART,
+  SEEN,
+  SET_ASIDE,
+  START_MARKER,
+  UNFINISHED_RESTORE,
+  VOLUME_MARKER,
+} from "../../model/work-directory";
 import { MISSING_SECRET } from "../../nomad/template";
 import { entryScript, pingElectrs } from "../busybox";
 
 /** Where the entry script tells the probe what it does: `waiting`, or `started <epoch seconds> <electrs address>`. */
 const STATE = "/alloc/data/albyhub";
 
-/** Where the probe remembers when the node last ran, in epoch seconds. */
-export const SEEN = "/alloc/data/albyhub-seen";
-
 /** The file with electrs's address, rendered for the program and for the probe alike. Empty while there is none. */
 export const ELECTRS_ADDRESS = "local/electrs";
-
-/** The file in the work directory that names its volume. */
-export const VOLUME_MARKER = ".homelab-volume";
-
-/**
- * In the work directory: other words at each start of the hub, so that a copy with the same words was made after the last
- * one. Not when its Lightning node ran: nothing outside of the hub can tell that it never did, not even for a second.
- */
-export const START_MARKER = `${VOLUME_MARKER}.started`;
-
-/** In the work directory while a copy is being put back into it; names the copy. Nothing may start on what is between two states. */
-export const UNFINISHED_RESTORE = ".homelab-restore";
-
-/** In the work directory: a copy that is being written into it, of which nothing is in its place yet. */
-export const RESTORE_PART = ".restore.part";
-
-/** In the work directory: what was there before a copy was put back, with the state of channels in it. */
-export const SET_ASIDE = ".before-restore-";
 
 /** Keys of the service's Nomad variable; each is rendered to a file of its name below `secrets/`. */
 export const DATABASE_PASSWORD = "database_password";

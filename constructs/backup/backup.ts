@@ -1,10 +1,10 @@
 import type { Construct } from "constructs";
 import type { Job, PeriodicConfig, VolumeRequest } from "../../.gen/nomad/job";
+import { CHANNEL_BACKUPS, VOLUME_MARKER } from "../../model/work-directory";
 import { Memory } from "../../nomad/memory";
-import { SERVICE_USER, secretPath } from "../../nomad/template";
-import { CHANNEL_BACKUPS } from "../alby-hub/channel-backups";
-import { VOLUME_MARKER } from "../alby-hub/scripts";
-import { resources, Service, serviceJob } from "../service";
+import { SERVICE_USER, type Secret } from "../../nomad/template";
+import { resources, serviceJob } from "../job-parts";
+import { Service } from "../service";
 import { drillDatabaseScript, dumpScript, restoreDatabaseScript, type SetDatabase } from "./database";
 import { type BackupProps, CLUSTER, checkBackupProps, KEEP, TERRAFORM } from "./props";
 import {
@@ -111,10 +111,7 @@ export class Backup extends Service {
       ...sets.flatMap(({ files }) => files?.volume.dependables ?? []),
     ];
     for (const job of jobs) this.addJob(job, [...new Set(dependables)], { id: job.ID });
-    this.stack.notices.push({
-      path: this.node.path,
-      text: "without restic_password kept outside of the cluster, on paper, nobody can open the backup",
-    });
+    this.notify("without restic_password kept outside of the cluster, on paper, nobody can open the backup");
   }
 
   private databasesOf(sets: readonly BackupSet[]): SetDatabase[] {
@@ -293,7 +290,6 @@ export class Backup extends Service {
 
   private job(id: string, volumes: readonly string[], steps: readonly Step[], more: Partial<Job>): Job {
     const all = [...steps, reportStep(id)];
-    for (const { name, secrets = [] } of all) for (const key of secrets) this.declareSecret(id, name, key);
     const head = serviceJob(this.stack, id, this.props, {
       Name: id,
       Count: 1,
@@ -307,25 +303,23 @@ export class Backup extends Service {
       RestartPolicy: { ...RETRY_KILLED },
       // The next run is its second attempt.
       ReschedulePolicy: { Attempts: 0, Unlimited: false },
-      Tasks: all.map((step) => backupTask(id, step, this.props)),
+      Tasks: all.map((step) => backupTask(step, this.secretsOf(id, step), this.props)),
     });
     return { ...head, Type: "batch", ...more, Meta: { ...head.Meta, ...more.Meta } };
   }
 
-  private declareSecret(job: string, task: string, key: string): void {
-    const database = this.databases.find((one) => one.key === key);
-    this.stack.secrets.push({
-      namespace: this.stack.namespaceName,
-      path: secretPath(job, job, task),
-      key,
-      readBy: `${job}/${job}/${task}`,
-      source: "owner",
-      description:
-        database?.secretDescription ??
-        (key === RESTIC_PASSWORD
-          ? "password of the backup's repository: choose it, and keep it on paper"
-          : `${key} of the backup's repository`),
-      sameAs: database?.secret ?? `backup/${key}`,
+  private secretsOf(job: string, { name, secrets = [] }: Step): Secret[] {
+    return secrets.map((key) => {
+      const database = this.databases.find((one) => one.key === key);
+      return this.secret({ job, group: job, task: name }, key, {
+        source: "owner",
+        description:
+          database?.secretDescription ??
+          (key === RESTIC_PASSWORD
+            ? "password of the backup's repository: choose it, and keep it on paper"
+            : `${key} of the backup's repository`),
+        sameAs: database?.secret ?? `backup/${key}`,
+      });
     });
   }
 }

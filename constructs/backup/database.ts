@@ -1,4 +1,4 @@
-import { CHANNEL_BACKUPS } from "../alby-hub/channel-backups";
+import { CHANNEL_BACKUPS } from "../../model/work-directory";
 import { type BackupDatabase, partOf } from "./set";
 
 /** A database of a set, with the key of its password below `secrets/`. */

@@ -1,7 +1,7 @@
 import type { PinnedImage } from "../../nomad/image";
 import type { HomelabStack } from "../homelab-stack";
-import type { ServiceProps } from "../service";
-import type { IVolume } from "../storage/csi-volume";
+import type { ServiceProps } from "../job-parts";
+import type { IVolume } from "../storage/volume";
 import type { Keep } from "./scripts";
 import type { BackupDatabase, BackupSet } from "./set";
 

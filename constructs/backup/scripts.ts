@@ -1,5 +1,11 @@
-import { CHANNEL_BACKUPS, WHOLE } from "../alby-hub/channel-backups";
-import { RESTORE_PART, SET_ASIDE, UNFINISHED_RESTORE, VOLUME_MARKER } from "../alby-hub/scripts";
+import {
+  CHANNEL_BACKUPS,
+  RESTORE_PART,
+  SET_ASIDE,
+  UNFINISHED_RESTORE,
+  VOLUME_MARKER,
+  WHOLE,
+} from "../../model/work-directory";
 import { partOf } from "./set";
 
 /** How many snapshots `restic forget` keeps of each set. */

@@ -1,4 +1,4 @@
-import type { IVolume } from "../storage/csi-volume";
+import type { IVolume } from "../storage/volume";
 
 /** A database on a PostgreSQL server, as a task of a backup reaches it. */
 export interface BackupDatabase {

@@ -1,7 +1,7 @@
 import type { RestartPolicy, Task } from "../../.gen/nomad/job";
 import { Duration } from "../../nomad/duration";
-import { file, secretLine, secretPath } from "../../nomad/template";
-import { hardenedTask } from "../service";
+import { file, type Secret } from "../../nomad/template";
+import { hardenedTask } from "../job-parts";
 import type { BackupProps } from "./props";
 import { backupScript, KILLED_AT_MOST, reportScript } from "./shell";
 
@@ -42,15 +42,14 @@ export function reportStep(job: string): Step {
   };
 }
 
-/** A task of a job of the backup, whose group has the job's own name. */
+/** A task of a job of the backup. */
 export function backupTask(
-  job: string,
   step: Step,
+  secrets: readonly Secret[],
   { image, postgresImage, forcePull }: Pick<BackupProps, "image" | "postgresImage" | "forcePull">,
 ): Task {
-  const { name, script, hook, user, env, secrets = [], mounts = [], size, asksNomad } = step;
+  const { name, script, hook, user, env, mounts = [], size, asksNomad } = step;
   const reports = hook === "poststop";
-  const path = secretPath(job, job, name);
   const task = hardenedTask({
     name,
     image: step.image === "postgres" ? postgresImage : image,
@@ -77,12 +76,7 @@ export function backupTask(
     }),
     Templates: [
       reports ? file(`local/${name}`, script) : backupScript(name, script),
-      ...secrets.map((key) =>
-        file(
-          `secrets/${key}`,
-          secretLine(path, key, (secret) => secret),
-        ),
-      ),
+      ...secrets.map((secret) => secret.file()),
     ],
   };
 }

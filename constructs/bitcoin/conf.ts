@@ -1,4 +1,4 @@
-import { type SecretPath, secretLine } from "../../nomad/template";
+import type { Secret } from "../../nomad/template";
 import type { RpcUser } from "./rpc";
 
 /** Which block chain a node follows. */
@@ -111,6 +111,11 @@ export function checkExtraConfig(place: string, extra: ExtraConfig): void {
   }
 }
 
+/** A user of RPC with the hash of its password. */
+export interface RpcAccount extends RpcUser {
+  readonly hash: Secret;
+}
+
 export interface BitcoinConf {
   readonly chain: Chain;
   readonly txindex: boolean;
@@ -119,9 +124,7 @@ export interface BitcoinConf {
   /** MiB. */
   readonly dbcache: number;
   readonly rest: boolean;
-  readonly users: readonly RpcUser[];
-  /** Where the hashes of the users' passwords are. */
-  readonly secrets: SecretPath;
+  readonly users: readonly RpcAccount[];
   /** Networks and addresses that may call RPC; bitcoind adds its own loopback. */
   readonly rpcAllow: readonly string[];
   readonly extra: ExtraConfig;
@@ -135,10 +138,10 @@ export function rpcHashKey(user: string): string {
 /** The template of `bitcoin.conf`. On a test chain, what is bound to a network stands in the section of the chain. */
 export function bitcoinConf(conf: BitcoinConf): string {
   const ports = CHAIN_PORTS[conf.chain];
-  const users = conf.users.flatMap(({ name, methods }) => [
-    secretLine(conf.secrets, rpcHashKey(name), (hash) => `rpcauth=${name}:${hash}`),
+  const users = conf.users.flatMap(({ name, methods, hash }) => [
+    hash.line((value) => `rpcauth=${name}:${value}`),
     // One line per user: bitcoind intersects several. A second hash lets a password be changed without a gap.
-    `{{ with (index (nomadVar "${conf.secrets}") "${rpcHashKey(name)}_next").Value }}rpcauth=${name}:{{ . }}{{ end }}`,
+    hash.next.lineIfSet((value) => `rpcauth=${name}:${value}`),
     `rpcwhitelist=${name}:${methods.join(",")}`,
   ]);
   const lines = [

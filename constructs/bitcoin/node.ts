@@ -2,20 +2,12 @@ import type { Construct } from "constructs";
 import type { Job, Template } from "../../.gen/nomad/job";
 import { Duration } from "../../nomad/duration";
 import { Memory } from "../../nomad/memory";
-import { file, type SecretPath, secretPath } from "../../nomad/template";
+import { file } from "../../nomad/template";
 import type { BackupSet } from "../backup/set";
 import { nomadService, tcpCheck } from "../busybox";
-import {
-  FENCE,
-  hardenedTask,
-  RETRY_FOREVER,
-  resources,
-  Service,
-  type ServiceProps,
-  serviceJob,
-  stopThenStart,
-} from "../service";
-import type { IVolume } from "../storage/csi-volume";
+import { hardenedTask, resources, type ServiceProps, serviceGroup, serviceJob } from "../job-parts";
+import { Service } from "../service";
+import type { IVolume } from "../storage/volume";
 import {
   bitcoinConf,
   CHAIN_PORTS,
@@ -23,6 +15,7 @@ import {
   checkExtraConfig,
   type ExtraConfig,
   INDEXER_PORT,
+  type RpcAccount,
   rpcHashKey,
 } from "./conf";
 import type { RpcMethod, RpcUser } from "./rpc";
@@ -64,12 +57,11 @@ const TASK = "bitcoind";
 const PRUNE_MINIMUM = Memory.mebibytes(550);
 
 /** What bitcoind takes beside its database cache: a peak of 3620 MiB was measured with a cache of 1024 MiB. */
-const BESIDE_CACHE = Memory.mebibytes(2560);
+const NON_CACHE_MEMORY = Memory.mebibytes(2560);
 
 /** A clean stop flushes the database cache; on a Raspberry Pi with its data on NFS that takes minutes. */
 const KILL = Duration.minutes(15);
-const HEALTHY = Duration.minutes(10);
-const PROGRESS = Duration.minutes(30);
+const DEADLINES = { healthy: Duration.minutes(10), progress: Duration.minutes(30) };
 
 /**
  * Bitcoin Core. Defaults: 2500 MHz, 4096 MiB reserved, 6144 MiB at most.
@@ -96,8 +88,7 @@ export class BitcoinNode extends Service {
   readonly p2pService: string;
   readonly indexerService: string;
 
-  private readonly users: RpcUser[] = [];
-  private readonly secrets: SecretPath;
+  private readonly users: RpcAccount[] = [];
   private readonly conf: Template;
   /** What `conf` held when it was rendered last. */
   private rendered: string;
@@ -118,7 +109,6 @@ export class BitcoinNode extends Service {
     this.rpcService = `${this.jobId}-rpc`;
     this.p2pService = `${this.jobId}-p2p`;
     this.indexerService = `${this.jobId}-indexer`;
-    this.secrets = secretPath(this.jobId, GROUP, TASK);
     this.rendered = this.renderConf();
     this.conf = file("secrets/bitcoin.conf", this.rendered);
     this.job = this.render();
@@ -151,16 +141,12 @@ export class BitcoinNode extends Service {
       throw new Error(`${path}: rpcUser("${name}", []) may call nothing; name the methods it calls`);
     }
     const user = { name, methods: [...new Set(methods)] };
-    this.users.push(user);
-    this.stack.secrets.push({
-      namespace: this.stack.namespaceName,
-      path: this.secrets,
-      key: rpcHashKey(name),
-      readBy: `${this.jobId}/${GROUP}/${TASK}`,
+    const hash = this.secret({ job: this.jobId, group: GROUP, task: TASK }, rpcHashKey(name), {
       source: "rpc-hash",
       rpcUser: name,
       description: `salt$hash of the RPC password of ${name}`,
     });
+    this.users.push({ ...user, hash });
     this.updateConf(`rpcUser("${name}", …)`);
     return user;
   }
@@ -196,9 +182,9 @@ export class BitcoinNode extends Service {
       throw new Error(`${path}: prune = ${prune} must be at least ${PRUNE_MINIMUM}, or bitcoind refuses to start`);
     }
     const { dbcache, memoryMax } = this.sizes();
-    if (dbcache.toMebibytes() + BESIDE_CACHE.toMebibytes() > memoryMax.toMebibytes()) {
+    if (dbcache.toMebibytes() + NON_CACHE_MEMORY.toMebibytes() > memoryMax.toMebibytes()) {
       throw new Error(
-        `${path}: dbcache = ${dbcache} leaves less than ${BESIDE_CACHE} below memoryMax = ${memoryMax}: bitcoind would be ` +
+        `${path}: dbcache = ${dbcache} leaves less than ${NON_CACHE_MEMORY} below memoryMax = ${memoryMax}: bitcoind would be ` +
           "killed for its memory and replay blocks; lower dbcache, or raise memoryMax",
       );
     }
@@ -227,7 +213,6 @@ export class BitcoinNode extends Service {
       dbcache: this.sizes().dbcache.toMebibytes(),
       rest: this.rest,
       users: this.users,
-      secrets: this.secrets,
       rpcAllow: [...(known ? (addresses as string[]) : [cluster.lan]), cluster.bridgeSubnet],
       extra: props.extraConfig ?? {},
     });
@@ -236,29 +221,23 @@ export class BitcoinNode extends Service {
   private render(): Job {
     const { props } = this;
     const ports = CHAIN_PORTS[this.chain];
-    return serviceJob(this.stack, this.jobId, props, {
-      Name: GROUP,
-      Count: 1,
-      Networks: [
-        {
-          Mode: "bridge",
-          ReservedPorts: [
-            { Label: "rpc", Value: props.rpcPort ?? ports.rpc, To: ports.rpc },
-            { Label: "p2p", Value: props.p2pPort ?? ports.p2p, To: ports.p2p },
-          ],
-          DynamicPorts: [{ Label: "indexer", To: INDEXER_PORT }],
-        },
-      ],
-      Services: [
+    const group = serviceGroup({
+      name: GROUP,
+      ports: {
+        fixed: [
+          { Label: "rpc", Value: props.rpcPort ?? ports.rpc, To: ports.rpc },
+          { Label: "p2p", Value: props.p2pPort ?? ports.p2p, To: ports.p2p },
+        ],
+        dynamic: [{ Label: "indexer", To: INDEXER_PORT }],
+      },
+      services: [
         nomadService(this.rpcService, "rpc", tcpCheck),
         nomadService(this.p2pService, "p2p", tcpCheck),
         nomadService(this.indexerService, "indexer", tcpCheck),
       ],
-      Volumes: { data: { Name: "data", ...props.data.request } },
-      Disconnect: { ...FENCE },
-      Update: stopThenStart(HEALTHY, PROGRESS),
-      RestartPolicy: { ...RETRY_FOREVER },
-      Tasks: [
+      volumes: { data: props.data },
+      deadlines: DEADLINES,
+      tasks: [
         {
           ...hardenedTask({
             name: TASK,
@@ -277,5 +256,6 @@ export class BitcoinNode extends Service {
         },
       ],
     });
+    return serviceJob(this.stack, this.jobId, props, group);
   }
 }

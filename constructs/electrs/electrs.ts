@@ -3,7 +3,7 @@ import type { Job } from "../../.gen/nomad/job";
 import { Duration } from "../../nomad/duration";
 import { compareVersions, type PinnedImage, parseImage } from "../../nomad/image";
 import { Memory } from "../../nomad/memory";
-import { file, MISSING_SECRET, oneInstance, type SecretPath, secretLine, secretPath } from "../../nomad/template";
+import { file, MISSING_SECRET, oneInstance, type Secret } from "../../nomad/template";
 import type { BackupSet } from "../backup/set";
 import type { Chain } from "../bitcoin/conf";
 import type { BitcoinNode } from "../bitcoin/node";
@@ -18,17 +18,9 @@ import {
   probePort,
   probeTask,
 } from "../busybox";
-import {
-  FENCE,
-  hardenedTask,
-  RETRY_FOREVER,
-  resources,
-  Service,
-  type ServiceProps,
-  serviceJob,
-  stopThenStart,
-} from "../service";
-import type { IVolume } from "../storage/csi-volume";
+import { hardenedTask, resources, type ServiceProps, serviceGroup, serviceJob } from "../job-parts";
+import { Service } from "../service";
+import type { IVolume } from "../storage/volume";
 
 export interface ElectrsProps extends ServiceProps {
   /** The node whose chain is indexed; it must keep all blocks. */
@@ -100,11 +92,9 @@ const NETWORK: Readonly<Record<Chain, ElectrsConfig["network"]>> = {
 const REST_SINCE = [0, 12];
 
 const NAME = "electrs";
-const PASSWORD = "bitcoin_rpc_password";
 const ELECTRUM_PORT = 50001;
 const KILL = Duration.minutes(2);
-const HEALTHY = Duration.minutes(5);
-const PROGRESS = Duration.minutes(15);
+const DEADLINES = { healthy: Duration.minutes(5), progress: Duration.minutes(15) };
 
 /**
  * electrs, the Electrum server. Defaults: 1000 MHz, 1280 MiB reserved, 2048 MiB at most.
@@ -122,7 +112,7 @@ export class Electrs extends Service {
   readonly service: string;
   readonly bitcoin: BitcoinNode;
 
-  private readonly secrets: SecretPath;
+  private readonly password: Secret;
 
   constructor(
     scope: Construct,
@@ -151,14 +141,9 @@ export class Electrs extends Service {
     this.jobId = this.checkJobId(props.jobId ?? "electrs");
     this.checkData(data, "index");
     this.service = this.jobId;
-    this.secrets = secretPath(this.jobId, NAME, NAME);
     bitcoin.rpcUser(this.jobId, RPC_METHODS);
     if (this.readsRest()) bitcoin.enableRest();
-    this.stack.secrets.push({
-      namespace: this.stack.namespaceName,
-      path: this.secrets,
-      key: PASSWORD,
-      readBy: `${this.jobId}/${NAME}/${NAME}`,
+    this.password = this.secret({ job: this.jobId, group: NAME, task: NAME }, "bitcoin_rpc_password", {
       source: "rpc-password",
       rpcUser: this.jobId,
       description: `password of the RPC user ${this.jobId}`,
@@ -189,7 +174,7 @@ export class Electrs extends Service {
     const line = (key: keyof ElectrsConfig, value: string) => `${key} = "${value}"`;
     const lines = [
       ...Object.entries(fixed).map(([key, value]) => line(key as keyof typeof fixed, value)),
-      secretLine(this.secrets, PASSWORD, (password) => line("auth", `${this.jobId}:${password}`)),
+      this.password.line((password) => line("auth", `${this.jobId}:${password}`)),
       oneInstance(bitcoin.rpcService, line("daemon_rpc_addr", address)),
       ...(this.readsRest() ? [] : [oneInstance(bitcoin.indexerService, line("daemon_p2p_addr", address))]),
     ];
@@ -211,22 +196,16 @@ export class Electrs extends Service {
 
   private render(): Job {
     const { props } = this;
-    return serviceJob(this.stack, this.jobId, props, {
-      Name: NAME,
-      Count: 1,
-      Networks: [
-        {
-          Mode: "bridge",
-          ReservedPorts: [{ Label: "electrum", Value: props.port ?? ELECTRUM_PORT, To: ELECTRUM_PORT }],
-          DynamicPorts: [{ ...probePort }],
-        },
-      ],
-      Services: [nomadService(this.service, "electrum", { ...probeCheck, OnUpdate: "ignore" })],
-      Volumes: { data: { Name: "data", ...props.data.request } },
-      Disconnect: { ...FENCE },
-      Update: stopThenStart(HEALTHY, PROGRESS),
-      RestartPolicy: { ...RETRY_FOREVER },
-      Tasks: [
+    const group = serviceGroup({
+      name: NAME,
+      ports: {
+        fixed: [{ Label: "electrum", Value: props.port ?? ELECTRUM_PORT, To: ELECTRUM_PORT }],
+        dynamic: [{ ...probePort }],
+      },
+      services: [nomadService(this.service, "electrum", { ...probeCheck, OnUpdate: "ignore" })],
+      volumes: { data: props.data },
+      deadlines: DEADLINES,
+      tasks: [
         {
           ...hardenedTask({
             name: NAME,
@@ -251,5 +230,6 @@ if ping_electrs 127.0.0.1 ${ELECTRUM_PORT}; then ok 'the index is complete'; els
         ),
       ],
     });
+    return serviceJob(this.stack, this.jobId, props, group);
   }
 }

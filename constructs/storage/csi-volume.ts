@@ -2,11 +2,12 @@ import { CsiVolumeRegistration } from "@cdktf/provider-nomad/lib/csi-volume-regi
 import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
 import type { VolumeRequest } from "../../.gen/nomad/job";
-import type { AccessMode, Holds, VolumeRecord } from "../../model/homelab";
+import type { Holds, VolumeRecord } from "../../model/homelab";
 import type { RemovalPolicy } from "../../nomad/nomad-job";
 import type { RuleName } from "../../rules";
 import { acknowledge, HomelabStack } from "../homelab-stack";
 import type { NfsCsiPlugin } from "./nfs-csi-plugin";
+import type { IVolume, VolumeContents } from "./volume";
 
 /**
  * NFS options of every volume. `nfsvers=4.1`: sessions, and locks that the server gives up with the lease of a dead
@@ -21,24 +22,6 @@ const MOUNT_FLAGS = ["nfsvers=4.1", "hard", "noatime"];
  * is away.
  */
 const BACKUP_MOUNT_FLAGS = ["nfsvers=4.1", "soft", "timeo=100", "retrans=2", "noatime"];
-
-/** What a service must know of a volume, whether it is registered here or lives already. */
-export interface VolumeContents {
-  /**
-   * The volume's name in Nomad, and the name of its folder on the NAS. Changing it is another volume.
-   * Lower-case letters, digits and dashes.
-   */
-  readonly volumeId: string;
-  /** What is in it, which decides how strictly it is guarded: `chain`, `index`, `funds` or `backup`. */
-  readonly holds: Holds;
-  /**
-   * @default "multi-node-single-writer": one task writes, others (a backup) only read. What holds `backup`:
-   * "multi-node-multi-writer".
-   */
-  readonly accessMode?: AccessMode;
-  /** @default "file-system" */
-  readonly attachmentMode?: "file-system" | "block-device";
-}
 
 export interface CsiVolumeProps extends VolumeContents {
   /** The plugin that mounts it. */
@@ -64,17 +47,6 @@ export interface ExistingVolumeProps extends VolumeContents {
    * @default - the plugin is none of this stack's
    */
   readonly plugin?: NfsCsiPlugin;
-}
-
-/** A volume as a service uses it: who mounts it, and what must be applied before. */
-export interface IVolume {
-  readonly volumeId: string;
-  readonly holds: Holds;
-  readonly dependables: readonly ITerraformDependable[];
-  /** The request of a task group for this volume. */
-  readonly request: Omit<VolumeRequest, "Name">;
-  /** The same volume for a task that only reads, such as a backup beside the writer. */
-  readOnly(): IVolume;
 }
 
 /**

@@ -3,7 +3,8 @@ import type { Job, Task } from "../../.gen/nomad/job";
 import { Duration } from "../../nomad/duration";
 import { Memory } from "../../nomad/memory";
 import { DEFAULT_NAMESPACE } from "../homelab-stack";
-import { LOG_LIMIT, RETRY_FOREVER, resources, Service, type ServiceProps } from "../service";
+import { LOG_LIMIT, RETRY_FOREVER, resources, type ServiceProps } from "../job-parts";
+import { Service } from "../service";
 
 export interface NfsCsiPluginProps extends ServiceProps {
   /** The plugin's name in Nomad, which volumes refer to. @default "nfs" */

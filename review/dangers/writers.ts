@@ -1,6 +1,6 @@
 import type { Homelab, JobRecord } from "../../model/homelab";
 import { isBesideTheMainTask, runsEverywhere, updateOf, type Writer, writersOf } from "../../model/places";
-import { fenceGaps } from "../../rules/fence";
+import { fenceGaps } from "../../rules/shared/fence";
 import { type Context, keyOf } from "../context";
 import type { Finding } from "../findings";
 import type { Side } from "../stack";

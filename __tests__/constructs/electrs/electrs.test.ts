@@ -1,0 +1,105 @@
+import { buildHomelab, type Changes, synthesize, templateOf } from "../../homelab-fixture";
+
+const synth = (changes: Changes = {}) => synthesize(buildHomelab(changes).stack);
+
+describe("Electrs with default props", () => {
+  const { jobs, config, output } = synth();
+  const job = jobs.electrs;
+  const group = job?.TaskGroups[0];
+
+  test("matches its snapshot", () => expect(job).toMatchSnapshot());
+
+  test("reads a private TOML whose addresses are those of one Bitcoin instance", () => {
+    expect(templateOf(job, "secrets/electrs.toml").split("\n")).toEqual([
+      'network = "bitcoin"',
+      'db_dir = "/data"',
+      'electrum_rpc_addr = "0.0.0.0:50001"',
+      'log_filters = "INFO"',
+      expect.stringContaining('auth = "electrs:{{ . }}"'),
+      '{{ range nomadService 1 (env "NOMAD_ALLOC_ID") "bitcoin-rpc" }}daemon_rpc_addr = "{{ .Address }}:{{ .Port }}"{{ end }}',
+      '{{ range nomadService 1 (env "NOMAD_ALLOC_ID") "bitcoin-indexer" }}daemon_p2p_addr = "{{ .Address }}:{{ .Port }}"{{ end }}',
+      "",
+    ]);
+  });
+
+  test("starts through a script that waits for bitcoind, on a busybox it is given", () => {
+    expect(group?.Tasks.map(({ Name, Lifecycle }) => [Name, Lifecycle?.Hook, Lifecycle?.Sidecar])).toEqual([
+      ["electrs", undefined, undefined],
+      ["busybox", "prestart", false],
+      ["probe", "prestart", true],
+    ]);
+    expect(group?.Tasks[0]?.Config).toMatchObject({ entrypoint: ["/alloc/bin/busybox", "sh", "/local/entry"] });
+    expect(templateOf(job, "local/entry")).toContain(
+      "exec electrs --skip-default-conf-files --conf /secrets/electrs.toml\n",
+    );
+  });
+
+  test("no template ever restarts it, nor does its health check", () => {
+    const templates = group?.Tasks.flatMap(({ Templates }) => Templates ?? []) ?? [];
+    expect(templates.map(({ ChangeMode }) => ChangeMode)).toEqual(templates.map(() => "noop"));
+    expect(JSON.stringify(job)).not.toContain("CheckRestart");
+  });
+
+  test("its health is server.ping, which says nothing about a deployment", () => {
+    expect(group?.Services).toEqual([
+      expect.objectContaining({
+        Name: "electrs",
+        PortLabel: "electrum",
+        Checks: [
+          expect.objectContaining({ Type: "http", Path: "/cgi-bin/health", PortLabel: "probe", OnUpdate: "ignore" }),
+        ],
+      }),
+    ]);
+    expect(templateOf(job, "local/www/cgi-bin/health", 2)).toContain('"method":"server.ping"');
+  });
+
+  test("comes after bitcoin, and says that it depends on it", () => {
+    expect(config.resource.nomad_job.electrs.depends_on).toContain("nomad_job.bitcoin");
+    expect(output.dependencies).toContainEqual({ from: "electrs", on: "bitcoin" });
+  });
+
+  test("has its own secret, the other half of bitcoind's", () => {
+    expect(
+      output.secrets.filter(({ rpcUser }) => rpcUser === "electrs").map(({ path, key, source }) => [path, key, source]),
+    ).toEqual([
+      ["nomad/jobs/bitcoin/bitcoin/bitcoind", "rpcauth_electrs", "rpc-hash"],
+      ["nomad/jobs/electrs/electrs/electrs", "bitcoin_rpc_password", "rpc-password"],
+    ]);
+  });
+});
+
+describe("Electrs with custom props", () => {
+  const { jobs } = synth({
+    bitcoin: { chain: "signet" },
+    electrs: { port: 60001, dbDir: "/data/db", metaVersion: 3, jobId: "electrs-signet" },
+  });
+  const job = jobs["electrs-signet"];
+
+  test("matches its snapshot", () => expect(job).toMatchSnapshot());
+
+  test("follows the chain of its node, and its owner's choices", () => {
+    const toml = templateOf(job, "secrets/electrs.toml");
+    expect(toml).toContain('network = "signet"\ndb_dir = "/data/db"\n');
+    expect(toml).toContain('auth = "electrs-signet:{{ . }}"');
+    expect(job?.TaskGroups[0]?.Networks?.[0]?.ReservedPorts).toEqual([{ Label: "electrum", Value: 60001, To: 50001 }]);
+  });
+});
+
+describe("Electrs", () => {
+  test("refuses a node without a mempool, and an image whose version it cannot read", () => {
+    expect(() => synth({ bitcoin: { extraConfig: { blocksonly: 1 } } })).toThrow("has blocksonly in its extraConfig");
+    expect(() => synth({ electrs: { image: "getumbrel/electrs:release-0.12.0" } })).toThrow(
+      "its tag must begin with the version",
+    );
+  });
+});
+
+describe("Electrs 0.12", () => {
+  const { jobs } = synth({ electrs: { image: "getumbrel/electrs:v0.12.0" } });
+
+  test("reads blocks over REST, which bitcoind opens for it", () => {
+    expect(templateOf(jobs.bitcoin, "secrets/bitcoin.conf")).toContain("\nrest=1\n");
+    expect(templateOf(jobs.electrs, "secrets/electrs.toml")).not.toContain("daemon_p2p_addr");
+    expect(templateOf(jobs.electrs, "local/entry")).toContain("daemon_rpc_addr");
+  });
+});

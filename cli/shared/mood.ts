@@ -1,0 +1,9 @@
+import type { Style } from "./text";
+
+/** `bad` is for what the owner must do something about; `waiting` for what passes by itself. */
+export type Mood = "good" | "waiting" | "bad";
+
+/** A text in the colour of its mood. */
+export function coloured({ green, yellow, red }: Style, mood: Mood, text: string): string {
+  return { good: green, waiting: yellow, bad: red }[mood](text);
+}

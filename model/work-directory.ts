@@ -1,0 +1,32 @@
+/** The file in the work directory that names its volume. */
+export const VOLUME_MARKER = ".homelab-volume";
+
+/**
+ * In the work directory: other words at each start of the hub, so that a copy with the same words was made after the last
+ * one. Not when its Lightning node ran: nothing outside of the hub can tell that it never did, not even for a second.
+ */
+export const START_MARKER = `${VOLUME_MARKER}.started`;
+
+/** In the work directory while a copy is being put back into it; names the copy. Nothing may start on what is between two states. */
+export const UNFINISHED_RESTORE = ".homelab-restore";
+
+/** In the work directory: a copy that is being written into it, of which nothing is in its place yet. */
+export const RESTORE_PART = ".restore.part";
+
+/** In the work directory: what was there before a copy was put back, with the state of channels in it. */
+export const SET_ASIDE = ".before-restore-";
+
+/** Where the probe remembers when the node last ran, in epoch seconds. */
+export const SEEN = "/alloc/data/albyhub-seen";
+
+/**
+ * Where the hub writes its static channel backups, below the work directory: one file each time that a channel becomes
+ * ready, named by the time, not in one step.
+ *
+ * @see https://github.com/getAlby/hub/blob/v1.24.0/service/start.go
+ */
+export const CHANNEL_BACKUPS = "ldk/static_channel_backups";
+
+/** Shell function: whether a channel backup is whole. Who copies and who compares the copies must mean the same by it. */
+export const WHOLE = `# The hub writes one object, not in one step; no text in it holds a brace.
+whole() { [ "$(head -c 1 "$1")" = "{" ] && [ "$(tail -c 16 "$1" | tr -d ' \\n\\r\\t' | tail -c 1)" = "}" ] && [ "$(tr -cd '{' < "$1" | wc -c)" = "$(tr -cd '}' < "$1" | wc -c)" ]; }`;
