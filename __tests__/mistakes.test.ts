@@ -1,12 +1,10 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { transformSync } from "@swc/core";
+import { join } from "node:path";
+import { FIXTURE_INVENTORY, FIXTURE_MAIN, runMain } from "./fixture-project";
 import { typeErrors } from "./type-errors";
 
-const MAIN = readFileSync("main.ts", "utf8");
-const INVENTORY = readFileSync("ansible/inventory.yml", "utf8");
+const INVENTORY = readFileSync(FIXTURE_INVENTORY, "utf8");
 const SYNTH = "app.synth();";
 const BITCOIN = 'image: "bitcoin/bitcoin:31.1",';
 const ELECTRS = /image: "getumbrel\/electrs:v0.11.1.*",/;
@@ -191,31 +189,16 @@ describe("a mistake in one line of main.ts or of the inventory", () => {
     return edited;
   };
 
-  /** Runs a program as main.ts, in its place. */
-  const run = (source: string) => {
-    const { code } = transformSync(source, {
-      jsc: { target: "es2022", parser: { syntax: "typescript" } },
-      module: { type: "commonjs" },
-    });
-    const fromRoot = (id: string) =>
-      id.startsWith(".") ? require(resolve(id)) : createRequire(resolve("main.ts"))(id);
-    new Function("require", "exports", code)((id: string) => (id === "cdktf" ? require("cdktf") : fromRoot(id)), {});
-  };
-
   test("the program itself passes", () => {
-    expect(() => run(MAIN)).not.toThrow();
+    expect(() => runMain()).not.toThrow();
   });
 
   test.each(MISTAKES)("$name is refused at synth", ({ main = [], inventory, told }) => {
-    let source = main.reduce(edit, MAIN);
-    if (inventory) {
-      const file = join(directory, "inventory.yml");
-      writeFileSync(file, edit(INVENTORY, inventory));
-      source = edit(source, ['"ansible/inventory.yml"', JSON.stringify(file)]);
-    }
+    const file = join(directory, "inventory.yml");
+    writeFileSync(file, inventory ? edit(INVENTORY, inventory) : INVENTORY);
     let message = "";
     try {
-      run(source);
+      runMain(main.reduce(edit, FIXTURE_MAIN), file);
     } catch (error) {
       message = (error as Error).message;
     }
@@ -223,7 +206,7 @@ describe("a mistake in one line of main.ts or of the inventory", () => {
   });
 
   test("an unpinned image is refused at the type check", () => {
-    expect(typeErrors(edit(MAIN, [BITCOIN, 'image: "bitcoin/bitcoin",']))).toMatch(
+    expect(typeErrors(edit(FIXTURE_MAIN, [BITCOIN, 'image: "bitcoin/bitcoin",']))).toMatch(
       /main\.ts\(\d+,\d+\): error TS2322: Type '"bitcoin\/bitcoin"' is not assignable to type '`\$\{string\}:\$\{string\}`'/,
     );
   });

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { FINDINGS } from "../review/findings";
 import { RULES } from "../rules";
+import { FIXTURE_MAIN } from "./fixture-project";
 import { TOOL_NAMES } from "./tools";
 import { typeErrors } from "./type-errors";
 
@@ -36,7 +37,7 @@ describe("README", () => {
   test("shows only code that compiles in main.ts", () => {
     const blocks = [...README.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => `{\n${code}}\n`);
     expect(blocks.length).toBeGreaterThan(2);
-    const main = readFileSync("main.ts", "utf8").replace("import { AlbyHub,", "import { Duration, AlbyHub,");
+    const main = FIXTURE_MAIN.replace("import { AlbyHub,", "import { Duration, AlbyHub,");
     expect(typeErrors(main.replace("app.synth();", `${blocks.join("")}app.synth();`))).toBe("");
   });
 });
