@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { NomadClient } from "../../nomad/client";
@@ -44,10 +44,14 @@ export function targetsOf({ stack }: Options, command: Command): Target[] {
   });
 }
 
-/** What was edited since the synthesis: programs beside cdktf.json, and the inventory. */
+/** What was edited since the synthesis: programs beside cdktf.json and in `own`, and the inventory. */
 function ageOf({ file }: Synthesized, project = process.cwd()): string[] {
   const synthesized = statSync(file).mtimeMs;
-  const read = [...readdirSync(project).filter((name) => name.endsWith(".ts")), join("ansible", "inventory.yml")];
+  const programs = [".", "own"]
+    .filter((folder) => existsSync(join(project, folder)))
+    .flatMap((folder) => readdirSync(join(project, folder)).map((name) => join(folder, name)))
+    .filter((name) => name.endsWith(".ts"));
+  const read = [...programs, join("ansible", "inventory.yml")];
   const newer = read.find(
     (name) => (statSync(join(project, name), { throwIfNoEntry: false })?.mtimeMs ?? 0) > synthesized,
   );
