@@ -1,6 +1,7 @@
+import { SENSITIVE, UNKNOWN } from "../model/values";
 import { isRemoved } from "./context";
 import { at, differing, type FieldChange, text } from "./diff";
-import { type Change, SENSITIVE, UNKNOWN } from "./plan";
+import type { Change } from "./plan";
 
 /** One resource that is no job. */
 export interface ResourceReview {

@@ -9,7 +9,7 @@ import {
   type SecretRecord,
   volumeOf,
 } from "../../model/homelab";
-import { Duration } from "../../nomad/duration";
+import { killTimeout, reserved } from "../../nomad/defaults";
 import { RULES } from "../../rules";
 import { provePlacement, type Scenario } from "../../rules/placement";
 import { judge, type Verdict } from "../../rules/rule";
@@ -167,16 +167,16 @@ function serviceOf(synthesized: Synthesized, job: Job, group: TaskGroup): Omit<S
 
 /** Nomad's defaults where a task is silent. */
 function taskOf({ Name, Lifecycle, Config, Resources, KillTimeout }: Task): TaskView {
-  const memory = Resources?.MemoryMB ?? 300;
+  const { cpu, memory } = reserved({ Resources });
   return {
     name: Name,
     role: Lifecycle ? (Lifecycle.Sidecar ? "sidecar" : Lifecycle.Hook === "poststop" ? "stop" : "start") : "main",
     image: Config?.image ?? "",
-    cpu: Resources?.Cores ? 0 : (Resources?.CPU ?? 100),
+    cpu,
     ...(Resources?.Cores && { cores: Resources.Cores }),
     memory,
     memoryMax: Resources?.MemoryMaxMB || memory,
-    killTimeout: Duration.fromNanoseconds(KillTimeout ?? 5e9).toString(),
+    killTimeout: killTimeout({ KillTimeout }).toString(),
   };
 }
 
@@ -187,12 +187,10 @@ function portsOf({ Networks = [] }: TaskGroup): PortView[] {
   ]);
 }
 
-function volumesOf({ homelab, described, storage }: Synthesized, job: Job, group: TaskGroup): VolumeView[] {
+function volumesOf({ homelab, described, volumes }: Synthesized, job: Job, group: TaskGroup): VolumeView[] {
   return Object.entries(group.Volumes ?? {}).map(([label, { Type, Source, ReadOnly }]) => {
     const record = Type === "csi" ? volumeOf(homelab, job, Source) : undefined;
-    const stored = storage.find(
-      ({ volumeId, namespace }) => record && volumeId === Source && namespace === job.Namespace,
-    );
+    const entry = volumes.find((one) => one.record === record);
     const mounts = group.Tasks.flatMap(({ VolumeMounts }) => VolumeMounts ?? []).filter(
       ({ Volume }) => Volume === label,
     );
@@ -201,8 +199,8 @@ function volumesOf({ homelab, described, storage }: Synthesized, job: Job, group
       type: Type,
       readOnly: ReadOnly === true || (mounts.length > 0 && mounts.every((mount) => mount.ReadOnly === true)),
       ...(record && described && { holds: record.holds, managed: record.managed }),
-      ...(stored?.pluginId && { pluginId: stored.pluginId }),
-      ...(stored?.server && { server: stored.server }),
+      ...(entry?.pluginId && { pluginId: entry.pluginId }),
+      ...(entry?.server && { server: entry.server }),
     };
   });
 }

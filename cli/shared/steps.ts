@@ -21,7 +21,7 @@ export function killTimeout({ group }: Service): Duration {
 
 /** How long a service may take to become healthy after its start. */
 export function healthyDeadline({ job, group }: Service): Duration {
-  const { HealthyDeadline } = updateOf({ job, group, record: { path: "", job, retained: true } });
+  const { HealthyDeadline } = updateOf({ job, group });
   return Duration.fromNanoseconds(HealthyDeadline);
 }
 

@@ -4,6 +4,7 @@ import { judge, type Verdict } from "../../rules/rule";
 import { type Context, jobName } from "../context";
 import type { Finding } from "../findings";
 import type { Side } from "../stack";
+import { whyUnreadable } from "../unreadable";
 
 /** What concerns the stack as a whole: what it accepts, what it breaks, and what Terraform works with. */
 export function stack(context: Context): Finding[] {
@@ -27,11 +28,12 @@ function unreadable({ jobs }: Context): Finding[] {
   return jobs.flatMap((one): Finding[] => {
     const { change, before, after } = one;
     // What was applied once did not fail.
-    const was = before?.read.unreadable?.replace(", so the apply will fail", "");
+    const was = whyUnreadable(before?.read ?? {})?.replace(", so the apply will fail", "");
     const why =
-      after?.read.unreadable ?? (after && was ? `cannot be compared, because until now it ${was}` : undefined);
+      whyUnreadable(after?.read ?? {}) ??
+      (after && was ? `cannot be compared, because until now it ${was}` : undefined);
     if (!why || change.action === "none" || change.action === "delete") return [];
-    const remedy = after?.read.remedy;
+    const remedy = after?.read.unreadable?.reason === "hcl" ? "write it as JSON, with json = true" : undefined;
     const at = { finding: "spec-unreadable", resource: change.address, subject: `job ${jobName(one)}` } as const;
     return [{ ...at, problem: why, ...(remedy && { remedy }) }];
   });
