@@ -92,7 +92,7 @@ export interface Writer extends GroupPlace {
 }
 
 /** A task that ends before the main task starts, or starts after it ended, writes at another time. */
-export function isBesideTheMainTask({ Lifecycle }: Task): boolean {
+export function runsAlongsideMainTask({ Lifecycle }: Task): boolean {
   return !Lifecycle || Lifecycle.Sidecar === true || Lifecycle.Hook === "poststart";
 }
 

@@ -2,7 +2,7 @@ import { groupsOf, type Holds, type Homelab, tasksOf } from "../model/homelab";
 import {
   durationText,
   type GroupPlace,
-  isBesideTheMainTask,
+  runsAlongsideMainTask,
   runsEverywhere,
   stopTime,
   updateOf,
@@ -62,7 +62,7 @@ function cutByJob(writer: Writer): Finding[] {
   const holds = (contents: Holds) => writer.volumes.some((volume) => volume.holds === contents);
   if (!holds("chain") && !holds("index")) return [];
   const what = `volume "${writer.request.Source}"`;
-  return writer.tasks.filter(isBesideTheMainTask).flatMap((task) => {
+  return writer.tasks.filter(runsAlongsideMainTask).flatMap((task) => {
     const { KillTimeout = 0, KillSignal } = task;
     const isShort = holds("chain") && KillTimeout > 0 && KillTimeout < SHORTEST_FLUSH.toNanoseconds();
     return [

@@ -54,7 +54,7 @@ function accepted({ before, after }: Context): Finding[] {
 }
 
 /** Rules whose breaches other findings tell, by what was before. */
-const TOLD = ["pinned-image", "image-versions", "no-secret-in-job", "privileged", "single-writer"];
+const REPORTED_ELSEWHERE = ["pinned-image", "image-versions", "no-secret-in-job", "privileged", "single-writer"];
 
 /** What only a stack that describes itself can know: who else is in the cluster, and what its constructs protect. */
 const UNKNOWABLE: Readonly<Record<string, RegExp>> = {
@@ -98,7 +98,7 @@ function shownOf({ jobs }: Side, address: string) {
 }
 
 function violations({ homelab, described }: Side): Verdict[] {
-  const rules = RULES.filter(({ name }) => !TOLD.includes(name));
+  const rules = RULES.filter(({ name }) => !REPORTED_ELSEWHERE.includes(name));
   return judge(homelab, rules).filter(
     ({ severity, acknowledged, rule, place }) =>
       severity === "violation" && !acknowledged && (described || !UNKNOWABLE[rule]?.test(place)),
