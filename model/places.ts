@@ -75,6 +75,11 @@ export function isCsiPlugin({ job, group, task }: Omit<TaskPlace, "record">): bo
   return Boolean(task.CSIPluginConfig) && Object.keys(group.Volumes ?? {}).length === 0 && !hasServices;
 }
 
+/** Whether a task says that it runs as root; one that says nothing leaves it to its image. */
+export function runsAsRoot({ User = "" }: Pick<Task, "User">): boolean {
+  return /^(?:root|0+)(?::|$)/.test(User);
+}
+
 /** Every task that runs an image, in order; a task of another driver than Docker has none. */
 export function imagesOf(homelab: Pick<Homelab, "jobs">): (TaskPlace & { readonly image: string })[] {
   return tasksOf(homelab)

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { type Command, CommanderError } from "commander";
+import { VOLUME_TYPES } from "../../model/read-stack";
 import { type DriftReport, driftOf } from "../drift/model";
 import { differencesText } from "../drift/text";
 import { Session } from "../shared/session";
@@ -78,7 +79,7 @@ async function run(session: Session, write: boolean): Promise<void> {
 
 function remedyOf({ address, because }: ResourceChange, imports: readonly Import[]): string {
   const [id = ""] = imports.find(({ to }) => to === address)?.id.split("@") ?? [];
-  if (address.startsWith("nomad_csi_volume")) {
+  if (VOLUME_TYPES.includes(address.split(".")[0] ?? "")) {
     return (
       `in main.ts refer to it instead of registering it: CsiVolume.fromVolumeId(homelab, "${id}", { volumeId: "${id}", ` +
       "holds: …, plugin })"

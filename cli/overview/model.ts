@@ -12,7 +12,8 @@ import {
 import { killTimeout, reserved } from "../../nomad/defaults";
 import { RULES } from "../../rules";
 import { provePlacement, type Scenario } from "../../rules/placement";
-import { judge, type Verdict } from "../../rules/rule";
+import { covers, judge, type Verdict } from "../../rules/rule";
+import { depthIn } from "../shared/services";
 import type { Synthesized } from "../shared/synthesized";
 
 /** `main` tasks are what a group is for; `sidecar`s run beside them; `start` and `stop` tasks end by themselves. */
@@ -106,8 +107,6 @@ export interface Overview {
 export function overviewOf(synthesized: Synthesized): Overview {
   const { stack, nomadAddress, homelab } = synthesized;
   const verdicts = judge(withImages(homelab), RULES);
-  const covers = ({ rule, path }: Acknowledgement, verdict: Verdict) =>
-    verdict.rule === rule && (verdict.path === path || verdict.path.startsWith(`${path}/`));
   return {
     stack,
     ...(nomadAddress && { nomadAddress }),
@@ -139,11 +138,9 @@ function withImages(homelab: Homelab): Homelab {
 
 /** What is needed before what needs it, CSI plugins last, otherwise as they come. */
 function needsFirst(services: readonly ServiceView[]): ServiceView[] {
-  const depth = ({ job, dependsOn }: ServiceView, above: readonly string[] = []): number => {
-    const needed = services.filter((other) => dependsOn.includes(other.job) && !above.includes(other.job));
-    return Math.max(0, ...needed.map((other) => 1 + depth(other, [...above, job])));
-  };
-  const rank = (service: ServiceView) => (service.csiPlugin ? Number.MAX_SAFE_INTEGER : depth(service));
+  const depth = depthIn(services.map(({ job, dependsOn }) => ({ name: job, needs: dependsOn })));
+  const rank = ({ job, dependsOn, csiPlugin }: ServiceView) =>
+    csiPlugin ? Number.MAX_SAFE_INTEGER : depth({ name: job, needs: dependsOn });
   return services.toSorted((a, b) => rank(a) - rank(b));
 }
 

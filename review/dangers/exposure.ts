@@ -1,5 +1,5 @@
 import type { Job, Task } from "../../.gen/nomad/job";
-import { isCsiPlugin } from "../../model/places";
+import { isCsiPlugin, runsAsRoot } from "../../model/places";
 import { privilegesOf } from "../../rules/privileged";
 import type { Context } from "../context";
 import type { Finding } from "../findings";
@@ -50,7 +50,7 @@ function privileges(job: Job | undefined): Set<string> {
         const options = Object.entries(privilegesOf(task.Config)).flatMap(([option, values]) =>
           values.map((value) => `task ${task.Name}, ${option} = ${value}`),
         );
-        const user = /^(?:root|0)(?::|$)/.test(task.User ?? "") ? [`task ${task.Name}, user ${task.User}`] : [];
+        const user = runsAsRoot(task) ? [`task ${task.Name}, user ${task.User}`] : [];
         const network = task.Config.network_mode === "host" ? [`task ${task.Name}, the host's network`] : [];
         const driver = `${task.Driver ?? "docker"}`;
         const outside = driver === "docker" ? [] : [`task ${task.Name}, a program outside of Docker (${driver})`];
