@@ -2,9 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { readSynthesized } from "../cli/shared/synthesized";
-import { unescapeTerraform } from "../nomad/terraform-text";
-import { readJob } from "../review/jobs";
+import { readSynthesized, type Synthesized } from "../cli/shared/synthesized";
 import { RULES } from "../rules";
 import { describe as inWords, judge } from "../rules/rule";
 import { describeWith } from "./tools";
@@ -25,26 +23,27 @@ function plainError(message: string): Error {
   return Object.assign(new Error(message), { stack: message });
 }
 
-/** @returns what synth prints for a mistake, if there is one. */
-function synthesize(): string | undefined {
+/** @returns the stacks with jobs, or what synth prints for a mistake. */
+function synthesize(): { readonly homelabs: readonly Synthesized[]; readonly mistake?: string } {
   process.env.CDKTF_OUTDIR = outdir;
   try {
     runMain(resolve("main.ts"), join(outdir, "manifest.json"));
-    return undefined;
+    return { homelabs: readSynthesized() };
   } catch (error) {
-    return sentenceOf(error);
+    return { homelabs: [], mistake: sentenceOf(error) };
   } finally {
     delete process.env.CDKTF_OUTDIR;
   }
 }
 
 describe("main.ts with the inventory", () => {
-  const mistake = synthesize();
+  const { homelabs, mistake } = synthesize();
   const files = mistake === undefined ? stackFiles() : [];
 
   test("matches its snapshot, apart from images and versions", () => {
     if (mistake !== undefined) throw plainError(mistake);
-    expect(Object.fromEntries(files.map((file) => [basename(dirname(file)), snapshotOf(file)]))).toMatchSnapshot();
+    const stacks = files.map((file) => [basename(dirname(file)), snapshotOf(file, homelabs)]);
+    expect(Object.fromEntries(stacks)).toMatchSnapshot();
     // Jest throws a difference after the test has ended.
     for (const error of expect.getState().suppressedErrors) error.stack = `${error.message}\n\n${WHAT_TO_DO}`;
   });
@@ -52,8 +51,8 @@ describe("main.ts with the inventory", () => {
   if (mistake !== undefined) return;
 
   test("breaks no rule", () => {
-    const homelabs = readSynthesized(process.cwd(), { CDKTF_OUTDIR: outdir }).filter(({ described }) => described);
     const broken = homelabs
+      .filter(({ described }) => described)
       .flatMap(({ homelab }) => judge(homelab, RULES))
       .filter(({ severity, acknowledged }) => severity === "violation" && acknowledged === undefined);
     expect(broken.map(inWords)).toEqual([]);
@@ -82,16 +81,14 @@ function stackFiles(): string[] {
 }
 
 /** A stack as Terraform reads it, without what depends on the machine, on versions or on CDKTF. */
-function snapshotOf(file: string) {
+function snapshotOf(file: string, homelabs: readonly Synthesized[]) {
   const { terraform, ...stack } = JSON.parse(readFileSync(file, "utf8"), (key, value) =>
     key === "//" ? undefined : value,
   );
   const { local } = terraform.backend ?? {};
   if (local) local.path = relative(process.cwd(), resolve(dirname(file), local.path));
-  for (const [name, resource] of Object.entries<Record<string, string>>(stack.resource.nomad_job ?? {})) {
-    const { job, unreadable } = readJob({ ...resource, jobspec: unescapeTerraform(resource.jobspec ?? "") });
-    if (!job) throw plainError(`nomad_job.${name} ${unreadable}`);
-    stack.resource.nomad_job[name] = { ...resource, jobspec: masked(job) };
+  for (const { address, shown } of homelabs.find((homelab) => homelab.file === file)?.jobs ?? []) {
+    if (shown) stack.resource.nomad_job[address.replace("nomad_job.", "")].jobspec = masked(shown);
   }
   return { terraform, ...stack };
 }
