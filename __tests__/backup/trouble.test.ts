@@ -1,5 +1,15 @@
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import fc from "fast-check";
 import { buildHomelab } from "../homelab-fixture";
 import { describeWith } from "../tools";
@@ -153,6 +163,32 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
     expect([existsSync(box.path("backup/restic")), box.told("snapshots").list]).toEqual([false, list]);
     delete box.variables["homelab/backup/snapshots"];
     expect((await box.run("backup")).code).toBe(0);
+  });
+
+  test("does not begin without a key of its repository's place, and gives every one to restic as it is", async () => {
+    const elsewhere = await Sandbox.start(postgres, { repositoryKeys: ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] });
+    try {
+      elsewhere.put("data/albyhub/.homelab-volume", "albyhub-data\n");
+      elsewhere.put("snapshots/pinode2-20261126T100000Z.snap", raftSnapshot());
+      const restic = elsewhere.path("bin/restic");
+      const real = realpathSync(restic);
+      rmSync(restic);
+      const line = `echo "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY" >> ${elsewhere.path("seen")}`;
+      writeFileSync(restic, `#!/bin/sh\n${line}\nexec ${real} "$@"\n`, { mode: 0o755 });
+      elsewhere.put("seen", "");
+      const secrets = { AWS_ACCESS_KEY_ID: "me", AWS_SECRET_ACCESS_KEY: `a b'c"$PATH` };
+      const { code } = await elsewhere.run("backup", { secrets: { AWS_ACCESS_KEY_ID: "me" } });
+      expect([code, elsewhere.told("backup/failed"), readFileSync(elsewhere.path("seen"), "utf8")]).toMatchObject([
+        1,
+        { task: "restic", message: expect.stringMatching(/under the key AWS_SECRET_ACCESS_KEY: homelab secrets init/) },
+        "",
+      ]);
+      expect((await elsewhere.run("backup", { secrets })).code).toBe(0);
+      const seen = readFileSync(elsewhere.path("seen"), "utf8").trim().split("\n");
+      expect([seen.length > 3, [...new Set(seen)]]).toEqual([true, [`me a b'c"$PATH`]]);
+    } finally {
+      elsewhere.stop();
+    }
   });
 
   test("ends soon when it is stopped, and leaves no lock", async () => {

@@ -1,5 +1,6 @@
 import { type Command, CommanderError } from "commander";
 import type { Job } from "../../.gen/nomad/job";
+import { BEFORE_UPGRADE } from "../../model/backup-jobs";
 import type { NomadClient } from "../../nomad/client";
 import { allocationsOf, capability, ifThere, type JobRef } from "../../nomad/live";
 import { wantedCount } from "../../nomad/scale";
@@ -69,7 +70,7 @@ export async function copyBack(
   print(
     command,
     options,
-    { ...outcome, service: service.name, copy: `before-upgrade/${service.job.ID}/${copy.time}` },
+    { ...outcome, service: service.name, copy: `${BEFORE_UPGRADE}/${service.job.ID}/${copy.time}` },
     () => outcomeText("putting the copy back", outcome),
   );
   if (!outcome.succeeded) throw new CommanderError(1, "homelab.failed", "the copy was not put back");

@@ -29,10 +29,9 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
 
   /** Runs it as in its container, where every program is busybox's, with a change. */
   function back(root: string, change = (script: string) => script) {
-    const script = change(copyBackScript("hub", TIME)).replaceAll(/(copy|live)=\//g, `$1=${root}/`);
-    const { status, stdout, stderr } = spawnSync(join(root, "bin/sh"), ["-c", script], {
+    const { status, stdout, stderr } = spawnSync(join(root, "bin/sh"), ["-c", change(copyBackScript("hub", TIME))], {
       encoding: "utf8",
-      env: { PATH: join(root, "bin") },
+      env: { PATH: join(root, "bin"), BACKUP: join(root, "backup"), DATA: join(root, "data") },
     });
     return { status, text: stdout + stderr };
   }
@@ -47,11 +46,11 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
       firstStart: false,
       secrets: "x",
       autoUnlock: false,
-      databaseUri: "x",
+      database: { location: "x", user: "x", tls: "x" },
     })
       .EmbeddedTmpl?.replaceAll("/alloc/bin/busybox", busybox)
-      .replaceAll(/(^|[\s"=(])\/(alloc|secrets|local)\b/gm, `$1${root}/$2`)
-      .replaceAll(/(^|[\s"=(])\/data\b/gm, `$1${root}/data/hub`);
+      .replaceAll(/(^|[\s"'=(])\/(alloc|secrets|local)\b/gm, `$1${root}/$2`)
+      .replaceAll(/(^|[\s"'=(])\/data\b/gm, `$1${root}/data/hub`);
     writeFileSync(join(root, "local/entry"), script ?? "");
     // In a group of its own: what it leaves in the background ends with it.
     const child = spawn("busybox", ["sh", join(root, "local/entry")], { detached: true });

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { channelBackupsScript } from "../../../constructs/alby-hub/channel-backups";
+import { channelBackupsScript } from "../../../constructs/alby-hub/scripts";
 import { describeWith } from "../../tools";
 
 const FROM = "data/ldk/static_channel_backups";
@@ -48,7 +48,7 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
   const start = () => {
     const busybox = execFileSync("sh", ["-c", "command -v busybox"], { encoding: "utf8" }).trim();
     const script = channelBackupsScript("albyhub")
-      .replaceAll(/(^|[\s"=<>])\/(alloc|data|local|second)\b/gm, `$1${root}/$2`)
+      .replaceAll(/(^|[\s"'=<>])\/(alloc|data|local|second)\b/gm, `$1${root}/$2`)
       .replace("sleep 10 &", "sleep 0.2 &");
     writeFileSync(at("script"), script);
     // As in the container, where every applet is busybox's.
@@ -79,7 +79,8 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
     put(`${FROM}/2.json`, BACKUP("second"));
     await until(() => has(`${TO}/2.json`, BACKUP("second")));
     expect(log).toContain("channel-backups: copied 1.json, 19 bytes");
-    expect(log).toContain("channel-backups: copied 2.json, 20 bytes");
+    // It says so after it has done it.
+    await until(() => log.includes("channel-backups: copied 2.json, 20 bytes"));
     const before = Date.now();
     await stop();
     expect(running?.exitCode).toBe(0);
@@ -210,8 +211,11 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
     expect(readdirSync(at(old))).toHaveLength(2);
     put("alloc/data/albyhub-seen", `${copied + 1}\n`);
     await until(() => !existsSync(at(`${old}/20261126T230000Z`)));
-    expect(log).toContain(
-      "removed the copy of the work directory of 20261126T230000Z: the node has run since, so it is stale",
+    // It says so after it has done it.
+    await until(() =>
+      log.includes(
+        "removed the copy of the work directory of 20261126T230000Z: the node has run since, so it is stale",
+      ),
     );
     expect(readdirSync(at(old))).toEqual(["20261127T230000Z"]);
     expect(existsSync(at("second/before-upgrade/other/20261126T230000Z"))).toBe(true);

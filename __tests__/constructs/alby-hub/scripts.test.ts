@@ -5,6 +5,7 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { albyHubEntry, albyHubHealth } from "../../../constructs/alby-hub/scripts";
+import { Duration } from "../../../nomad/duration";
 import { describeWith } from "../../tools";
 
 const FOLDERS = ["alloc/bin", "alloc/data", "secrets", "local", "data"];
@@ -21,7 +22,7 @@ function sandbox() {
   const here = (script: string) =>
     script
       .replaceAll("/alloc/bin/busybox", busybox)
-      .replace(/(^|[\s"=(])\/(alloc|secrets|local|data)\b/gm, `$1${root}/$2`)
+      .replace(/(^|[\s"'=(])\/(alloc|secrets|local|data)\b/gm, `$1${root}/$2`)
       .replace("exec /bin/main", `exec env`);
   put("secrets/database_password", "url-safe_1.~");
   put("secrets/auto_unlock_password", "unlock");
@@ -59,7 +60,7 @@ const ENTRY = {
   firstStart: false,
   secrets: "nomad/jobs/a/a/a",
   autoUnlock: true,
-  databaseUri: "postgresql://u:$password@h/d",
+  database: { location: "h/d", user: "u", tls: "prefer" },
 };
 
 describeWith(["busybox"], "the start script of Alby Hub", () => {
@@ -211,9 +212,16 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     const { printed, status, address } = await startAll({ firstStart: true });
     expect(status).toBe(0);
     expect(printed).toContain(`LDK_ELECTRUM_SERVER=${address}\n`);
-    expect(printed).toContain("DATABASE_URI=postgresql://u:url-safe_1.~@h/d\n");
+    expect(printed).toContain("DATABASE_URI=postgresql://u:url-safe_1.~@h/d?sslmode=prefer\n");
     expect(printed).toContain("AUTO_UNLOCK_PASSWORD=unlock\n");
     expect(box.read("alloc/data/albyhub")).toMatch(new RegExp(`^started \\d+ ${address}\n$`));
+  }, 20_000);
+
+  test("leaves the password that unlocks to its owner when he unlocks by hand, and asks for no secret with it", async () => {
+    rmSync(join(box.root, "secrets/auto_unlock_password"));
+    const { printed, status } = await startAll({ firstStart: true, autoUnlock: false });
+    expect([status, printed]).toEqual([0, expect.stringContaining("DATABASE_URI=")]);
+    expect(printed).not.toContain("AUTO_UNLOCK_PASSWORD");
   }, 20_000);
 
   test("leaves other words in the volume at each start, before the hub is there, and none while it waits", async () => {
@@ -279,17 +287,15 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
     rmSync(box.root, { recursive: true });
   });
 
-  const GRACE = 600;
+  const GRACE = Duration.minutes(10);
   const ago = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
   const probe = async (info: object | undefined, autoUnlock = true) => {
     const hub = createServer((_, response) => response.end(JSON.stringify(info))).listen(0, "127.0.0.1");
     await new Promise((done) => hub.on("listening", done));
     const { port } = hub.address() as AddressInfo;
-    const functions = 'ok() { echo "200 $*"; exit; }\nbad() { echo "503 $*"; exit; }\n';
     box.put(
       "local/health",
-      functions +
-        box.here(albyHubHealth(info ? port : 1, GRACE, autoUnlock)).replaceAll(/\b(cat|wget|date|tr) /g, "busybox $1 "),
+      box.here(albyHubHealth(info ? port : 1, GRACE, autoUnlock)).replaceAll(/\b(cat|wget|date|tr) /g, "busybox $1 "),
     );
     return new Promise<string>((done) => {
       const shell = spawn("busybox", ["sh", join(box.root, "local/health")], { env: ENVIRONMENT });
@@ -299,7 +305,9 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
       });
       shell.on("close", () => {
         hub.close();
-        done(printed.trim());
+        const [, status, reason] =
+          /^Status: (\d+) [A-Za-z ]+\r\nContent-Type: text\/plain\r\n\r\n(.*)\n$/.exec(printed) ?? [];
+        done(`${status} ${reason}`);
       });
     });
   };
