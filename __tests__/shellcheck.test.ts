@@ -11,7 +11,7 @@ import { describeWith } from "./tools";
 const withBackup = (changes: Parameters<typeof buildHomelab>[0] = {}, props: Parameters<typeof addBackup>[1] = {}) =>
   addBackup(buildHomelab({ backup: {}, ...changes }), props);
 
-/** Homelabs that differ in their scripts, or in the values of those. */
+/** Homelabs whose scripts, or the values in them, differ. */
 const HOMELABS: Readonly<Record<string, () => { readonly stack: HomelabStack }>> = {
   "as it is": () => withBackup(),
   "without a backup": () => buildHomelab(),
@@ -59,8 +59,8 @@ function headerOf(text: string): string {
 }
 
 /**
- * What is checked: the script with values that nobody knows, since shellcheck forgives what happens to be right for those
- * of one homelab, and with its environment, so that it knows every variable that the script may read.
+ * What is checked: the script with unknown values, since shellcheck accepts an unquoted variable when it sees a harmless
+ * value, and with its environment, so that it knows every variable that the script may read.
  */
 function checked({ text, header, environment }: Script): string {
   const given = header.map((name) => `${name}=$1\n`);
@@ -68,7 +68,7 @@ function checked({ text, header, environment }: Script): string {
   return ["#!/bin/sh\n", ...exported, ...given, text.slice(headerOf(text).length)].join("");
 }
 
-/** The scripts that a task renders, and the lines that its command line hands to a shell. */
+/** The scripts that a task renders, and those in its command line. */
 function textsOf({ Templates = [], Config }: Task): [place: string, text: string][] {
   const rendered = Templates.map(({ DestPath = "", EmbeddedTmpl = "" }): [string, string] => [DestPath, EmbeddedTmpl]);
   const args = [Config.args ?? []].flat();
@@ -126,7 +126,7 @@ describe("the scripts that tasks run", () => {
     expect(run.filter((script) => !found.has(script))).toEqual([]);
   });
 
-  test("are made of every .sh file there is", () => {
+  test("use every .sh file", () => {
     const files = ["cli", "constructs", "model", "nomad"].flatMap((folder) =>
       readdirSync(folder, { recursive: true, encoding: "utf8" })
         .filter((name) => name.endsWith(".sh"))
@@ -141,7 +141,7 @@ describe("the scripts that tasks run", () => {
     expect(files.filter((file) => !scripts.some(({ text }) => text.includes(longest(file))))).toEqual([]);
   });
 
-  test("assign nothing that the environment has", () => {
+  test("assign no variable of their environment", () => {
     expect(
       scripts.flatMap(({ name, header, environment }) =>
         header.filter((one) => environment.includes(one)).map((one) => `${name}: ${one}`),
@@ -185,8 +185,8 @@ describeWith(["shellcheck"], "shellcheck", () => {
   test.each([
     ["a variable that nobody assigns", ['echo "$VOLUME"'], "SC2154"],
     ["an assignment that nobody reads", ["VOLUME='a'"], "SC2034"],
-    ["a variable that falls apart into words", ['name="a b"', "echo $name"], "SC2086"],
-    ["what busybox and dash need not know", ["[[ a = b ]]"], "SC3010"],
+    ["a variable without quotes", ['name="a b"', "echo $name"], "SC2086"],
+    ["what is not POSIX", ["[[ a = b ]]"], "SC3010"],
   ])("would find %s", (_, lines, code) => {
     expect(findings([[code, ["#!/bin/sh", ...lines, ""].join("\n")]])).toContain(`[${code}]`);
   });

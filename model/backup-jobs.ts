@@ -20,8 +20,8 @@ export function setResultOf(set: string): VariableRef {
 /** The list of snapshots, as the last good backup left it. */
 export const SNAPSHOTS: VariableRef = { namespace: "default", path: "homelab/backup/snapshots" };
 
-/** Folder of the backup's volume with static channel backups, one folder a job below it. */
+/** Folder on the backup volume for static channel backups, with a folder for each job. */
 export const CHANNEL_COPIES = "channels";
 
-/** Folder of the backup's volume with copies of work directories, one folder a job below it, and in that one a copy. */
+/** Folder on the backup volume for copies of work directories, with a folder for each job, and in there one for each copy. */
 export const BEFORE_UPGRADE = "before-upgrade";

@@ -59,7 +59,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
   test("that was killed half-way leaves a lock, which the next run gets rid of", async () => {
     await box.run("backup");
     const { code } = await killed();
-    expect([code, box.told("backup/failed")]).toMatchObject([1, { message: "was stopped before it ended" }]);
+    expect([code, box.told("backup/failed")]).toMatchObject([1, { message: "was stopped before it finished" }]);
     expect(locks()).toHaveLength(1);
     // To restic a lock of its machine is stale when its process has gone, and to the kernel it goes when init has seen it.
     const { pid } = JSON.parse(box.restic("--no-lock", "cat", "lock", locks()[0] ?? ""));
@@ -102,7 +102,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
       box.own();
       expect(locks()).toHaveLength(1);
       const { code, logs } = await box.run("backup");
-      expect([code, logs.restic]).toEqual([0, expect.stringMatching(/what is older stays for now: .*elsewhere/)]);
+      expect([code, logs.restic]).toEqual([0, expect.stringMatching(/older snapshots stay for now: .*elsewhere/)]);
       expect(box.told("backup/done").sets).toMatch(/^albyhub snapshot=/m);
       const { code: check } = await box.run("backup-check");
       expect([check, box.told("backup-check/failed").message]).toEqual([1, expect.stringMatching(/locked.*elsewhere/)]);
@@ -146,9 +146,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
     const { code } = await box.run("backup");
     expect([code, box.told("backup/failed").message]).toEqual([
       1,
-      expect.stringMatching(
-        /the repository .*\/backup\/restic has gone, .*nomad var purge homelab\/backup\/snapshots$/,
-      ),
+      expect.stringMatching(/the repository .*\/backup\/restic is gone, .*nomad var purge homelab\/backup\/snapshots$/),
     ]);
     expect(existsSync(box.path("backup/restic"))).toBe(false);
     // Nor when Nomad cannot tell whether there was one.
@@ -158,7 +156,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
     box.nomadStatus = 200;
     expect([unknown, logs.restic]).toEqual([
       1,
-      expect.stringContaining("does not say whether there was one, so none is made"),
+      expect.stringContaining("cannot say whether there was one, so none is created"),
     ]);
     expect([existsSync(box.path("backup/restic")), box.told("snapshots").list]).toEqual([false, list]);
     delete box.variables["homelab/backup/snapshots"];
@@ -308,7 +306,7 @@ describeWith(["restic", "postgres", "busybox"], "whatever lies in the work direc
               return;
             }
             // Not well, if the newest that is called like a channel backup is none.
-            if (code !== 0) expect(box.told("backup/failed").message).toMatch(/^albyhub: .* is not whole, .*$/);
+            if (code !== 0) expect(box.told("backup/failed").message).toMatch(/^albyhub: .* is incomplete, .*$/);
             box.restic("restore", "latest", "--tag", "albyhub", "--target", box.path("restored-by-test"));
             const restored = Object.entries(tree(box.path("restored-by-test")));
             rmSync(box.path("restored-by-test"), { recursive: true });

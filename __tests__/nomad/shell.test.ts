@@ -17,13 +17,13 @@ function file(text: string): string {
 
 const run = (script: string, shell = "sh") => execFileSync("sh", ["-c", `exec ${shell} -c "$0"`, script]);
 
-/** Any text without NUL, quotes and line breaks more often than chance has them. */
+/** Any text without NUL, with more quotes and line breaks than chance would give. */
 const text = fc
   .string({ unit: fc.oneof(fc.constantFrom(..."'\"\\$`\n\r|# {}"), fc.string({ unit: "binary", maxLength: 1 })) })
   .filter((one) => !one.includes("\0"));
 
 describe("a shell script", () => {
-  test("is its values, then its files with one first line", () => {
+  test("is its values, then its files, with one #! line", () => {
     const files = [file('#!/bin/sh\n\nsay() { echo "$*"; }\n'), file('#!/bin/sh\nsay "$NAME $COUNT $READY"\n')];
     const script = shellScript(files, { NAME: "a", COUNT: 2, READY: true });
     expect(script).toBe(`#!/bin/sh
@@ -38,7 +38,7 @@ say "$NAME $COUNT $READY"
     expect(String(run(script))).toBe("a 2 true\n");
   });
 
-  test("leaves comments behind, whose words then restart nothing, but not what shellcheck is told", () => {
+  test("leaves out comments, so that rewording one restarts nothing, and keeps directives of shellcheck", () => {
     const lines = [
       "#!/bin/sh",
       "# What it is for.",
@@ -74,7 +74,7 @@ say "$NAME $COUNT $READY"
     [
       "a file with an action of a template",
       () => shellScript([file('#!/bin/sh\necho "{{ .Value }}"\n')]),
-      /part\.sh, line 2: "{{" and "}}" belong to Nomad's templates/,
+      /part\.sh, line 2: "{{" and "}}" are for Nomad's templates/,
     ],
     ["a file with half an action", () => shellScript([file("#!/bin/sh\n\necho }}\n")]), /part\.sh, line 3: /],
     [
@@ -91,7 +91,7 @@ say "$NAME $COUNT $READY"
 });
 
 describe("lists for a shell script", () => {
-  test("words are what for goes through", () => {
+  test("words are what a for loop goes through", () => {
     const loop = `NAMES=${quote(words(["albyhub", "albyhub-part", "a_b.c"]))}; for name in $NAMES; do echo "<$name>"; done`;
     expect(String(run(loop))).toBe("<albyhub>\n<albyhub-part>\n<a_b.c>\n");
     expect(words([])).toBe("");
@@ -106,7 +106,7 @@ describe("lists for a shell script", () => {
   });
 });
 
-/** What every shell must do that runs our scripts. */
+/** What every shell must do that runs the scripts. */
 function valuesArrive(shell: string): void {
   test("every value arrives byte for byte, whatever is in it", () => {
     const value = text.filter((one) => !/\{\{|\}\}/.test(one));
@@ -124,7 +124,7 @@ function valuesArrive(shell: string): void {
     );
   });
 
-  test("rows of a table are what read gets, empty cells too", () => {
+  test("rows of a table arrive in read, empty cells included", () => {
     const cell = text.filter((one) => !/[|\n]/.test(one));
     fc.assert(
       fc.property(fc.array(fc.tuple(cell, cell, cell), { minLength: 1 }), (rows) => {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# is_complete FILE: whether a static channel backup is. The hub writes one object, not in one step; no text in it holds
-# a brace. Whoever copies and whoever compares the copies must mean the same by it.
+# is_complete FILE: whether a static channel backup is. The hub writes one JSON object, not atomically, and no string in
+# it holds a brace. The sidecar that copies the backups and the job that compares them must use the same check.
 
 is_complete() {
   [ "$(head -c 1 "$1")" = "{" ] &&

@@ -17,7 +17,7 @@ import { probeScript } from "../shell/probe";
 /** Where the entry script tells the probe what it does. */
 const STATE = "/alloc/data/albyhub";
 
-/** Where the probe remembers when the node last ran, in epoch seconds. */
+/** Where the probe records when the node last ran, in epoch seconds. */
 const SEEN = "/alloc/data/albyhub-seen";
 
 /** The file with electrs's address, rendered for the program and for the probe alike. Empty while there is none. */
@@ -66,7 +66,7 @@ export function albyHubEntry({ volumeId, firstStart, secrets, autoUnlock, databa
   });
 }
 
-/** Answers whether the Lightning node runs, or has not had `grace` yet. */
+/** Answers whether the Lightning node is running, or still has time to start: `grace`. */
 export function albyHubHealth(httpPort: number, grace: Duration, autoUnlock: boolean): string {
   return probeScript(["constructs/alby-hub/health.sh"], {
     STATE,

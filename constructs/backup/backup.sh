@@ -1,25 +1,25 @@
 #!/bin/sh
-# The main task of the hourly job: a snapshot of each set, and what the cluster remembers.
+# The main task of the hourly job: takes a snapshot of each set, and of what the cluster itself remembers.
 #
-# SETS             set|database|files|volume|channels: whether a database was dumped for it, whether it has files, in
-#                  $DATA under its name; the volume that its marker must name, or nothing; and whether there are
-#                  channel backups among them, which the sidecar of the hub has copied to the second place
-# INCLUDE          set|pattern: what is taken of its files
-# PART_SUFFIX      of the name of a snapshot that holds part of a set
-# CLUSTER          name of the set of the cluster's own memory
-# TAKES_RAFT       whether snapshots of Nomad's state are in $SNAPSHOTS
+# SETS             set|database|files|volume|channels: whether its database was dumped; whether it has files, mounted in
+#                  $DATA under its name; the volume that its marker must name, if any; and whether there are channel
+#                  backups among its files, which the hub's sidecar has copied to the second place
+# INCLUDE          set|pattern: which of its files are taken
+# PART_SUFFIX      ends the name of a snapshot that holds part of a set
+# CLUSTER          name of the set of the cluster's own state
+# TAKES_RAFT       whether there are snapshots of Nomad's state in $SNAPSHOTS
 # VOLUME_MARKER    file that names a volume
-# CHANNEL_BACKUPS  folder of the channel backups, below that of the files
+# CHANNEL_BACKUPS  folder of the channel backups, among the files
 # CHANNEL_COPIES   folder of their copies, below $BACKUP
 # SNAPSHOT_LIST    Nomad variable with the list of snapshots
 # KEEP_HOURLY, KEEP_DAILY, KEEP_WEEKLY, KEEP_MONTHLY
-#                  how many snapshots of a set stay
+#                  how many snapshots of each set to keep
 
 stage=$work/stage
 problems=
 failed_task=$NOMAD_TASK_NAME
 problem() { say "$*"; problems="${problems:+$problems; }$*"; ill=yes; }
-# ask_nomad QUERY: names of variables into a file.
+# ask_nomad QUERY writes the names of variables to the file vars.
 ask_nomad() {
   identity="X-Nomad-Token: $NOMAD_TOKEN"
   wget -q -T 60 -O "$here/vars" --header "$identity" "$NOMAD_API/v1/vars?$1" 2> "$out"
@@ -28,26 +28,26 @@ try timeout "$OPEN_WAIT" restic cat config
 case $code in
   0) ;;
   10)
-    # A list of snapshots without their repository: the wrong folder is mounted, or it was lost.
-    # Whoever cannot ask must not begin: what it then tells would be the end of that list.
+    # With a list of snapshots there was a repository: the wrong folder is mounted, or it was lost. Without an answer
+    # nothing may be created, because the list of a new repository would replace the old one.
     ask_nomad "namespace=default&prefix=$SNAPSHOT_LIST" ||
-      give_up "there is no repository at $RESTIC_REPOSITORY, and Nomad at $NOMAD_API does not say whether there was one, so none is made: $(last)(with ACLs the job needs a policy of its own; see ansible/roles/nomad_server)"
+      give_up "there is no repository at $RESTIC_REPOSITORY, and Nomad at $NOMAD_API cannot say whether there was one, so none is created: $(last)(with ACLs the job needs a policy of its own; see ansible/roles/nomad_server)"
     if grep -q "\"Path\":\"$SNAPSHOT_LIST\"" "$here/vars"; then
-      give_up "the repository $RESTIC_REPOSITORY has gone, though there were snapshots in it: mount the right folder, or bring it back from a copy; to begin anew without them: nomad var purge $SNAPSHOT_LIST"
+      give_up "the repository $RESTIC_REPOSITORY is gone, although it held snapshots: mount the right folder, or restore it from a copy; to start over without them: nomad var purge $SNAPSHOT_LIST"
     fi
-    say "makes a new repository at $RESTIC_REPOSITORY"
-    run restic init || give_up "cannot make a repository at $RESTIC_REPOSITORY: $(last)" ;;
-  12) give_up "the secret $REPOSITORY_PASSWORD_NAME does not open the repository $RESTIC_REPOSITORY; if it was made with another, give that one: homelab secrets set" ;;
+    say "creates a new repository at $RESTIC_REPOSITORY"
+    run restic init || give_up "cannot create a repository at $RESTIC_REPOSITORY: $(last)" ;;
+  12) give_up "the secret $REPOSITORY_PASSWORD_NAME does not open the repository $RESTIC_REPOSITORY; if it was created with another password, set that one: homelab secrets set" ;;
   *) give_up "cannot open the repository $RESTIC_REPOSITORY within $OPEN_WAIT s: $(last)" ;;
 esac
-# Locks that a killed run has left and that have not been refreshed for half an hour.
-run restic unlock || say "cannot remove stale locks; going on"
+# Removes locks of killed runs, which nobody has refreshed for half an hour.
+run restic unlock || say "cannot remove stale locks; continuing"
 
 begin() {
   mkdir -p "$stage/$1"
   rm -rf "$stage/$1/files" "$stage/$1/raft" "$stage/$1/SHA256SUMS"
   extra=
-  # Not to be kept as the whole set; not to be told as well.
+  # bad: must not be kept under the set's own name. ill: must not be reported as good.
   bad=
   ill=
 }
@@ -59,7 +59,7 @@ demand_dump() {
   failed_task=database
   bad=yes
 }
-# A regular file, reached through folders and no link, with a plain name.
+# is_plain FOLDER PATH: whether it is a regular file with a plain name, and no part of its path is a link.
 is_plain() {
   case $2 in *[!A-Za-z0-9._:/-]* | /* | *..*) return 1 ;; esac
   { [ -f "$1/$2" ] && [ ! -h "$1/$2" ]; } || return 1
@@ -69,19 +69,19 @@ is_plain() {
     [ ! -h "$1/$parent" ] || return 1
   done
 }
-# copy_whole FROM TO
-copy_whole() {
+# copy_complete FROM TO
+copy_complete() {
   { cp "$1" "$2" && cmp -s "$1" "$2"; } || return 1
   case $2 in *.json) is_complete "$2" ;; esac
 }
-# marked SET FOLDER VOLUME
+# marked SET FOLDER VOLUME: whether the folder is that of the volume.
 marked() {
   is_plain "$2" "$VOLUME_MARKER" && [ "$(cat "$2/$VOLUME_MARKER")" = "$3" ] && return
   problem "$1: its folder has no $VOLUME_MARKER that names the volume $3: it is empty, or another is mounted, or the service has never started"
   bad=yes
   return 1
 }
-# take SET FOLDER: what its patterns match, and nothing else.
+# take SET FOLDER copies what the patterns of the set match, and nothing else.
 take() {
   from=$2
   [ -d "$from" ] || { problem "$1: $from is not mounted"; bad=yes; return; }
@@ -89,31 +89,31 @@ take() {
   torn=
   while IFS='|' read -r of pattern <&4; do
     [ "$of" = "$1" ] || continue
-    # shellcheck disable=SC2231 # a pattern, which has no spaces
+    # shellcheck disable=SC2231 # a pattern, without spaces
     for found in "$from"/$pattern; do
       [ -e "$found" ] || continue
       path=${found#"$from"/}
-      is_plain "$from" "$path" || { say "$1: leaves out $path, which is no plain file"; continue; }
+      is_plain "$from" "$path" || { say "$1: skips $path, which is not a plain file"; continue; }
       to=$stage/$1/files/$path
       mkdir -p "${to%/*}"
       for _ in 1 2 3 4 5; do
-        copy_whole "$found" "$to" && { torn=; continue 2; }
+        copy_complete "$found" "$to" && { torn=; continue 2; }
         sleep 1
       done
       rm -f "$to"
-      say "$1: leaves out $path, which is not whole"
+      say "$1: skips $path, which is incomplete"
       left=$((left + 1))
       torn=$path
     done
-    # Their names are times: a later one that is whole has all that this one was to hold.
-    [ -z "$torn" ] || problem "$1: $torn, the newest of its kind, is not whole, and the one before is what would be restored"
+    # Their names are times: a later complete one holds everything that this one would.
+    [ -z "$torn" ] || problem "$1: $torn, the newest of its kind, is incomplete, so a restore would bring back the one before it"
     torn=
   done 4<<TABLE
 $INCLUDE
 TABLE
   [ $left = 0 ] || extra="$extra incomplete=$left"
 }
-# compare_channels SET FOLDER: each is at the second place since minutes, and none has gone that is there.
+# compare_channels SET FOLDER: each backup older than 5 minutes has a copy, and each copy still has its original.
 compare_channels() {
   second=$BACKUP/$CHANNEL_COPIES/$1
   count=0
@@ -124,7 +124,7 @@ compare_channels() {
     count=$((count + 1))
     name=${file##*/}
     [ -n "$(find "$2/$CHANNEL_BACKUPS/$name" -mmin +5 2>/dev/null)" ] || continue
-    # Of two whole files of one name the sidecar keeps the later one beside the first, with a part of its checksum.
+    # Of two complete files with the same name, the sidecar gives the later one a suffix from its checksum.
     for copy in "$second/$name" "$second/${name%.json}"_*.json; do
       ! cmp -s "$file" "$copy" || continue 2
     done
@@ -141,9 +141,9 @@ compare_channels() {
     [ -e "$2/$CHANNEL_BACKUPS/${copy##*/}" ] || gone=$((gone + 1))
   done
   [ $gone = 0 ] ||
-    problem "$1: $gone channel backups have gone from the hub that the second place, $CHANNEL_COPIES/$1 of the backup volume, still has; after a recovery that is meant, move them to another folder there"
+    problem "$1: $gone channel backups are gone from the hub, but still in the second place, $CHANNEL_COPIES/$1 of the backup volume; if a recovery removed them on purpose, move them to another folder there"
 }
-# The newest snapshot of Nomad's state of each server; their names hold the server's, and a time that sorts.
+# The newest snapshot of Nomad's state from each server; a name is that of the server and a time that sorts.
 take_raft() {
   mkdir -p "$stage/$CLUSTER/raft"
   for snap in "$SNAPSHOTS"/*.snap; do [ ! -f "$snap" ] || echo "${snap##*/}"; done | sort -r |
@@ -157,7 +157,7 @@ take_raft() {
     fi
   done < "$here/raft"
   [ -s "$here/raft" ] && return
-  problem "$CLUSTER: there is no raft snapshot in $SNAPSHOTS; does the timer nomad-snapshot run on the server?"
+  problem "$CLUSTER: there is no raft snapshot in $SNAPSHOTS; is the timer nomad-snapshot running on the server?"
   bad=yes
 }
 # Namespace and path of every Nomad variable, never a value.
@@ -170,7 +170,7 @@ list_variables() {
   problem "$CLUSTER: cannot list Nomad's variables at $NOMAD_API: $(last)(with ACLs the job needs a policy of its own; see ansible/roles/nomad_server)"
   bad=yes
 }
-# keep SET [PART]: what was put together becomes a snapshot, under the second name when it is not whole.
+# keep SET [PART] makes a snapshot of what was collected, under the second name when that is incomplete.
 keep() {
   tag=$1
   if [ -n "$bad" ]; then
@@ -180,7 +180,7 @@ keep() {
   {
     (cd "$stage/$1" && find . -type f -exec sha256sum {} + | sed 's#  \./#  #' | sort -k 2) > "$here/sums" &&
       mv "$here/sums" "$stage/$1/SHA256SUMS"
-  } || { problem "$1: cannot make its checksums"; return; }
+  } || { problem "$1: cannot compute its checksums"; return; }
   run restic backup --host homelab --tag "$tag" --retry-lock "$LOCK_WAIT" "$stage/$1"
   code=$?
   id=$(sed -n 's/^snapshot \([0-9a-f]*\) saved$/\1/p' "$out")
@@ -190,11 +190,11 @@ keep() {
   files=$(($(wc -l < "$stage/$1/SHA256SUMS") + 1))
   bytes=$(find "$stage/$1" -type f -exec wc -c {} + | awk '$2 != "total" { n += $1 } END { print n + 0 }')
   line="$tag snapshot=$id files=$files bytes=$bytes$rows$extra"
-  if [ -n "$ill" ]; then say "$line, not well"; else echo "$line" | tee -a "$here/sets"; fi
+  if [ -n "$ill" ]; then say "$line, degraded"; else echo "$line" | tee -a "$here/sets"; fi
 }
 rm -f "$here/sets"
 while IFS='|' read -r set has_database has_files volume has_channels <&3; do
-  # The table of no sets is an empty line.
+  # A table without rows is one empty line.
   [ -n "$set" ] || continue
   begin "$set"
   [ "$has_database" = false ] || demand_dump "$set"
@@ -202,7 +202,7 @@ while IFS='|' read -r set has_database has_files volume has_channels <&3; do
     if [ -z "$volume" ] || marked "$set" "$DATA/$set" "$volume"; then take "$set" "$DATA/$set"; fi
   fi
   [ "$has_channels" = false ] || compare_channels "$set" "$DATA/$set"
-  # What could be taken of a hub is worth more than nothing, under a name that nobody takes for the whole.
+  # Part of a hub is better than nothing, under a name that nobody mistakes for all of it.
   if [ "$has_database" = true ] && [ "$has_files" = true ]; then keep "$set" "$set$PART_SUFFIX"; else keep "$set"; fi
 done 3<<TABLE
 $SETS
@@ -212,11 +212,11 @@ begin "$CLUSTER"
 list_variables
 keep "$CLUSTER"
 rm -rf "$stage"
-# All of the last two days: of several in an hour the hourly rule keeps the last, and it is the one before an upgrade, or
-# before a database was lost, that is wanted back.
+# Everything from the last two days: of several snapshots in an hour the hourly rule keeps the last, but the one wanted
+# back is the one before an upgrade, or before a database was lost.
 run restic forget --host homelab --group-by host,tags --retry-lock "$LOCK_WAIT" --keep-within 2d \
   --keep-hourly "$KEEP_HOURLY" --keep-daily "$KEEP_DAILY" --keep-weekly "$KEEP_WEEKLY" --keep-monthly "$KEEP_MONTHLY" ||
-  say "what is older stays for now: $(last)"
+  say "older snapshots stay for now: $(last)"
 { snapshots "" > "$here/snapshots" && mv "$here/snapshots" "$work/snapshots"; } || problem "cannot list the snapshots"
 [ ! -e "$here/sets" ] || mv "$here/sets" "$work/sets"
 [ -z "$problems" ] || { NOMAD_TASK_NAME=$failed_task; give_up "$problems"; }

@@ -86,7 +86,7 @@ export class Backup extends Service {
     const sets = props.sets.filter(({ nothing }) => nothing === undefined);
     this.checkData(props.volume, "backup", "volume");
     checkBackupProps(this.node.path, this.stack, props, sets);
-    this.secrets = { password: RESTIC_PASSWORD, place: props.repositoryKeys ?? [] };
+    this.secrets = { password: RESTIC_PASSWORD, storage: props.repositoryKeys ?? [] };
     this.databases = this.databasesOf(sets);
     this.files = [
       ...sets.map(({ service, database, files }) => ({
@@ -275,7 +275,7 @@ export class Backup extends Service {
       name: "restic",
       script,
       size: resources(this.props, { cpu: 200, memory: Memory.mebibytes(256), memoryMax: Memory.mebibytes(1024) }),
-      secrets: [this.secrets.password, ...this.secrets.place],
+      secrets: [this.secrets.password, ...this.secrets.storage],
       mounts: [[BACKUP, BACKUP_FOLDER], ...mounts],
       env: {
         RESTIC_REPOSITORY: this.props.repository ?? `${BACKUP_FOLDER}/restic`,

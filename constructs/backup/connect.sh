@@ -1,6 +1,6 @@
 #!/bin/sh
-# connect ADDRESS PORT NAME USER TLS KEY logs in to a database with a secret, and looks at the version of its server. The
-# reason why it cannot is in $why.
+# connect ADDRESS PORT NAME USER TLS KEY logs in to a database with a secret, and checks the version of its server. When
+# it fails, the reason is in $why.
 
 connect() {
   secret "$6" || return 1

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Copies the work directory of a service that is stopped, before an upgrade, beside the volume and never into restic. Not
-# what an earlier restore has set aside: old states of channels. Under its name a copy is whole or not there.
+# Copies the work directory of a stopped service before an upgrade, to the backup volume and never into restic. What an
+# earlier restore has set aside is stale channel state and is left out. A copy gets its name only when it is complete.
 #
 # SERVICES        whose work directories are in $DATA
 # BEFORE_UPGRADE  where copies go, below $BACKUP
@@ -8,7 +8,7 @@
 #                 names in the work directory, see model/work-directory.ts
 
 job=$NOMAD_META_job
-is_one_of "$job" "$SERVICES" || give_up "job = $job is none of $(echo "$SERVICES" | sed 's/ /, /g')"
+is_one_of "$job" "$SERVICES" || give_up "job = $job is not one of $(echo "$SERVICES" | sed 's/ /, /g')"
 from=$DATA/$job
 time=$(date +%Y%m%dT%H%M%SZ)
 copies=$BACKUP/$BEFORE_UPGRADE/$job
@@ -16,9 +16,9 @@ folder=$copies/$time
 part=$copies/.$time.part
 no_copy() { rm -rf "$part"; give_up "$@"; }
 [ -n "$(ls -A "$from")" ] || give_up "the work directory of $job is empty"
-[ ! -e "$from/$UNFINISHED_RESTORE" ] || give_up "a copy is half put back into the work directory of $job: homelab backup restore $job --work-directory once more brings that to its end"
-[ ! -e "$folder" ] || give_up "there is a copy of this second already"
-# Of one that was killed.
+[ ! -e "$from/$UNFINISHED_RESTORE" ] || give_up "a restore into the work directory of $job is incomplete; rerun homelab backup restore $job --work-directory to finish it"
+[ ! -e "$folder" ] || give_up "there is already a copy from this second"
+# Leftovers of a run that was killed.
 rm -rf "$copies"/.[0-9]*.part
 mkdir -p "$part" || give_up "cannot write to the backup volume"
 for entry in "$from"/* "$from"/.[!.]*; do
@@ -27,7 +27,7 @@ for entry in "$from"/* "$from"/.[!.]*; do
     *) run cp -a "$entry" "$part/" || no_copy "cannot copy the work directory: $(last)" ;;
   esac
 done
-(cd "$part" && find . -type f -exec sha256sum {} + | sed 's#  \./#  #' | sort -k 2) > "$here/sums" || no_copy "cannot make checksums of the copy"
+(cd "$part" && find . -type f -exec sha256sum {} + | sed 's#  \./#  #' | sort -k 2) > "$here/sums" || no_copy "cannot compute checksums of the copy"
 (cd "$from" && sha256sum -c "$here/sums") > "$out" 2>&1 ||
   no_copy "the work directory changed while it was copied; is $job stopped? $(grep -v ': OK$' "$out" | head -n 3 | tr '\n' ' ')"
 copied=$(find "$from" \( -name "$SET_ASIDE*" -o -name "$RESTORE_PART" -o -name lost+found \) -prune -o -type f -print | wc -l)

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Dumps each database, and counts its rows, both in one snapshot of it: the dump and the manifest `ROWS` agree whatever
-# is written meanwhile. One that fails is noted in `problems`, for the task that comes next, and its dump is not left.
+# Dumps each database and counts its rows in the same transaction snapshot: the dump and its manifest, ROWS, agree
+# whatever is written meanwhile. A failure is recorded in the file problems for the next task, and leaves no dump.
 #
-# A database without a table is one that fails: it has been lost, or has just been made to restore into, and as the newest
-# good backup it would be what is restored.
+# A database without tables is a failure: it was lost, or was just created to restore into, and as the newest good
+# backup it would be the one that gets restored.
 #
-# DATABASES  set|address|port|name|user|tls|key|schema: the key of its password, and its one schema that is taken, or nothing
+# DATABASES  set|address|port|name|user|tls|key|schema: the key of its password, and the only schema to dump, if not all
 
 rm -f "$work/problems"
 {
@@ -28,7 +28,7 @@ exec pg_dump --format=custom --snapshot="$SNAPSHOT" --lock-wait-timeout=120000 $
   --file="$STAGED/database.dump"
 PULL
 export PULL="$here/pull" STAGED SCHEMA
-# dump SET SCHEMA, of the database that is connected. The reason why it cannot is in $why.
+# dump SET SCHEMA dumps the connected database. When it fails, the reason is in $why.
 dump() {
   STAGED=$work/stage/$1
   SCHEMA=$2
@@ -38,7 +38,7 @@ dump() {
   [ -e "$STAGED/dumped" ] || { why="pg_dump of $PGDATABASE failed: $(last)"; return 1; }
   rm "$STAGED/dumped"
   [ -s "$STAGED/ROWS" ] ||
-    { why="the database $PGDATABASE holds no table${SCHEMA:+ in the schema $SCHEMA}: it has not been used yet, or it was lost; an empty one is no backup"; return 1; }
+    { why="the database $PGDATABASE holds no tables${SCHEMA:+ in the schema $SCHEMA}: it has not been used yet, or it was lost; an empty database is not a backup"; return 1; }
   say "$1: dumped $PGDATABASE, $(wc -c < "$STAGED/database.dump") bytes, $(wc -l < "$STAGED/ROWS") tables"
 }
 while IFS='|' read -r set address port name user tls key schema <&3; do

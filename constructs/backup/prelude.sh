@@ -1,10 +1,10 @@
 #!/bin/sh
-# The start of every task of a backup but the last. For busybox and dash alike, with programs that both the image of
-# restic and that of PostgreSQL have.
+# Every task of a backup but the last begins with this. It must run in busybox and dash, with programs that the images
+# of restic and PostgreSQL both have.
 #
-# A task that fails writes why into the allocation and ends with 0; the tasks after it then do nothing, and the last one
-# tells Nomad and fails the allocation. With one failed task the allocation is over for Nomad at once, and it refuses
-# the identity of the task that would tell of it ("allocation is terminal", measured on 2.0.5).
+# A task that fails writes the reason into the allocation and exits with 0; the tasks after it skip their work, and the
+# last one reports to Nomad and fails the allocation. After a failed task Nomad treats the allocation as over and
+# refuses the identity of the task that would report it ("allocation is terminal", measured on 2.0.5).
 #
 # MAX_KILLS  how often the task may be killed before it gives up
 
@@ -23,7 +23,7 @@ give_up() {
   printf '%s\n' "$*" > "$work/failed.part" && mv "$work/failed.part" "$work/failed"
   exit 0
 }
-# Runs a program so that a stop of the task reaches it. What it says is in $out.
+# try PROGRAM… runs a program so that stopping the task stops it too. Its output is in $out.
 try() {
   "$@" > "$out" 2>&1 &
   child=$!
@@ -32,7 +32,7 @@ try() {
   child=
   return "$code"
 }
-# The same, and in the log.
+# run PROGRAM… does the same, and logs the output.
 run() {
   try "$@"
   cat "$out"
@@ -44,18 +44,18 @@ stopped() {
   exit 143
 }
 trap stopped TERM INT
-# The last lines of what `run` ran said, as one.
+# The last lines of that output, as one.
 last() { tail -n 4 "$out" | tr '\n' ' '; }
-# is_one_of NAME NAMES
+# is_one_of NAME NAMES: whether the name is in the list.
 is_one_of() {
   for one in $2; do [ "$one" != "$1" ] || return 0; done
   return 1
 }
 if [ -e "$work/failed" ]; then
-  say "does nothing, since $(cat "$work/failed-task") failed"
+  say "skipped, because $(cat "$work/failed-task") failed"
   exit 0
 fi
 [ -e "$work/started" ] || date +%s > "$work/started"
 tries=$(cat "$work/$NOMAD_TASK_NAME.tries" 2>/dev/null || echo 0)
-[ "$tries" -lt "$MAX_KILLS" ] || give_up "was killed $MAX_KILLS times before it ended; has it too little memory?"
+[ "$tries" -lt "$MAX_KILLS" ] || give_up "was killed $MAX_KILLS times before it finished; does it have too little memory?"
 echo $((tries + 1)) > "$work/$NOMAD_TASK_NAME.tries"

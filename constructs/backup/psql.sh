@@ -1,10 +1,10 @@
 #!/bin/sh
-# What every task with PostgreSQL needs.
+# What the tasks with PostgreSQL share.
 
-# psql with values alone, and an end at the first error.
+# psql that prints bare values and stops at the first error.
 ask() { psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
-# Prints what makes psql count the rows of every table, as lines `schema.table count`. Its variable `schema` limits it to
-# one schema when it is not empty. The same text counts what is dumped and what was restored.
+# Prints the SQL that counts the rows of every table, as lines "schema.table count". Its variable schema, if not empty,
+# limits it to one schema. The same SQL counts what is dumped and what was restored.
 count_rows() {
   cat <<'SQL'
 select format('select %L || '' '' || count(*) from %I.%I', n.nspname || '.' || c.relname, n.nspname, c.relname)

@@ -1,17 +1,17 @@
 #!/bin/sh
 # The last task of every job: writes the result to Nomad variables, and fails the allocation when something failed.
 #
-# The tasks before it leave in the allocation: `failed` and `failed-task`; or `sets`, a line for each set; or `checks`,
-# a line for each thing that was checked; and `snapshots`, the list of all that are in the repository. The hourly job may
-# leave `sets` beside `failed`: those that were well, each of which has a variable of its own, so that one that fails
-# neither hides another nor is hidden by it.
+# The tasks before it leave files in the allocation: failed and failed-task; or sets, with a line for each set; or
+# checks, with a line for each thing that was checked; and snapshots, the list of everything in the repository. The
+# hourly job may leave sets beside failed: each set that is good has a variable of its own, so that a bad one neither
+# hides another nor is hidden by it.
 #
 # JOB            ID of the job
 # NAMESPACE      of the variables
-# DONE, FAILED   when the job last ended well, and when it last failed
-# SET_RESULTS    folder of the variables of sets, which the hourly job alone writes; or nothing
-# SNAPSHOT_LIST  the list of snapshots
-# ADDS_SNAPSHOT  whether the result names the snapshot that was made right before: the database that belongs to a copy
+# DONE, FAILED   variables for a good end and for a failure
+# SET_RESULTS    folder of the sets' variables, which only the hourly job writes; otherwise empty
+# SNAPSHOT_LIST  variable for the list of snapshots
+# ADDS_SNAPSHOT  whether the result names the snapshot that was made just before: the database that belongs to a copy
 
 set -u
 export LC_ALL=C TZ=UTC
@@ -19,7 +19,7 @@ work=$NOMAD_ALLOC_DIR/data
 here=$NOMAD_TASK_DIR
 say() { echo "$*"; }
 trap 'exit 143' TERM INT
-# Standard input as a string of JSON; what is no ASCII is left out.
+# Prints standard input as a JSON string, without what is not ASCII.
 json() {
   tr '\t' ' ' | tr -cd '\12\40-\176' | sed 's/\\/\\\\/g; s/"/\\"/g' |
     awk 'BEGIN { printf "\"" } { printf "%s%s", sep, $0; sep = "\\n" } END { printf "\"" }'
@@ -43,7 +43,7 @@ put() {
   done
   return 1
 }
-# Dumps in clear do not stay on the machine's disk.
+# No unencrypted dump stays on the machine's disk.
 rm -rf "$work/stage" "$work/drill" "$work/load"
 at=$(date +%Y-%m-%dT%H:%M:%SZ)
 started=$(cat "$work/started" 2>/dev/null || date +%s)
@@ -65,7 +65,7 @@ if [ "$ADDS_SNAPSHOT" = true ]; then
   esac
 fi
 if [ ! -e "$work/failed" ] && [ ! -e "$work/sets" ] && [ ! -e "$work/checks" ]; then
-  echo "was stopped before it ended" > "$work/failed"
+  echo "was stopped before it finished" > "$work/failed"
   echo "$JOB" > "$work/failed-task"
 fi
 if [ -e "$work/failed" ]; then

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Opens the repository, whichever it is: the secrets of its place are read into the environment.
+# Opens the repository: exports the secrets that its storage needs.
 #
 # REPOSITORY_PASSWORD_NAME  key of the secret that restic reads as a file
-# REPOSITORY_KEYS           environment variables, each of which is a secret of its name
+# REPOSITORY_KEYS           environment variables, each with a secret of its name
 
 secret "$REPOSITORY_PASSWORD_NAME" || give_up "$why"
 for key in $REPOSITORY_KEYS; do
@@ -11,11 +11,11 @@ for key in $REPOSITORY_KEYS; do
 done
 unset value
 mkdir -p "$RESTIC_CACHE_DIR"
-# One snapshot a line, of what restic listed.
+# The snapshots that restic listed, one per line.
 one_a_line() { tr -d '\n' < "$here/list" | sed 's/"short_id":"\([0-9a-f]*\)"}/&\n/g' | grep '"short_id"'; }
-# Where the files of a snapshot are, in it.
+# path_of ID prints the path of the files inside a snapshot.
 path_of() { one_a_line | grep -F '"short_id":"'"$1"'"' | sed 's/^.*"paths":\["\([^"]*\)"\].*$/\1/'; }
-# snapshots SET: newest first, one a line: ID, time, set, bytes. Of all sets when the name is empty.
+# snapshots SET prints the snapshots of a set, or of all if the name is empty, newest first: ID, time, set, bytes.
 snapshots() {
   restic snapshots --no-lock --json --host homelab ${1:+--tag "$1"} > "$here/list" || return 1
   one_a_line | sed \

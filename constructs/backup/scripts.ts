@@ -19,8 +19,8 @@ import { CLUSTER, type Keep } from "./props";
 import { type BackupDatabase, PART_SUFFIX } from "./set";
 
 /**
- * How often a task of a backup may be killed, by too little memory say, before it gives up by itself. Above it Nomad
- * would fail the allocation, and an allocation that failed may tell Nomad nothing more.
+ * How often a backup task may be killed, for want of memory for example, before it gives up by itself. Beyond that Nomad
+ * would fail the allocation, and a failed allocation can no longer report anything.
  */
 export const MAX_KILLS = 3;
 
@@ -44,10 +44,10 @@ export interface SetDatabase extends BackupDatabase {
   readonly key: string;
 }
 
-/** What opens the repository: the key of restic's password, and environment variables that its place needs. */
+/** What opens the repository: the key of restic's password, and environment variables that its storage needs. */
 export interface RepositorySecrets {
   readonly password: string;
-  readonly place: readonly string[];
+  readonly storage: readonly string[];
 }
 
 /** The main task of the hourly job. */
@@ -93,7 +93,7 @@ export function drillFilesScript(sets: readonly SetFiles[], secrets: RepositoryS
   });
 }
 
-/** The second half of the drill: what is in the databases. */
+/** The second half of the drill: the databases. */
 export function drillDatabaseScript(databases: readonly SetDatabase[]): string {
   return backupScript([own("psql"), own("drill-database")], {
     SCHEMAS: table(databases.map(({ set, schema = "" }) => [set, schema])),
@@ -104,7 +104,7 @@ export function drillDatabaseScript(databases: readonly SetDatabase[]): string {
 /**
  * Restores one snapshot.
  *
- * @param sets names of the sets, and of what may be there of one.
+ * @param sets names that a snapshot can have: the sets, and parts of them.
  */
 export function restoreFilesScript(sets: readonly string[], secrets: RepositorySecrets): string {
   return resticScript([own("restore-files")], secrets, { SETS: words([...sets, CLUSTER]) });
@@ -143,16 +143,16 @@ function own(name: string): string {
   return `constructs/backup/${name}.sh`;
 }
 
-/** A script that does nothing when a task before it failed. */
+/** A script that skips its work when a task before it failed. */
 function backupScript(files: readonly string[], values: ShellValues): string {
   return shellScript([own("prelude"), ...files], { MAX_KILLS, ...values });
 }
 
-function resticScript(files: readonly string[], { password, place }: RepositorySecrets, values: ShellValues): string {
+function resticScript(files: readonly string[], { password, storage }: RepositorySecrets, values: ShellValues): string {
   return backupScript([own("secret"), own("repository"), ...files], {
     MISSING_VALUE: MISSING_SECRET,
     REPOSITORY_PASSWORD_NAME: password,
-    REPOSITORY_KEYS: words(place),
+    REPOSITORY_KEYS: words(storage),
     ...values,
   });
 }

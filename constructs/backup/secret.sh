@@ -1,7 +1,7 @@
 #!/bin/sh
-# secret KEY puts the value of a secret into $value, or the reason why there is none into $why.
+# secret KEY sets $value to the value of a secret. When it has none, it fails, and the reason is in $why.
 #
-# MISSING_VALUE  how the file of a secret begins whose value is empty
+# MISSING_VALUE  what a secret's file begins with when its value is empty
 
 secret() {
   value=$(cat "$NOMAD_SECRETS_DIR/$1")

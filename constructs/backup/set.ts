@@ -33,7 +33,7 @@ export interface BackupFiles {
   readonly copies: IVolume | undefined;
 }
 
-/** Of the name of a snapshot which holds part of a set, because the rest of it could not be taken. */
+/** Ends the name of a snapshot that holds part of a set, because the rest could not be taken. */
 export const PART_SUFFIX = "-part";
 
 /** What a service declares to be taken, or why nothing is. */

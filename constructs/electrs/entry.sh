@@ -2,9 +2,9 @@
 # Waits for bitcoind, then becomes electrs.
 #
 # BUSYBOX        path of busybox
-# CONFIG         electrs.toml
-# ADDRESS_KEY    its key with the address of bitcoind that takes connections last
-# MISSING_VALUE  how a line begins that stands for one whose secret is empty
+# CONFIG         path of electrs.toml
+# ADDRESS_KEY    key in there of the bitcoind address that takes connections last
+# MISSING_VALUE  what a line begins with that has no secret to hold
 
 "$BUSYBOX" grep "^$MISSING_VALUE" "$CONFIG" >&2 && exit 1
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# ping_electrs HOST PORT succeeds when electrs answers server.ping with null, which it does only when its index is
-# complete. The pause holds the connection open until the answer is here.
+# ping_electrs HOST PORT succeeds when electrs answers server.ping with null, which it only does once its index is
+# complete. The pause keeps the connection open until the answer has arrived.
 #
 # BUSYBOX  path of busybox
 

@@ -6,15 +6,15 @@ import { file } from "../../nomad/template";
 import { hardenedTask } from "../job-parts";
 
 /**
- * Shell scripts beside a program whose image may hold no shell: a prestart task copies busybox, which is one static
- * file, into the allocation's shared folder, and scripts call it by its path.
+ * Where scripts find a shell, since the image of a program may have none: a prestart task copies busybox, one static
+ * file, into the allocation's shared folder.
  */
 const BUSYBOX = "/alloc/bin/busybox";
 
-/** Of a task that is a shell script: a few MiB; the ceiling leaves room for the shell's children. */
+/** A few MiB for a task that is a shell script; the ceiling leaves room for the shell's children. */
 export const SCRIPT_RESOURCES = { CPU: 20, MemoryMB: 16, MemoryMaxMB: 32 };
 
-/** The prestart task that brings busybox. `mv` makes the copy whole at once, should it run a second time. */
+/** The prestart task that brings busybox. `mv` makes the copy atomic, should it run a second time. */
 export function busyboxTask(image: PinnedImage): Task {
   return {
     ...hardenedTask({
@@ -35,9 +35,9 @@ export function busyboxTask(image: PinnedImage): Task {
 export const entryConfig = { entrypoint: [BUSYBOX, "sh", "/local/entry"] };
 
 /**
- * The script a task starts with. It may wait inside of the task for what the program needs, and becomes the program.
+ * The script that a task starts with: it may wait for what the program needs, and then becomes the program.
  *
- * @param files that come after `entry.sh`, whose functions they use.
+ * @param files after `entry.sh`, whose functions they use.
  * @throws see {@link shellScript}.
  */
 export function entryScript(files: readonly string[], values: ShellValues): Template {

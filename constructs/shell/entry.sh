@@ -1,13 +1,13 @@
 #!/bin/sh
-# The start of every start script. The task itself waits for what it needs, because a prestart task does not run again
-# when the task is restarted.
+# Every start script begins with this. The task itself waits for what it needs, because Nomad does not run prestart
+# tasks again when it restarts a task.
 #
-# BUSYBOX  path of busybox, since the image of the program may hold no shell
+# BUSYBOX  path of busybox, since the program's image may have no shell
 
 say() { echo "entry: $*" >&2; }
 trap 'say "stopped while waiting"; exit 0' TERM INT
 
-# Calls ready every 5 s until it succeeds, and says once a minute what it waits for: $waiting_for, which ready sets.
+# Calls ready every 5 s until it succeeds, and logs $waiting_for, which ready sets, once a minute.
 wait_until_ready() {
   turn=0
   until ready; do

@@ -15,7 +15,7 @@ export const probePort: Port = { Label: PROBE_PORT, To: 8081 };
 /**
  * The script of a probe.
  *
- * @param files that come after `probe.sh`; the last one calls `ok REASON` or `bad REASON`.
+ * @param files after `probe.sh`; the last one calls `ok REASON` or `bad REASON`.
  * @throws see {@link shellScript}.
  */
 export function probeScript(files: readonly string[], values: ShellValues): string {

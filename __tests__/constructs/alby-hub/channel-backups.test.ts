@@ -106,7 +106,7 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
       put(`${FROM}/1.json`, damaged);
       const old = Math.floor(Date.now() / 1000) - 60;
       utimesSync(at(`${FROM}/1.json`), old, old);
-      await until(() => log.includes("1.json is not whole, is not copied; what was copied of it before stays"));
+      await until(() => log.includes("1.json is incomplete and is not copied; an earlier copy of it stays"));
       expect(has(`${TO}/1.json`, BACKUP("first"))).toBe(true);
       expect(readdirSync(at(TO))).toEqual(["1.json"]);
     },
@@ -144,7 +144,7 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
     put(`${FROM}/2.json`, BACKUP("second"));
     start();
     await until(() => has(`${TO}/2.json`, BACKUP("second")));
-    await until(() => log.includes("cannot copy 1.json, goes on with the others: "));
+    await until(() => log.includes("cannot copy 1.json, continuing with the others: "));
     expect(log).not.toContain("is away");
   });
 
@@ -154,13 +154,13 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
     // A file where the folder was: writing fails as on a mount that gave up.
     put("second", "");
     put(`${FROM}/1.json`, BACKUP("written while away"));
-    await until(() => log.includes("the second place is away, tries again"));
+    await until(() => log.includes("the second place is away, trying again"));
     await turns(7);
     expect(log.match(/is away/g)?.length).toBeLessThan(4);
     rmSync(at("second"));
     renameSync(at("away"), at("second"));
     await until(() => has(`${TO}/1.json`, BACKUP("written while away")));
-    await until(() => log.includes("the second place is back, all is copied"));
+    await until(() => log.includes("the second place is back, everything is copied"));
   });
 
   test("brings all again to a second place that came back empty", async () => {

@@ -141,7 +141,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
       box.put("data/blocks/blk00000.dat", "x");
       const { printed, status } = await start({ firstStart });
       expect(status).toBe(1);
-      expect(printed).toContain("holds something else than the data of an Alby Hub: blocks");
+      expect(printed).toContain("holds something other than the data of an Alby Hub: blocks");
     },
   );
 
@@ -150,7 +150,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     box.put("data/nwc.db", "x");
     const { printed, status } = await start();
     expect(status).toBe(1);
-    expect(printed).toContain("is that of a hub with a SQLite database, nwc.db");
+    expect(printed).toContain("belongs to a hub with a SQLite database, nwc.db");
   });
 
   test("refuses when the Lightning state has gone that the hub made after its first start", async () => {
@@ -161,7 +161,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     rmSync(join(box.root, "data/ldk"), { recursive: true });
     const { printed, status } = await start({ firstStart: true });
     expect(status).toBe(1);
-    expect(printed).toContain("the Lightning state has gone from the volume albyhub-data");
+    expect(printed).toContain("the Lightning state is gone from the volume albyhub-data");
   }, 30_000);
 
   test.each([
@@ -169,8 +169,8 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
       "the Nomad variable nomad/jobs/a/a/a has no value under the key database_password",
       "has no value under the key database_password",
     ],
-    ["p@ss/word", "must hold under the key database_password a value of A-Z"],
-    ["", "must hold under the key database_password a value"],
+    ["p@ss/word", "must have a value under the key database_password that uses only A-Z"],
+    ["", "must have a value under the key database_password"],
   ])("refuses the password file %j, without printing a password", async (password, message) => {
     box.put("secrets/database_password", password);
     const { printed, status } = await start({ firstStart: true });
@@ -241,7 +241,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     const { printed, status } = await startAll();
     expect([status, printed]).toEqual([
       1,
-      expect.stringMatching(/refuses to start: cannot write to .*data that it starts/),
+      expect.stringMatching(/refuses to start: cannot record its start in .*data/),
     ]);
     expect(printed).not.toContain("DATABASE_URI");
   }, 40_000);
@@ -255,7 +255,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
       const { printed, status } = await start();
       expect([status, printed]).toEqual([
         1,
-        expect.stringContaining("put back into the volume albyhub-data and that broke off"),
+        expect.stringContaining("a restore of the work directory into the volume albyhub-data is incomplete"),
       ]);
     },
   );
@@ -273,7 +273,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     expect(box.has("data/.before-restore-20261126T230000Z/ldk/storage/ldk_node_data.sqlite")).toBe(true);
     box.put("alloc/data/albyhub-seen", "1\n");
     await untilTrue(() => !box.has("data/.before-restore-20261126T230000Z"));
-    await untilTrue(() => printed.includes("removed what was set aside"));
+    await untilTrue(() => printed.includes("removed what a restore had set aside"));
     expect(box.read("data/ldk/storage/ldk_node_data.sqlite")).toBe("x");
   }, 30_000);
 });
@@ -320,7 +320,7 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
   });
 
   test.each([
-    ["a running node", { setupCompleted: true, running: true }, 5000, true, "200 the Lightning node runs"],
+    ["a running node", { setupCompleted: true, running: true }, 5000, true, "200 the Lightning node is running"],
     [
       "a hub that is not set up",
       { setupCompleted: false, running: false },
@@ -333,29 +333,29 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
       { setupCompleted: true, running: false },
       590,
       true,
-      "200 the Lightning node does not run yet, or not for long",
+      "200 the Lightning node is not running yet, or stopped a moment ago",
     ],
     [
       "a node that has not started in time",
       { setupCompleted: true, running: false },
       601,
       true,
-      "503 the Lightning node does not run",
+      "503 the Lightning node is not running",
     ],
     [
       "a hub that answers nothing, in time",
       undefined,
       590,
       true,
-      "200 the Lightning node does not run yet, or not for long",
+      "200 the Lightning node is not running yet, or stopped a moment ago",
     ],
-    ["a hub that answers nothing, too late", undefined, 601, true, "503 the Lightning node does not run"],
+    ["a hub that answers nothing, too late", undefined, 601, true, "503 the Lightning node is not running"],
     [
       "a hub locked by hand",
       { setupCompleted: true, running: false },
       5000,
       false,
-      "200 locked: to be unlocked by hand",
+      "200 locked: its owner unlocks it by hand",
     ],
   ])("says of %s", async (_, info, seconds, autoUnlock, answer) => {
     state(`started ${ago(seconds)} 127.0.0.1:50001`);
@@ -365,16 +365,16 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
 
   test("gives a node that ran the same time to come back, whatever keeps it from answering", async () => {
     state(`started ${ago(5000)} 127.0.0.1:50001`);
-    expect(await probe({ setupCompleted: true, running: true })).toBe("200 the Lightning node runs");
-    expect(await probe(undefined)).toBe("200 the Lightning node does not run yet, or not for long");
+    expect(await probe({ setupCompleted: true, running: true })).toBe("200 the Lightning node is running");
+    expect(await probe(undefined)).toBe("200 the Lightning node is not running yet, or stopped a moment ago");
     box.put("alloc/data/albyhub-seen", `${ago(601)}\n`);
-    expect(await probe(undefined)).toBe("503 the Lightning node does not run");
+    expect(await probe(undefined)).toBe("503 the Lightning node is not running");
   });
 
   test("counts from the start when the node was last seen before it", async () => {
     state(`started ${ago(5)} 127.0.0.1:50001`);
     box.put("alloc/data/albyhub-seen", `${ago(601)}\n`);
-    expect(await probe(undefined)).toBe("200 the Lightning node does not run yet, or not for long");
+    expect(await probe(undefined)).toBe("200 the Lightning node is not running yet, or stopped a moment ago");
   });
 
   test("calls for a restart when electrs has another address, not when it has none", async () => {
@@ -382,7 +382,7 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
     box.put("local/electrs", "127.0.0.2:50001");
     expect(await probe({ running: true })).toBe("503 electrs moved from 127.0.0.1:50001 to 127.0.0.2:50001");
     box.put("local/electrs", "");
-    expect(await probe({ running: true })).toBe("200 the Lightning node runs");
+    expect(await probe({ running: true })).toBe("200 the Lightning node is running");
   });
 
   test.each([
