@@ -1,8 +1,14 @@
 import type { VariableRef } from "../nomad/variable";
 
-/** The jobs of the construct `Backup`, by their ids. */
-export const BACKUP_JOBS = ["backup", "backup-check", "backup-drill", "backup-restore", "backup-copy"] as const;
-export type BackupJob = (typeof BACKUP_JOBS)[number];
+/** The ids of the jobs of the construct `Backup`, by what they do. */
+export const BACKUP_JOBS = {
+  backup: "backup",
+  check: "backup-check",
+  drill: "backup-drill",
+  restore: "backup-restore",
+  copy: "backup-copy",
+} as const;
+export type BackupJob = (typeof BACKUP_JOBS)[keyof typeof BACKUP_JOBS];
 
 /** What the program of a job tells at its end: when it last ended well, and when it last failed. */
 export function resultOf(job: BackupJob, kind: "done" | "failed"): VariableRef {

@@ -1,6 +1,6 @@
 import type { Construct } from "constructs";
 import type { Job, PeriodicConfig, VolumeRequest } from "../../.gen/nomad/job";
-import type { BackupJob } from "../../model/backup-jobs";
+import { BACKUP_JOBS, type BackupJob } from "../../model/backup-jobs";
 import { CHANNEL_BACKUPS, VOLUME_MARKER } from "../../model/work-directory";
 import { Memory } from "../../nomad/memory";
 import { SERVICE_USER, type Secret } from "../../nomad/template";
@@ -22,15 +22,6 @@ import {
 } from "./scripts";
 import { type BackupSet, PART_SUFFIX } from "./set";
 import { BACKUP, backupTask, RETRY_KILLED, reportStep, type Step } from "./task";
-
-/** Names of the jobs, which `homelab backup` goes by. */
-const JOB = {
-  backup: "backup",
-  check: "backup-check",
-  drill: "backup-drill",
-  restore: "backup-restore",
-  copy: "backup-copy",
-} as const;
 
 const RESTIC_PASSWORD = "restic_password";
 const BACKUP_FOLDER = "/backup";
@@ -143,7 +134,7 @@ export class Backup extends Service {
   private backup(): Job {
     const { props, databases, files, secrets } = this;
     return this.job(
-      JOB.backup,
+      BACKUP_JOBS.backup,
       [BACKUP, "snapshots", ...this.fileSets()],
       [
         ...(databases.length > 0
@@ -172,14 +163,19 @@ export class Backup extends Service {
   }
 
   private check(): Job {
-    return this.job(JOB.check, [BACKUP], [this.restic(checkScript(this.secrets, this.props.checkSubset ?? "10%"))], {
-      Periodic: this.periodic("check"),
-    });
+    return this.job(
+      BACKUP_JOBS.check,
+      [BACKUP],
+      [this.restic(checkScript(this.secrets, this.props.checkSubset ?? "10%"))],
+      {
+        Periodic: this.periodic("check"),
+      },
+    );
   }
 
   private drill(): Job {
     return this.job(
-      JOB.drill,
+      BACKUP_JOBS.drill,
       [BACKUP, ...this.fileSets()],
       [
         this.restic(drillFilesScript(this.files, this.secrets), { hook: "prestart", mounts: this.fileMounts() }),
@@ -203,7 +199,7 @@ export class Backup extends Service {
     );
     const hasDatabase = databases.length > 0;
     return this.job(
-      JOB.restore,
+      BACKUP_JOBS.restore,
       [BACKUP],
       [
         this.restic(restoreFilesScript(sets, this.secrets), {
@@ -240,7 +236,7 @@ export class Backup extends Service {
       mounts: [[BACKUP, BACKUP_FOLDER], ...this.fileMounts()],
     };
     return [
-      this.job(JOB.copy, [BACKUP, ...services], [copy], {
+      this.job(BACKUP_JOBS.copy, [BACKUP, ...services], [copy], {
         ParameterizedJob: { Payload: "forbidden", MetaRequired: ["job"], MetaOptional: ["snapshot"] },
       }),
     ];
