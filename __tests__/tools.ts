@@ -19,6 +19,7 @@ const TOOLS = {
     /^restic 0\.(1[7-9]|[2-9]\d)\./.test(spawnSync("restic", ["version"], { encoding: "utf8" }).stdout ?? ""),
   /** The Nomad provider, from the registry or a mirror that Terraform's configuration names. */
   provider: () => findsProvider(),
+  shellcheck: () => runs("shellcheck", "--version"),
   terraform: () => runs("terraform", "version"),
 } as const;
 
