@@ -16,6 +16,7 @@ module.exports = {
   // One more than cores, since some files wait for servers of their own; jest itself would leave a core idle.
   maxWorkers: availableParallelism() + 1,
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }] },
+  setupFiles: ["<rootDir>/__tests__/setup.js"],
   roots: ["<rootDir>/__tests__"],
   testMatch: ["**/*.test.ts"],
   testPathIgnorePatterns: ["/__tests__/(?:ansible|backup|cluster|drills)/"],
