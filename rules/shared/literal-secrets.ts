@@ -66,6 +66,9 @@ const FORMS: readonly [string, RegExp][] = [
   ["a key in hex", /(?<![0-9a-f]|sha(?:256|512)[:-])(?!0{8}|0[23][0-9a-f]{64}(?![0-9a-f]))[0-9a-f]{64,}/i],
 ];
 
+/** Too short for a key, without the dots of a token or what separates a name from its value: only a secret's name tells. */
+const PLAIN = /^[\w/-]{0,50}$/;
+
 const HEX_OF_A_NAME = new RegExp(`${NAME}["']?[ \\t]*[:= ][ \\t]*["']?[0-9a-f]{64,}`, "gi");
 
 const URL_PASSWORD = /(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:\/\/[^\s:@/]*:([^\s@/]+)@/gi;
@@ -84,7 +87,10 @@ export interface TextKind {
  * @param name the key under which the text stands, such as an environment variable's.
  */
 export function literalSecrets(name: string, text: string, kind: TextKind): string[] {
-  const filled = fillIn(text, kind);
+  const isPlain = !kind.template && PLAIN.test(text);
+  const filled = isPlain ? text : fillIn(text, kind);
+  const whole = isSecretName(name) && isLiteral(filled) ? [`${name}=(hidden)`] : [];
+  if (isPlain) return whole;
   const named = ASSIGNMENTS.flatMap((assignment) => [...filled.matchAll(assignment)])
     .filter(([, key = "", value = ""]) => isSecretName(key) && isLiteral(value))
     .map(([, key]) => `${key}=(hidden)`);
@@ -95,7 +101,6 @@ export function literalSecrets(name: string, text: string, kind: TextKind): stri
   const forms = FORMS.filter(
     ([, form]) => form.test(unexplained) && !(isPublicNumber(name) && /^[0-9a-f]+$/i.test(text.trim())),
   ).map(([what]) => `${what} (hidden)`);
-  const whole = isSecretName(name) && isLiteral(filled) ? [`${name}=(hidden)`] : [];
   return [...new Set([...whole, ...named, ...urls, ...forms])];
 }
 
