@@ -97,7 +97,7 @@ class Checks {
   private stopChain(): void {
     const kill = this.quiet("nomad_max_kill_timeout", this.anyClient);
     const drain = this.quiet("nomad_drain_deadline", this.anyClient);
-    if (!kill || !drain || drain.value.toSeconds() >= kill.value.toSeconds()) return;
+    if (!kill || !drain?.value.isShorterThan(kill.value)) return;
     const text = `nomad_drain_deadline (${drain.value}) is shorter than nomad_max_kill_timeout (${kill.value}), so it cuts a stop short`;
     this.problems.add(drain.setting.place, `${text}: set it to ${kill.value} or longer`);
   }
@@ -114,7 +114,7 @@ class Checks {
   private memory({ name, settings }: Host): void {
     const memory = this.quiet("nomad_memory", settings);
     const reserved = this.quiet("nomad_reserved_memory", settings);
-    if (!memory || !reserved || reserved.value.toMebibytes() < memory.value.toMebibytes()) return;
+    if (!memory || !reserved || reserved.value.isLessThan(memory.value)) return;
     const text = `nomad_reserved_memory (${reserved.value}) leaves nothing of the ${memory.value} of ${name}: reserve less, such as 768MiB`;
     this.problems.add(reserved.setting.place, text);
   }

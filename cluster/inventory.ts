@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { LineCounter, parseDocument } from "yaml";
-import { Memory } from "../nomad/memory";
 import { check } from "./checks";
 import { type Host, type Tree, TreeReader } from "./inventory-tree";
 import type { Client, Cluster } from "./machines";
@@ -82,7 +81,7 @@ function toClient({ name, settings }: Host): Client {
     name,
     memory,
     reservedMemory,
-    availableMemory: Memory.mebibytes(memory.toMebibytes() - reservedMemory.toMebibytes()),
+    availableMemory: memory.minus(reservedMemory),
     cpu: readVariable("nomad_cpu_cores", settings) * readVariable("nomad_cpu_mhz", settings) - reservedCpu,
     ...(settings.has("lan_address") && { lanAddress: readVariable("lan_address", settings) }),
   };

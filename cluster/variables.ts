@@ -111,7 +111,7 @@ function port(text: string): number {
 
 function duration(text: string): Duration {
   const value = Duration.parse(text);
-  if (value.toSeconds() > 0) return value;
+  if (value.isLongerThan(Duration.seconds(0))) return value;
   throw new Error(`"${text}" leaves no time at all: write a duration longer than zero, such as 15m`);
 }
 

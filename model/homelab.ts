@@ -22,16 +22,17 @@ export interface ClientFigures {
   readonly cpu: number;
 }
 
-/** The figures of the cluster that rules use, in Nomad's own notation. */
+/** The figures of the cluster that rules use, in Nomad's own notation. What nobody tells is absent, and held against no job. */
 export interface ClusterFigures {
   readonly datacenter: string;
+  /** Empty when nobody tells. */
   readonly clients: readonly ClientFigures[];
   /** A duration such as `15m`: the longest kill timeout the clients honour. */
-  readonly maxKillTimeout: string;
+  readonly maxKillTimeout?: string;
   /** A duration such as `15m`: after which a drain no longer waits. */
-  readonly drainDeadline: string;
+  readonly drainDeadline?: string;
   /** Whether the scheduler honours `memory_max`. */
-  readonly memoryOversubscription: boolean;
+  readonly memoryOversubscription?: boolean;
 }
 
 /** What a job is there to run. Its main task's image has the program's version as its tag, whatever it is called. */

@@ -1,4 +1,5 @@
-import type { Constraint, Task, UpdateStrategy, VolumeRequest } from "../.gen/nomad/job";
+import type { Constraint, Job, Service, Task, TaskGroup, UpdateStrategy, VolumeRequest } from "../.gen/nomad/job";
+import { DEFAULTS, killTimeout } from "../nomad/defaults";
 import { Duration } from "../nomad/duration";
 import { Memory } from "../nomad/memory";
 import { groupsOf, type Homelab, type TaskPlace, tasksOf, type VolumeRecord } from "./homelab";
@@ -28,17 +29,24 @@ export function memoryText(mebibytes: number | undefined): string {
 }
 
 const UPDATE_DEFAULTS = {
-  HealthyDeadline: Duration.minutes(5).toNanoseconds(),
-  ProgressDeadline: Duration.minutes(10).toNanoseconds(),
+  HealthyDeadline: DEFAULTS.healthyDeadline.toNanoseconds(),
+  ProgressDeadline: DEFAULTS.progressDeadline.toNanoseconds(),
   AutoRevert: false,
   Canary: 0,
 };
 
 /** The update strategy a group gets: its own fields, those of its job, then Nomad's defaults. */
-export function updateOf({ job, group }: GroupPlace): UpdateStrategy & typeof UPDATE_DEFAULTS {
+export function updateOf({ job, group }: Pick<GroupPlace, "job" | "group">): UpdateStrategy & typeof UPDATE_DEFAULTS {
   const given = (update: UpdateStrategy | undefined) =>
     Object.fromEntries(Object.entries(update ?? {}).filter(([, value]) => value !== undefined));
   return { ...UPDATE_DEFAULTS, ...given(job.Update), ...given(group.Update) };
+}
+
+/** The longest a group takes to stop. */
+export function stopTime({ Tasks, ShutdownDelay }: TaskGroup): Duration {
+  const delay = (nanoseconds: number | undefined) => Duration.fromNanoseconds(Math.max(0, nanoseconds ?? 0));
+  const stops = Tasks.map((task) => killTimeout(task).plus(delay(task.ShutdownDelay)));
+  return Duration.longest(stops).plus(delay(ShutdownDelay));
 }
 
 /**
@@ -60,11 +68,16 @@ export function runsEverywhere({ job }: Pick<GroupPlace, "job">): boolean {
  * Whether the task is a CSI plugin, which may do what no service may. It must say so with `CSIPluginConfig`; but a
  * service that says so as well is none: a plugin uses no volume, and nobody finds it as a service.
  */
-export function isCsiPlugin({ job, group, task }: TaskPlace): boolean {
+export function isCsiPlugin({ job, group, task }: Omit<TaskPlace, "record">): boolean {
   const hasServices = job.TaskGroups.some((one) =>
     [one, ...one.Tasks].some(({ Services }) => Boolean(Services?.length)),
   );
   return Boolean(task.CSIPluginConfig) && Object.keys(group.Volumes ?? {}).length === 0 && !hasServices;
+}
+
+/** Whether a task says that it runs as root; one that says nothing leaves it to its image. */
+export function runsAsRoot({ User = "" }: Pick<Task, "User">): boolean {
+  return /^(?:root|0+)(?::|$)/.test(User);
 }
 
 /** Every task that runs an image, in order; a task of another driver than Docker has none. */
@@ -84,7 +97,7 @@ export interface Writer extends GroupPlace {
 }
 
 /** A task that ends before the main task starts, or starts after it ended, writes at another time. */
-export function isBesideTheMainTask({ Lifecycle }: Task): boolean {
+export function runsAlongsideMainTask({ Lifecycle }: Task): boolean {
   return !Lifecycle || Lifecycle.Sidecar === true || Lifecycle.Hook === "poststart";
 }
 
@@ -104,4 +117,17 @@ export function writersOf(homelab: Homelab): Writer[] {
         ),
       })),
   );
+}
+
+/** Nomad's own catalogue, the only one that `nomadService` reads. */
+export function provides({ TaskGroups }: Job, name: string): boolean {
+  const isIt = ({ Name, Provider }: Service) => Name === name && Provider === "nomad";
+  return TaskGroups.some(
+    ({ Services, Tasks }) => Services?.some(isIt) || Tasks.some((task) => task.Services?.some(isIt)),
+  );
+}
+
+/** `tag.name@region`, of which only the name is a service's; a name has neither dot nor @. */
+export function serviceName(query: string): string {
+  return query.replace(/@.*$/, "").replace(/^.*\./, "");
 }

@@ -138,12 +138,15 @@ export function isOf({ repository }: ImageReference, path: string): boolean {
 }
 
 /** The program that a task runs: what its job says of its main task, otherwise by the path of the image's repository. */
-export function identify({ record, job, task }: TaskPlace, image: string): KnownImage | undefined {
+export function identify(
+  { record, job, task }: Pick<TaskPlace, "job" | "task"> & Partial<Pick<TaskPlace, "record">>,
+  image: string,
+): KnownImage | undefined {
   const reference = parseImage(image);
   const programs = Object.keys(REPOSITORIES) as Program[];
   const isMain = task === job.TaskGroups[0]?.Tasks.find(({ Lifecycle }) => !Lifecycle);
   const program =
-    (isMain && record.program) || programs.find((name) => REPOSITORIES[name].some((path) => isOf(reference, path)));
+    (isMain && record?.program) || programs.find((name) => REPOSITORIES[name].some((path) => isOf(reference, path)));
   return program && { ...reference, program };
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as http from "node:http";
 import * as https from "node:https";
+import { Duration } from "./duration";
 import { explainFailure, explainStatus, NomadError } from "./nomad-error";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -14,18 +15,18 @@ export interface RequestOptions {
   readonly needs?: string;
   /** Whether asking twice does no harm, though it is not a plain read. */
   readonly repeatable?: boolean;
-  /** Milliseconds to wait for the whole answer. @default 30,000 */
-  readonly timeout?: number;
+  /** How long to wait for the whole answer. @default Duration.seconds(30) */
+  readonly timeout?: Duration;
 }
 
 /** Nomad itself waits 5 s for a leader before it says that there is none. */
-const TIMEOUT_MS = 30_000;
+const TIMEOUT = Duration.seconds(30);
 
 /** Nomad refuses more than 100 connections of one host (`http_max_conns_per_client`). */
 const CONNECTIONS = 20;
 
 /** How long to wait before a second and a third try. */
-const RETRIES_MS = [500, 1_500];
+const RETRIES = [Duration.milliseconds(500), Duration.milliseconds(1_500)];
 
 /**
  * Nomad's HTTP API, with NOMAD_TOKEN, NOMAD_CACERT, NOMAD_CLIENT_CERT, NOMAD_CLIENT_KEY, NOMAD_TLS_SERVER_NAME and
@@ -65,7 +66,7 @@ export class NomadClient {
   constructor(
     address: string,
     environment: Environment = process.env,
-    private readonly timeout = TIMEOUT_MS,
+    private readonly timeout = TIMEOUT,
   ) {
     this.address = plainAddress(address);
     this.token = environment.NOMAD_TOKEN || undefined;
@@ -132,13 +133,13 @@ export class NomadClient {
   }
 
   private async request<T>(method: string, path: readonly string[], options: RequestOptions, body?: string) {
-    const delays = options.repeatable ? RETRIES_MS : [];
+    const delays = options.repeatable ? RETRIES : [];
     for (const delay of delays) {
       try {
         return await this.once<T>(method, path, options, body);
       } catch (error) {
         if (!(error instanceof NomadError && error.passing)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, delay));
+        await new Promise((resolve) => setTimeout(resolve, delay.toMilliseconds()));
       }
     }
     return this.once<T>(method, path, options, body);
@@ -172,7 +173,7 @@ export class NomadClient {
     );
   }
 
-  private send(method: string, url: URL, timeout: number, body?: string): Promise<{ status: number; text: string }> {
+  private send(method: string, url: URL, timeout: Duration, body?: string): Promise<{ status: number; text: string }> {
     const { agent, token } = this;
     const headers = {
       accept: "application/json",
@@ -183,14 +184,18 @@ export class NomadClient {
     return new Promise((resolve, reject) => {
       const fail = (error: NodeJS.ErrnoException) =>
         reject(new NomadError(explainFailure(error, this.address, timeout), undefined, error.code === "ECONNRESET"));
-      const sent = request(url, { method, headers, agent, signal: AbortSignal.timeout(timeout) }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk) => chunks.push(chunk));
-        response.on("error", fail);
-        response.on("end", () =>
-          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
-        );
-      });
+      const sent = request(
+        url,
+        { method, headers, agent, signal: AbortSignal.timeout(timeout.toMilliseconds()) },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on("data", (chunk) => chunks.push(chunk));
+          response.on("error", fail);
+          response.on("end", () =>
+            resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
+          );
+        },
+      );
       sent.on("error", fail);
       sent.end(body);
     });

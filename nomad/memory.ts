@@ -31,6 +31,23 @@ export class Memory {
     return this.amount;
   }
 
+  plus(other: Memory): Memory {
+    return new Memory(this.amount + other.amount);
+  }
+
+  /** @throws when the other amount is larger. */
+  minus(other: Memory): Memory {
+    return new Memory(this.amount - other.amount);
+  }
+
+  isMoreThan(other: Memory): boolean {
+    return this.amount > other.amount;
+  }
+
+  isLessThan(other: Memory): boolean {
+    return this.amount < other.amount;
+  }
+
   /** `4 GiB` where the amount is whole gibibytes, otherwise `768 MiB`. */
   toString(): string {
     return this.amount >= 1024 && this.amount % 1024 === 0 ? `${this.amount / 1024} GiB` : `${this.amount} MiB`;

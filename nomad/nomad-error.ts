@@ -1,4 +1,5 @@
 import { STATUS_CODES } from "node:http";
+import type { Duration } from "./duration";
 
 /** A request to Nomad that failed; the message says what to do, and holds nothing of what was sent. */
 export class NomadError extends Error {
@@ -49,10 +50,10 @@ function problemOf(answer: string): string {
 }
 
 /** Why there was no answer. */
-export function explainFailure(error: NodeJS.ErrnoException, address: string, timeout: number): string {
+export function explainFailure(error: NodeJS.ErrnoException, address: string, timeout: Duration): string {
   const { code = error.name } = error;
   const server = `Nomad at ${address}`;
-  if (code === "ABORT_ERR") return `${server} did not answer within ${timeout / 1000} s; is it the right address?`;
+  if (code === "ABORT_ERR") return `${server} did not answer within ${timeout.toSeconds()} s; is it the right address?`;
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
     const { subjectaltname = "none" } = (error as { cert?: { subjectaltname?: string } }).cert ?? {};
     return `${server} has a certificate for other names: set NOMAD_TLS_SERVER_NAME to one of ${subjectaltname} (${code})`;

@@ -2,6 +2,7 @@ import { Job as JobResource } from "@cdktf/provider-nomad/lib/job";
 import { type ITerraformDependable, Lazy } from "cdktf";
 import { Construct } from "constructs";
 import type { Job } from "../.gen/nomad/job";
+import { DEFAULTS } from "./defaults";
 import { Duration } from "./duration";
 import { toJobspec } from "./jobspec";
 
@@ -18,9 +19,6 @@ export interface NomadJobProps {
   /** What must be applied first. */
   readonly dependsOn?: readonly ITerraformDependable[];
 }
-
-/** Nomad's own default, which counts when a group sets none. */
-const DEFAULT_PROGRESS_DEADLINE = Duration.minutes(10);
 
 /** How much longer than the deployment Terraform waits, so that Nomad's verdict is the one that is read. */
 const HEADROOM = Duration.minutes(5);
@@ -60,7 +58,7 @@ export class NomadJob extends Construct {
 export function applyTimeout(job: Job): Duration {
   const deadlines = job.TaskGroups.map(
     ({ Update }) =>
-      Update?.ProgressDeadline ?? job.Update?.ProgressDeadline ?? DEFAULT_PROGRESS_DEADLINE.toNanoseconds(),
+      Update?.ProgressDeadline ?? job.Update?.ProgressDeadline ?? DEFAULTS.progressDeadline.toNanoseconds(),
   );
   return Duration.fromNanoseconds(Math.max(...deadlines)).plus(HEADROOM);
 }

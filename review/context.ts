@@ -1,7 +1,9 @@
 import type { Job } from "../.gen/nomad/job";
+import type { JobEntry } from "../model/read-stack";
+import { known } from "../model/values";
 import { changedPaths } from "./diff";
-import { type Change, known, type Plan } from "./plan";
-import { type JobEntry, type Side, sidesOf } from "./stack";
+import type { Change, Plan } from "./plan";
+import { type Side, sidesOf } from "./stack";
 
 /** One `nomad_job` of the plan, with the job before and after. */
 export interface JobChange {

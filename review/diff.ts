@@ -1,6 +1,6 @@
 import type { Job } from "../.gen/nomad/job";
 import { durationText, memoryText } from "../model/places";
-import { withDefaults } from "./jobs";
+import { withDefaults } from "../nomad/defaults";
 
 /** One field in which two versions of a job, or of a resource, differ. */
 export interface FieldChange {

@@ -1,8 +1,10 @@
+import { readJob } from "../model/read-job";
+import { VOLUME_TYPES } from "../model/read-stack";
+import { known, SENSITIVE } from "../model/values";
 import { changedPaths, type FieldChange, fieldsOf } from "./diff";
-import { readJob, withoutSecrets } from "./jobs";
-import { type Change, known, type Plan, SENSITIVE } from "./plan";
+import type { Change, Plan } from "./plan";
 import { fieldsOfResource, nameOf } from "./resources";
-import { VOLUME_TYPES } from "./stack";
+import { withoutSecrets } from "./secrets";
 
 /** A resource that is not what Terraform left it as. */
 export interface DriftReview {

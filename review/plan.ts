@@ -1,17 +1,6 @@
-import { MODULE, oddity, PLAN } from "./shape";
-
-/** Stands for a value that Terraform knows only after the apply. */
-export const UNKNOWN = "(known after apply)";
-
-/** Stands for a value that Terraform marks as sensitive. */
-export const SENSITIVE = "(sensitive)";
-
-/** A text that is known; of what is masked, unknown or no text nothing can be said. */
-export function known(value: unknown): string | undefined {
-  return typeof value === "string" && value !== SENSITIVE && value !== UNKNOWN ? value : undefined;
-}
-
-export type Values = Readonly<Record<string, unknown>>;
+import { shapeMismatch } from "../model/shape";
+import { SENSITIVE, UNKNOWN, type Values } from "../model/values";
+import { MODULE, PLAN } from "./shape";
 
 /** What becomes of one resource. Nothing in it is sensitive any more. */
 export interface Change {
@@ -84,7 +73,7 @@ export function readPlan(text: string): Plan {
       "this is no plan but a state; write one with terraform plan -out=FILE, or review the state with --state",
     );
   }
-  const odd = oddity(plan, PLAN, "odd");
+  const odd = shapeMismatch(plan, PLAN, "odd");
   if (odd) throw new Error(`this is no plan as Terraform writes it: ${odd}; write it with terraform show -json`);
   const output = plan.output_changes?.homelab;
   return {
@@ -261,7 +250,7 @@ function stateOf({ terraform_version, values }: RawState): State {
 }
 
 function resourcesOf(module: RawModule = {}): StateResource[] {
-  const odd = oddity(module, MODULE, "odd");
+  const odd = shapeMismatch(module, MODULE, "odd");
   if (odd) throw new Error(`this is no state as Terraform writes it: ${odd}; write it with terraform show -json`);
   const own = (module.resources ?? []).map(
     ({ address, mode, type, provider_name, values, sensitive_values, tainted, deposed_key }) => ({

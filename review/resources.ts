@@ -1,6 +1,8 @@
+import { VOLUME_TYPES } from "../model/read-stack";
+import { SENSITIVE, UNKNOWN } from "../model/values";
 import { isRemoved } from "./context";
 import { at, differing, type FieldChange, text } from "./diff";
-import { type Change, SENSITIVE, UNKNOWN } from "./plan";
+import type { Change } from "./plan";
 
 /** One resource that is no job. */
 export interface ResourceReview {
@@ -14,15 +16,12 @@ export interface ResourceReview {
   readonly fields: readonly FieldChange[];
 }
 
-const KNOWN = /^nomad_(?:csi_volume|csi_volume_registration|volume|external_volume|namespace|scheduler_config)$/;
-
 /** What Nomad calls it; undefined for what this program does not know. */
 export function nameOf({ type, before, after }: Change): string | undefined {
   const values = before ?? after;
-  if (!KNOWN.test(type)) return undefined;
   if (type === "nomad_namespace") return `namespace ${text("", values?.name) ?? "without a name"}`;
-  const id = text("", values?.volume_id) ?? "without an ID";
-  return type === "nomad_scheduler_config" ? "the scheduler's configuration" : `volume ${id}`;
+  if (type === "nomad_scheduler_config") return "the scheduler's configuration";
+  return VOLUME_TYPES.includes(type) ? `volume ${text("", values?.volume_id) ?? "without an ID"}` : undefined;
 }
 
 export function resourceOf(change: Change): ResourceReview {

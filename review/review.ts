@@ -1,6 +1,7 @@
-import type { Job, TaskGroup } from "../.gen/nomad/job";
+import type { Job } from "../.gen/nomad/job";
 import type { Dependency } from "../model/homelab";
-import { durationText, memoryText, updateOf } from "../model/places";
+import { memoryText, stopTime, updateOf } from "../model/places";
+import { UNKNOWN } from "../model/values";
 import { identify } from "../model/versions";
 import { isTemplate } from "../nomad/batch";
 import { Duration } from "../nomad/duration";
@@ -16,10 +17,11 @@ import { writers } from "./dangers/writers";
 import { type FieldChange, fieldsOf } from "./diff";
 import { type DriftReview, driftOf } from "./drift";
 import { FINDINGS, type Finding, type JudgedFinding } from "./findings";
-import { type Change, type Plan, UNKNOWN } from "./plan";
+import type { Change, Plan } from "./plan";
 import { fieldsOfResource, type ResourceReview, resourceOf } from "./resources";
 import { expectedOutcomes, type GroupOutcome } from "./restarts";
 import { type Holds, reviewState, type StateNote } from "./state";
+import { whyUnreadable } from "./unreadable";
 
 /** What a live Nomad says of one job; see `--nomad`. */
 export interface Live {
@@ -166,7 +168,7 @@ function serviceOf(one: JobChange, context: Context, live: ReviewOptions["live"]
   const known = live?.get(change.address);
   const outcomes = known?.outcomes ?? outcomesOf(one);
   const shown = now ?? old;
-  const unreadable = after?.read.unreadable ?? before?.read.unreadable;
+  const unreadable = whyUnreadable(after?.read ?? {}) ?? whyUnreadable(before?.read ?? {});
   const restarts = outcomes.some(({ outcome }) => outcome === "restarts");
   const timeOut = restarts && old ? outOfService(old, now ?? old, known?.past ?? []) : undefined;
   return {
@@ -194,11 +196,11 @@ function serviceOf(one: JobChange, context: Context, live: ReviewOptions["live"]
 
 /** What runs, in its owner's words: its main tasks, since a sidecar or a preparation says little. */
 function factsOf(job: Job, { after }: Context): string[] {
-  const record = after.homelab.jobs.find((one) => one.job === job) ?? { path: "", job, retained: false };
+  const record = after.homelab.jobs.find((one) => one.job === job);
   return job.TaskGroups.flatMap((group) => [
     ...group.Tasks.filter(({ Lifecycle }) => !Lifecycle).map((task) => {
       const { Config, Resources } = task;
-      const program = identify({ record, job, group, task }, Config.image ?? "");
+      const program = identify({ job, task, ...(record && { record }) }, Config.image ?? "");
       const what = program
         ? `${program.program} ${program.tag ?? ""}`.trim()
         : (Config.image ?? "a program").replace(/@.*$/, "");
@@ -249,21 +251,16 @@ function outOfService(old: Job, now: Job, past: readonly number[]): string {
   }
   const parts = now.TaskGroups.map((group) => {
     const before = old.TaskGroups.find(({ Name }) => Name === group.Name) ?? group;
-    const { HealthyDeadline } = updateOf({ record: { path: "", job: now, retained: true }, job: now, group });
-    return { stop: stopTime(before), healthy: HealthyDeadline };
+    const { HealthyDeadline } = updateOf({ job: now, group });
+    return { stop: stopTime(before), healthy: Duration.fromNanoseconds(Math.max(0, HealthyDeadline)) };
   });
-  const stop = Math.max(0, ...parts.map((part) => part.stop));
-  const healthy = Math.max(0, ...parts.map((part) => part.healthy));
-  return `${measured}at most ${durationText(stop + healthy)} (up to ${durationText(stop)} to stop, up to ${durationText(healthy)} until it is healthy; then the deployment fails)`;
+  const stop = Duration.longest(parts.map((part) => part.stop));
+  const healthy = Duration.longest(parts.map((part) => part.healthy));
+  return `${measured}at most ${stop.plus(healthy)} (up to ${stop} to stop, up to ${healthy} until it is healthy; then the deployment fails)`;
 }
 
 function seconds(amount: number): string {
   return Duration.seconds(Math.round(amount)).toString();
-}
-
-function stopTime({ Tasks, ShutdownDelay }: TaskGroup): number {
-  const stops = Tasks.map(({ KillTimeout, ShutdownDelay: delay }) => (KillTimeout || 5e9) + (delay ?? 0));
-  return Math.max(0, ...stops) + (ShutdownDelay ?? 0);
 }
 
 /** Jobs that need one, the nearest first. */

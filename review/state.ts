@@ -1,10 +1,11 @@
 import type { Holds } from "../model/homelab";
+import { readJob } from "../model/read-job";
+import { SENSITIVE, type Values } from "../model/values";
 import { unescapeTerraform } from "../nomad/terraform-text";
 import { textsOf } from "../rules/no-secret-in-job";
 import { literalSecrets } from "../rules/shared/literal-secrets";
 import { changedPaths } from "./diff";
-import { readJob } from "./jobs";
-import { type Change, SENSITIVE, type State, type Values } from "./plan";
+import type { Change, State } from "./plan";
 
 export type { Holds };
 

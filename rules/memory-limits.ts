@@ -18,7 +18,7 @@ export const memoryLimits = {
       ].filter(({ ceiling }) => ceiling !== 0);
       return ceilings.flatMap(({ field, ceiling }) => {
         const value = Number.isFinite(ceiling) ? memoryText(ceiling) : "no ceiling";
-        const isIgnored = field === "Resources.MemoryMaxMB" && !cluster.memoryOversubscription;
+        const isIgnored = field === "Resources.MemoryMaxMB" && cluster.memoryOversubscription === false;
         return [
           ...breach(ceiling < MemoryMB, place, field, {
             value,

@@ -1,5 +1,5 @@
 import { tasksOf } from "../model/homelab";
-import { isCsiPlugin } from "../model/places";
+import { isCsiPlugin, runsAsRoot } from "../model/places";
 import type { Rule } from "./rule";
 import { breach } from "./shared/breach";
 
@@ -10,7 +10,8 @@ export const nonRoot = {
   check: (homelab) =>
     tasksOf(homelab).flatMap((place) => {
       const { User = "" } = place.task;
-      return breach(!isCsiPlugin(place) && /^(?:root|0*)(?::|$)/.test(User), place, "User", {
+      const mayBeRoot = User === "" || User.startsWith(":") || runsAsRoot(place.task);
+      return breach(!isCsiPlugin(place) && mayBeRoot, place, "User", {
         value: User || "not set",
         problem: "the program may run as root, and whoever breaks into it is root on the NAS's files too",
         remedy: 'set User to the owner of its data, such as "3001:3001"',

@@ -1,6 +1,7 @@
 import type { Job, Task, TaskGroup, TaskLifecycle } from "../.gen/nomad/job";
 import type { ClientFigures, Homelab, JobRecord } from "../model/homelab";
 import { isDistinct, runsEverywhere } from "../model/places";
+import { reserved } from "../nomad/defaults";
 import type { Finding, Rule } from "./rule";
 import { Bin, decreasing, type Item, type Packing, pack } from "./shared/bin-packing";
 
@@ -44,10 +45,10 @@ interface Instance extends Item {
 }
 
 /** More instances of a group are not looked at: a count with some zeros too many must end in a finding. */
-const MOST = 1000;
+const MAX_INSTANCES = 1000;
 
 /** More than so many clients or neighbours do not help to understand a finding. */
-const LISTED = 4;
+const MAX_LISTED = 4;
 
 /**
  * Finds a place for every reservation with every client up, and with any one drained; where no client is known,
@@ -254,8 +255,8 @@ function grouped<T>(things: readonly T[], keyOf: (thing: T) => string): [T, ...T
 }
 
 function listed(texts: readonly string[], separator: string): string {
-  const more = texts.length - LISTED;
-  return [...texts.slice(0, LISTED), ...(more > 0 ? [`${more} more`] : [])].join(separator);
+  const more = texts.length - MAX_LISTED;
+  return [...texts.slice(0, MAX_LISTED), ...(more > 0 ? [`${more} more`] : [])].join(separator);
 }
 
 function instancesOf(record: JobRecord): Instance[] {
@@ -276,7 +277,7 @@ function instancesOf(record: JobRecord): Instance[] {
       reservesCores: group.Tasks.some(({ Resources }) => (Resources?.Cores ?? 0) > 0),
     };
     const name = job.TaskGroups.length > 1 ? `${job.ID}/${group.Name}` : job.ID;
-    const count = Math.min(group.Count ?? group.Scaling?.Min ?? 1, MOST);
+    const count = Math.min(group.Count ?? group.Scaling?.Min ?? 1, MAX_INSTANCES);
     return Array.from({ length: Math.max(0, count) }, (_, index) => ({
       ...shared,
       name: count > 1 ? `${name}[${index}]` : name,
@@ -291,7 +292,6 @@ function instancesOf(record: JobRecord): Instance[] {
  *
  * @see https://github.com/hashicorp/nomad/blob/v2.0.5/nomad/structs/structs.go `AllocatedResources.Comparable`
  * @see https://github.com/hashicorp/nomad/blob/v2.0.5/scheduler/feasible/rank.go for `SecretsMB`, which comes on top
- * @see https://github.com/hashicorp/nomad/blob/v2.0.5/api/resources.go for the defaults
  */
 function reservationOf(tasks: readonly Task[]): Pick<Item, "memory" | "cpu"> {
   const peak = (amount: (task: Task) => number) => {
@@ -303,8 +303,8 @@ function reservationOf(tasks: readonly Task[]): Pick<Item, "memory" | "cpu"> {
     );
   };
   return {
-    memory: peak(({ Resources }) => (Resources?.MemoryMB ?? 300) + (Resources?.SecretsMB ?? 0)),
-    cpu: peak(({ Resources }) => ((Resources?.Cores ?? 0) > 0 ? 0 : (Resources?.CPU ?? 100))),
+    memory: peak((task) => reserved(task).memory + (task.Resources?.SecretsMB ?? 0)),
+    cpu: peak((task) => reserved(task).cpu),
   };
 }
 

@@ -1,5 +1,6 @@
 import { tasksOf } from "../model/homelab";
 import type { Place } from "../model/places";
+import { DEFAULTS } from "../nomad/defaults";
 import type { Finding, Rule } from "./rule";
 import { breach } from "./shared/breach";
 
@@ -13,22 +14,21 @@ function judgeAmount(place: Place, field: string, amount: number | undefined, un
   });
 }
 
-/** @see https://github.com/hashicorp/nomad/blob/v2.0.5/api/resources.go `DefaultResources` */
 export const resources = {
   name: "resources",
-  statement: "every task reserves CPU and memory, in whole numbers, since Nomad's defaults are 100 MHz and 300 MiB",
+  statement: `every task reserves CPU and memory, in whole numbers, since Nomad's defaults are ${DEFAULTS.cpu} MHz and ${DEFAULTS.memory}`,
   check: (homelab) =>
     tasksOf(homelab).flatMap((place) => {
       const { CPU, Cores, MemoryMB, MemoryMaxMB } = place.task.Resources ?? {};
       return [
         ...breach(!CPU && !Cores, place, "Resources.CPU", {
           value: CPU === undefined ? "not set" : `${CPU} MHz`,
-          problem: "the task gets Nomad's default of 100 MHz, whatever it needs",
+          problem: `the task gets Nomad's default of ${DEFAULTS.cpu} MHz, whatever it needs`,
           remedy: "set CPU, in MHz, to what was measured",
         }),
         ...breach(!MemoryMB, place, "Resources.MemoryMB", {
           value: MemoryMB === undefined ? "not set" : `${MemoryMB} MiB`,
-          problem: "the task gets Nomad's default of 300 MiB, whatever it needs",
+          problem: `the task gets Nomad's default of ${DEFAULTS.memory}, whatever it needs`,
           remedy: "set MemoryMB to the peak that was measured",
         }),
         ...judgeAmount(place, "CPU", CPU, "MHz"),

@@ -1,4 +1,4 @@
-import type { Homelab } from "../model/homelab";
+import type { Acknowledgement, Homelab } from "../model/homelab";
 
 /** One breach of a rule. Texts are lower-case, without a final period. */
 export interface Finding {
@@ -36,9 +36,7 @@ export interface Verdict extends Finding {
 export function judge(homelab: Homelab, rules: readonly Rule[]): Verdict[] {
   return rules.flatMap((rule) =>
     rule.check(homelab).map((finding) => {
-      const acknowledgement = homelab.acknowledgements.find(
-        ({ rule: name, path }) => name === rule.name && (finding.path === path || finding.path.startsWith(`${path}/`)),
-      );
+      const acknowledgement = homelab.acknowledgements.find((one) => covers(one, { ...finding, rule: rule.name }));
       return {
         ...finding,
         rule: rule.name,
@@ -47,6 +45,14 @@ export function judge(homelab: Homelab, rules: readonly Rule[]): Verdict[] {
       };
     }),
   );
+}
+
+/** Whether an acknowledgement accepts a finding: of its rule, at its construct or below. */
+export function covers(
+  { rule, path }: Pick<Acknowledgement, "rule" | "path">,
+  found: Pick<Verdict, "rule" | "path">,
+): boolean {
+  return rule === found.rule && (found.path === path || found.path.startsWith(`${path}/`));
 }
 
 /** The verdict in three lines: where and what, the rule it breaks, what to do. */

@@ -1,21 +1,8 @@
-import type { Job, Service } from "../.gen/nomad/job";
 import { tasksOf } from "../model/homelab";
+import { provides, serviceName } from "../model/places";
 import { callsOf } from "../nomad/template-calls";
 import type { Rule } from "./rule";
 import { breach } from "./shared/breach";
-
-/** Nomad's own catalogue, the only one that `nomadService` reads. */
-export function provides({ TaskGroups }: Job, name: string): boolean {
-  const isIt = ({ Name, Provider }: Service) => Name === name && Provider === "nomad";
-  return TaskGroups.some(
-    ({ Services, Tasks }) => Services?.some(isIt) || Tasks.some((task) => task.Services?.some(isIt)),
-  );
-}
-
-/** `tag.name@region`, of which only the name is a service's; a name has neither dot nor @. */
-export function serviceName(query: string): string {
-  return query.replace(/@.*$/, "").replace(/^.*\./, "");
-}
 
 /**
  * Functions that ask Consul or Vault. A task whose template calls one waits for ever where there is neither, whether the

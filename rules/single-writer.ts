@@ -1,5 +1,5 @@
 import { groupsOf, type Homelab } from "../model/homelab";
-import { isBesideTheMainTask, type Writer, writersOf } from "../model/places";
+import { runsAlongsideMainTask, type Writer, writersOf } from "../model/places";
 import type { Finding, Rule } from "./rule";
 import { breach } from "./shared/breach";
 import { fenceGaps, secondInstances } from "./shared/fence";
@@ -17,7 +17,7 @@ function otherWriters(writer: Writer, before: readonly Writer[]): Finding[] {
   const value = request.Source;
   const remedy = "let one task write, and the others mount the volume read-only";
   const other = before.find((one) => one.request.Source === value && one.job.Namespace === job.Namespace);
-  const tasks = writer.tasks.filter(isBesideTheMainTask).map(({ Name }) => Name);
+  const tasks = writer.tasks.filter(runsAlongsideMainTask).map(({ Name }) => Name);
   return [
     ...breach(other !== undefined, writer, "Volumes", {
       value,

@@ -2,12 +2,14 @@ import { groupsOf, type Holds, type Homelab, tasksOf } from "../model/homelab";
 import {
   durationText,
   type GroupPlace,
-  isBesideTheMainTask,
+  runsAlongsideMainTask,
   runsEverywhere,
+  stopTime,
   updateOf,
   type Writer,
   writersOf,
 } from "../model/places";
+import { DEFAULTS } from "../nomad/defaults";
 import { Duration } from "../nomad/duration";
 import type { Finding, Rule } from "./rule";
 import { breach, stackPath } from "./shared/breach";
@@ -18,12 +20,10 @@ const SHORTEST_FLUSH = Duration.minutes(10);
 /** The signals that bitcoind, electrs and Alby Hub stop cleanly for; they ignore the others, or die of them. */
 export const CLEAN_STOP = ["SIGTERM", "SIGINT"];
 
-/** Nomad's own, for a task that sets none. */
-const DEFAULT_KILL = Duration.seconds(5);
-
 function cutByDrain(homelab: Homelab): Finding[] {
   const { maxKillTimeout, drainDeadline } = homelab.cluster;
-  if (Duration.parse(maxKillTimeout).toSeconds() <= Duration.parse(drainDeadline).toSeconds()) return [];
+  if (!maxKillTimeout || !drainDeadline) return [];
+  if (!Duration.parse(maxKillTimeout).isLongerThan(Duration.parse(drainDeadline))) return [];
   return [
     {
       path: stackPath(homelab),
@@ -37,7 +37,7 @@ function cutByDrain(homelab: Homelab): Finding[] {
 
 function cutByClient(homelab: Homelab): Finding[] {
   const { maxKillTimeout } = homelab.cluster;
-  const longest = Duration.parse(maxKillTimeout).toNanoseconds();
+  const longest = maxKillTimeout ? Duration.parse(maxKillTimeout).toNanoseconds() : Number.POSITIVE_INFINITY;
   const writing = writersOf(homelab).flatMap(({ tasks }) => tasks);
   return tasksOf(homelab).flatMap((place) => {
     const { KillTimeout = 0 } = place.task;
@@ -45,8 +45,8 @@ function cutByClient(homelab: Homelab): Finding[] {
     return [
       ...breach(KillTimeout === 0 && writing.includes(place.task), place, "KillTimeout", {
         value,
-        problem: `writes a volume, and Nomad's default kills it after ${DEFAULT_KILL}`,
-        remedy: `set KillTimeout to what a clean stop takes, at most ${maxKillTimeout}`,
+        problem: `writes a volume, and Nomad's default kills it after ${DEFAULTS.killTimeout}`,
+        remedy: `set KillTimeout to what a clean stop takes${maxKillTimeout ? `, at most ${maxKillTimeout}` : ""}`,
       }),
       ...breach(KillTimeout > longest, place, "KillTimeout", {
         value,
@@ -62,7 +62,7 @@ function cutByJob(writer: Writer): Finding[] {
   const holds = (contents: Holds) => writer.volumes.some((volume) => volume.holds === contents);
   if (!holds("chain") && !holds("index")) return [];
   const what = `volume "${writer.request.Source}"`;
-  return writer.tasks.filter(isBesideTheMainTask).flatMap((task) => {
+  return writer.tasks.filter(runsAlongsideMainTask).flatMap((task) => {
     const { KillTimeout = 0, KillSignal } = task;
     const isShort = holds("chain") && KillTimeout > 0 && KillTimeout < SHORTEST_FLUSH.toNanoseconds();
     return [
@@ -80,19 +80,11 @@ function cutByJob(writer: Writer): Finding[] {
   });
 }
 
-/** The longest a group takes to stop. */
-function stopTime({ group }: GroupPlace): Duration {
-  const stops = group.Tasks.map(
-    ({ KillTimeout, ShutdownDelay }) => (KillTimeout || DEFAULT_KILL.toNanoseconds()) + (ShutdownDelay ?? 0),
-  );
-  return Duration.fromNanoseconds(Math.max(0, ...stops) + Math.max(0, group.ShutdownDelay ?? 0));
-}
-
 function cutByDeployment(place: GroupPlace): Finding[] {
   const { job, group } = place;
   const hasDeployments = job.Type === "service" || (runsEverywhere(place) && Boolean(job.Update ?? group.Update));
   const { HealthyDeadline, ProgressDeadline } = updateOf(place);
-  const stop = stopTime(place);
+  const stop = stopTime(group);
   const needed = stop.plus(Duration.fromNanoseconds(Math.max(0, HealthyDeadline)));
   return breach(hasDeployments && needed.toNanoseconds() > ProgressDeadline, place, "Update.ProgressDeadline", {
     value: durationText(ProgressDeadline),

@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { NomadClient } from "../../nomad/client";
+import { Duration } from "../../nomad/duration";
 import { nodesOf } from "../../nomad/live";
 import { readLog } from "../../nomad/logs";
 import { planJob } from "../../nomad/plan";
@@ -13,7 +14,7 @@ afterAll(() => {
 });
 
 /** A server that answers like this, and how often it was asked. */
-async function nomad(answer: RequestListener, timeout?: number) {
+async function nomad(answer: RequestListener, timeout?: Duration) {
   let asked = 0;
   const server = createServer((request, response) => {
     asked++;
@@ -58,7 +59,7 @@ describe("a Nomad that is not well", () => {
   });
 
   test("that does not answer is not waited for without end, and not asked again", async () => {
-    const { client, asked } = await nomad(() => {}, 200);
+    const { client, asked } = await nomad(() => {}, Duration.milliseconds(200));
     await expect(nodesOf(client)).rejects.toThrow("did not answer within 0.2 s");
     expect(asked()).toBe(1);
     (servers.at(-1) as Server).closeAllConnections();

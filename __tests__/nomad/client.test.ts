@@ -6,6 +6,7 @@ import type { AddressInfo, Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NomadClient } from "../../nomad/client";
+import { Duration } from "../../nomad/duration";
 import { NomadError } from "../../nomad/nomad-error";
 
 const servers: Server[] = [];
@@ -155,7 +156,7 @@ describe("no answer", () => {
 
   test("is not waited for without end", async () => {
     const port = await listen(http.createServer(() => {}));
-    const client = new NomadClient(`http://127.0.0.1:${port}`, {}, 100);
+    const client = new NomadClient(`http://127.0.0.1:${port}`, {}, Duration.milliseconds(100));
     expect((await failure(client.get(["nodes"]))).message).toBe(
       `Nomad at http://127.0.0.1:${port} did not answer within 0.1 s; is it the right address?`,
     );

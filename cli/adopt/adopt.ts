@@ -1,17 +1,15 @@
 import { writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { type Command, CommanderError } from "commander";
+import { VOLUME_TYPES } from "../../model/read-stack";
 import { type DriftReport, driftOf } from "../drift/model";
 import { differencesText } from "../drift/text";
-import { ENVIRONMENT, type Options, print, targetOf, withOptions } from "../shared/target";
+import { Session } from "../shared/session";
+import { ENVIRONMENT, withOptions } from "../shared/target";
 import { type Style, WIDTH, wrap } from "../shared/text";
 import type { Verb } from "../shared/verb";
-import { Interrupted, Watch } from "../shared/watch";
+import { Interrupted } from "../shared/watch";
 import { type Import, importBlocks, importsOf, planWith, type ResourceChange } from "./plan";
-
-interface AdoptOptions extends Options {
-  readonly write?: true;
-}
 
 /** As `--json` prints it. */
 interface Adoption {
@@ -49,37 +47,39 @@ export const adopt: Verb = {
       )
       .option("--write", "write the import blocks when nothing is replaced")
       .addHelpText("after", HELP)
-      .action(run),
+      .action(({ write }: { readonly write?: true }, command: Command) => run(new Session(command), write === true)),
 };
 
-async function run(options: AdoptOptions, command: Command): Promise<void> {
-  const target = targetOf(options, command);
+async function run(session: Session, write: boolean): Promise<void> {
+  const target = session.target();
   const { stack, client, file } = target;
-  const adoption = await Watch.over(command, async (watch): Promise<Adoption> => {
-    watch.tell(`asking ${client.address}`);
-    const [imports, drift] = await Promise.all([importsOf(target, client), driftOf(target, client)]);
-    watch.check();
-    watch.tell("Terraform plans the stack with the imports");
-    const changes = await planWith(file, imports);
-    watch.check();
-    const replaced = changes
-      .filter(({ actions }) => actions.includes("delete"))
-      .map((change) => ({ ...change, remedy: remedyOf(change, imports) }));
-    const write = options.write && replaced.length === 0 && imports.length > 0;
-    const place = join(dirname(file), "imports.tf.json");
-    if (write) writeFileSync(place, importBlocks(imports));
-    return { stack, imports, differences: drift.differences, replaced, ...(write && { written: place }) };
-  }).catch((error: unknown) => {
-    if (error instanceof Interrupted) throw new Error("interrupted; nothing is changed");
-    throw error;
-  });
-  print(command, options, adoption, (style) => adoptionText(adoption, file, style));
+  const adoption = await session
+    .watch(async (watch): Promise<Adoption> => {
+      watch.tell(`asking ${client.address}`);
+      const [imports, drift] = await Promise.all([importsOf(target, client), driftOf(target, client)]);
+      watch.check();
+      watch.tell("Terraform plans the stack with the imports");
+      const changes = await planWith(file, imports);
+      watch.check();
+      const replaced = changes
+        .filter(({ actions }) => actions.includes("delete"))
+        .map((change) => ({ ...change, remedy: remedyOf(change, imports) }));
+      const writes = write && replaced.length === 0 && imports.length > 0;
+      const place = join(dirname(file), "imports.tf.json");
+      if (writes) writeFileSync(place, importBlocks(imports));
+      return { stack, imports, differences: drift.differences, replaced, ...(writes && { written: place }) };
+    })
+    .catch((error: unknown) => {
+      if (error instanceof Interrupted) throw new Error("interrupted; nothing is changed");
+      throw error;
+    });
+  session.print(adoption, (style) => adoptionText(adoption, file, style));
   if (adoption.replaced.length > 0) throw new CommanderError(2, "homelab.replaced", "something would be replaced");
 }
 
 function remedyOf({ address, because }: ResourceChange, imports: readonly Import[]): string {
   const [id = ""] = imports.find(({ to }) => to === address)?.id.split("@") ?? [];
-  if (address.startsWith("nomad_csi_volume")) {
+  if (VOLUME_TYPES.includes(address.split(".")[0] ?? "")) {
     return (
       `in main.ts refer to it instead of registering it: CsiVolume.fromVolumeId(homelab, "${id}", { volumeId: "${id}", ` +
       "holds: …, plugin })"

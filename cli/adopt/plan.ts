@@ -28,32 +28,26 @@ interface StackFile {
   readonly resource?: Readonly<Record<string, Readonly<Record<string, Record<string, unknown>>>>>;
 }
 
-const VOLUMES = ["nomad_csi_volume_registration", "nomad_csi_volume"];
-
 /** Resources of the stack whose jobs, volumes and namespaces Nomad has already. */
 export async function importsOf(
-  { file, homelab, namespaces, storage }: Synthesized,
+  { jobs, volumes, namespaces }: Pick<Synthesized, "jobs" | "volumes" | "namespaces">,
   client: NomadClient,
 ): Promise<Import[]> {
-  const { resource = {} } = read(file);
-  const addresses = (types: readonly string[]) =>
-    types.flatMap((type) => Object.keys(resource[type] ?? {}).map((name) => `${type}.${name}`));
   const asked = [
-    ...addresses(["nomad_namespace"]).map(async (to, at) => {
-      const { name = "" } = namespaces[at] ?? {};
+    ...namespaces.map(async ({ address: to, name }) => {
       const live = await ifThere(client.get(["namespace", name], { needs: `any capability in namespace "${name}"` }));
       return live ? [{ to, id: name }] : [];
     }),
-    ...addresses(["nomad_job"]).map(async (to, at) => {
-      const { ID = "", Namespace = "" } = homelab.jobs[at]?.job ?? {};
+    ...jobs.map(async ({ address: to, read: { job } }) => {
+      if (!job) return [];
+      const { ID, Namespace } = job;
       const needs = `the capability "read-job" in namespace "${Namespace}"`;
       const live = await ifThere(client.get(["job", ID], { namespace: Namespace, needs }));
       return live ? [{ to, id: `${ID}@${Namespace}` }] : [];
     }),
-    ...addresses(VOLUMES).map(async (to, at) => {
-      const { volumeId = "", namespace = "" } = storage[at] ?? {};
-      const live = await volumeOf(client, volumeId, namespace);
-      return live ? [{ to, id: `${volumeId}@${namespace}` }] : [];
+    ...volumes.map(async ({ address: to, record: { id, namespace } }) => {
+      const live = await volumeOf(client, id, namespace);
+      return live ? [{ to, id: `${id}@${namespace}` }] : [];
     }),
   ];
   return (await Promise.all(asked)).flat();

@@ -1,14 +1,16 @@
 import { type Command, CommanderError } from "commander";
 import type { BackupJob } from "../../model/backup-jobs";
 import { forcePeriodic } from "../../nomad/batch";
-import { asking, ENVIRONMENT, type Options, print, targetOf, targetsOf, withOptions } from "../shared/target";
+import { Session } from "../shared/session";
+import { ENVIRONMENT, withOptions } from "../shared/target";
+import { ageText } from "../shared/text";
 import type { Verb } from "../shared/verb";
 import { registerBeforeUpgrade } from "./before-upgrade";
 import { backupJob, hasBackup } from "./jobs";
-import { backupOf, RED_HOURS } from "./model";
+import { backupOf, RED_AFTER } from "./model";
 import { registerRestore } from "./restore";
 import { resultsOf, snapshotsOf } from "./results";
-import { CLOCK_MS, follow, kindOf, outcomeText, refuseToRun } from "./run";
+import { assertCanRun, CLOCK_SKEW, follow, kindOf, outcomeText } from "./run";
 import { backupText, setLine, snapshotsText } from "./text";
 
 const HELP = `
@@ -23,7 +25,7 @@ With ACLs status and list take the policy reader of the server role, the others 
 ${ENVIRONMENT}`;
 
 const HELP_STATUS = `
-A set is red when the last backup in which it was well is older than ${RED_HOURS} h, or when there is none; yellow while the last run
+A set is red when the last backup in which it was well is older than ${ageText(RED_AFTER.toSeconds())}, or when there is none; yellow while the last run
 failed. A failed check or drill is red too, a late one yellow.
 
 Exit codes: 0 not red, 1 an error, 2 red. With --json, standard output is { stacks: [{ stack, nomadAddress, backup: { mood,
@@ -58,12 +60,12 @@ export const backup: Verb = {
       .summary("how old each backup is, and whether it restores")
       .description("Shows age and size of every set's newest backup, the last check and the last drill.")
       .addHelpText("after", HELP_STATUS)
-      .action(status);
+      .action((_options: unknown, self: Command) => status(new Session(self)));
     withOptions(command.command("now"))
       .summary("run a backup now")
       .description("Runs the hourly backup now, waits for its end, and shows what it took.")
       .addHelpText("after", HELP_RUN)
-      .action((options: Options, self: Command) => runNow("backup", "the backup", options, self));
+      .action((_options: unknown, self: Command) => runNow("backup", "the backup", new Session(self)));
     withOptions(command.command("list"))
       .summary("the snapshots that can be restored")
       .description("Lists the snapshots in the repository as the last backup left them, the newest first.")
@@ -72,26 +74,26 @@ export const backup: Verb = {
         "after",
         "\nExit codes: 0 shown, 1 an error. With --json, standard output is { snapshots: [{ id, at, set, bytes }] }.",
       )
-      .action(list);
+      .action(({ set }: { readonly set?: string }, self: Command) => list(set, new Session(self)));
     withOptions(command.command("drill"))
       .summary("prove that the newest backup restores")
       .description(
         "Restores the newest backup into a throw-away place and compares it with what was backed up. It touches nothing that lives.",
       )
       .addHelpText("after", HELP_RUN)
-      .action((options: Options, self: Command) => runNow("backup-drill", "the drill", options, self));
+      .action((_options: unknown, self: Command) => runNow("backup-drill", "the drill", new Session(self)));
     registerRestore(command);
     registerBeforeUpgrade(command);
     return command;
   },
 };
 
-async function status(options: Options, command: Command): Promise<void> {
-  const all = targetsOf(options, command);
+async function status(session: Session): Promise<void> {
+  const all = session.targets();
   const targets = all.filter(hasBackup);
   // Names what is missing.
   if (targets.length === 0) for (const target of all) backupJob(target, "backup");
-  const reports = await asking(targets, command, () =>
+  const reports = await session.looking(targets, () =>
     Promise.all(
       targets.map(async (target) => ({
         stack: target.stack,
@@ -100,7 +102,7 @@ async function status(options: Options, command: Command): Promise<void> {
       })),
     ),
   );
-  print(command, options, { stacks: reports }, (style) =>
+  session.print({ stacks: reports }, (style) =>
     reports.map((one) => backupText(one.stack, one.nomadAddress, one.backup, style)).join("\n"),
   );
   if (reports.some((one) => one.backup.mood === "bad")) {
@@ -108,29 +110,29 @@ async function status(options: Options, command: Command): Promise<void> {
   }
 }
 
-async function list({ set, ...options }: Options & { readonly set?: string }, command: Command): Promise<void> {
-  const target = targetOf(options, command);
+async function list(set: string | undefined, session: Session): Promise<void> {
+  const target = session.target();
   backupJob(target, "backup");
-  const all = await asking([target], command, () => snapshotsOf(target.client));
+  const all = await session.looking([target], () => snapshotsOf(target.client));
   if (all.length === 0) throw new Error("no backup has told of a snapshot yet; homelab backup now makes one");
   const sets = [...new Set(all.map((one) => one.set))];
   const snapshots = all.filter((one) => set === undefined || one.set === set);
   if (snapshots.length === 0) throw new Error(`there is no snapshot of a set ${set}; there are ${sets.join(", ")}`);
-  print(command, options, { snapshots }, (style) => snapshotsText(snapshots, style));
+  session.print({ snapshots }, (style) => snapshotsText(snapshots, style));
 }
 
 /** Forces a periodic job and waits. @throws CommanderError with 1 when it failed, after it was told. */
-async function runNow(id: BackupJob, what: string, options: Options, command: Command): Promise<void> {
-  const target = targetOf(options, command);
+async function runNow(id: BackupJob, what: string, session: Session): Promise<void> {
+  const target = session.target();
   const { client } = target;
   const job = backupJob(target, id);
-  await asking([target], command, () => refuseToRun(client, job));
+  await session.looking([target], () => assertCanRun(client, job));
   const since = Date.now();
-  const outcome = await follow(command, client, kindOf(job), () => forcePeriodic(client, job));
+  const outcome = await follow(session, client, kindOf(job), () => forcePeriodic(client, job));
   const { done } = await resultsOf(client, id);
   // Its clock may be behind this one's; what it told before cannot be newer than the begin by minutes.
-  const told = outcome.succeeded && done && done.at > since - CLOCK_MS ? done : undefined;
-  print(command, options, { ...outcome, sets: told?.sets ?? [], checks: told?.checks ?? [] }, () =>
+  const told = outcome.succeeded && done && done.at > since - CLOCK_SKEW.toMilliseconds() ? done : undefined;
+  session.print({ ...outcome, sets: told?.sets ?? [], checks: told?.checks ?? [] }, () =>
     [
       outcomeText(what, outcome),
       ...(told?.sets ?? []).map((set) => `${setLine(set)}\n`),

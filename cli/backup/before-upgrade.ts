@@ -1,18 +1,15 @@
 import { type Command, CommanderError } from "commander";
+import { stopTime } from "../../model/places";
 import { dispatch, forcePeriodic } from "../../nomad/batch";
 import { deploymentOf, isRunning, type JobRef } from "../../nomad/live";
 import { scaleGroup, wantedCount } from "../../nomad/scale";
 import { type Service, serviceNamed, servicesOf } from "../shared/services";
-import { consent, killTimeout, untilStopped } from "../shared/steps";
-import { type Options, print, type Target, targetOf, withOptions } from "../shared/target";
-import { Watch } from "../shared/watch";
+import { Session } from "../shared/session";
+import { untilStopped } from "../shared/steps";
+import { type Target, withOptions } from "../shared/target";
 import { backupJob } from "./jobs";
 import { resultsOf, setsOf } from "./results";
-import { follow, type Kind, kindOf, type Outcome, outcomeText, refuseToRun } from "./run";
-
-interface BeforeUpgradeOptions extends Options {
-  readonly yes?: true;
-}
+import { assertCanRun, follow, type Kind, kindOf, type Outcome, outcomeText } from "./run";
 
 const HELP = `
 Stops the service cleanly, runs a backup, and copies its work directory to before-upgrade/<service> of the backup's volume;
@@ -31,7 +28,7 @@ export function registerBeforeUpgrade(command: Command): void {
     .description("Stops a service, backs it up and copies its work directory, for an upgrade that may fail.")
     .option("--yes", "do not ask")
     .addHelpText("after", HELP)
-    .action(beforeUpgrade);
+    .action((service: string, _options: unknown, self: Command) => beforeUpgrade(service, new Session(self)));
 }
 
 /** The services whose work directory the job backup-copy mounts: each under the id of its job. */
@@ -52,44 +49,45 @@ export function copiedService(target: Target, name: string): Service {
   return service;
 }
 
-async function beforeUpgrade(name: string, options: BeforeUpgradeOptions, command: Command): Promise<void> {
-  const target = targetOf(options, command);
+async function beforeUpgrade(name: string, session: Session): Promise<void> {
+  const target = session.target();
   const { client } = target;
   const [copyJob, backupNow] = [backupJob(target, "backup-copy"), backupJob(target, "backup")];
   const service = copiedService(target, name);
   const { job } = service;
-  for (const one of [copyJob, backupNow]) await refuseToRun(client, one);
+  for (const one of [copyJob, backupNow]) await assertCanRun(client, one);
   const [count, deployment] = await Promise.all([wantedCount(client, service), deploymentOf(client, job)]);
   if (deployment && isRunning(deployment)) {
     throw new Error(`a deployment of ${service.name} is ${deployment.Status}; wait for its end, see homelab status`);
   }
-  const say = (text: string) => {
-    if (!options.json) command.configureOutput().writeOut?.(`${text}\n`);
-  };
   const startAgain = `nomad job scale -namespace ${job.Namespace} ${job.ID} ${service.group.Name} ${count || 1}`;
-  say(`stops ${service.name}, which may take ${killTimeout(service)}, and keeps it stopped until the next deploy`);
-  await consent(`stop ${service.name}, back it up and copy its work directory?`, options);
+  session.say(
+    `stops ${service.name}, which may take ${stopTime(service.group)}, and keeps it stopped until the next deploy`,
+  );
+  await session.consent(`stop ${service.name}, back it up and copy its work directory?`);
 
   if (count > 0) await scaleGroup(client, service, 0, "before an upgrade");
   const stays = `${service.name} stays stopped; ${startAgain} starts it as it was`;
-  await Watch.over(command, (watch) => untilStopped(watch, client, service)).catch((error: Error) => {
-    throw new Error(`${error.message}; ${stays}`);
-  });
-  say(`${service.name} is stopped`);
+  await session
+    .watch((watch) => untilStopped(watch, client, service))
+    .catch((error: Error) => {
+      throw new Error(`${error.message}; ${stays}`);
+    });
+  session.say(`${service.name} is stopped`);
   const runs: Outcome[] = [];
   const run = async (what: string, kind: Kind, begin: () => Promise<JobRef>): Promise<void> => {
-    const outcome = await follow(command, client, kind, begin).catch((error: Error) => {
+    const outcome = await follow(session, client, kind, begin).catch((error: Error) => {
       throw new Error(`${error.message}; ${stays}`);
     });
     runs.push(outcome);
-    say(outcomeText(what, outcome).trimEnd());
+    if (!session.json) session.write(outcomeText(what, outcome));
     if (outcome.succeeded) return;
     // Nothing reads its directory any more.
     if (count > 0) await scaleGroup(client, service, count, `${what} before an upgrade failed`);
-    say(
+    session.say(
       `${service.name} is ${count > 0 ? "started again as it was" : "stopped, as it was before"}; do not upgrade it now`,
     );
-    if (options.json) print(command, options, { service: service.name, runs }, () => "");
+    session.print({ service: service.name, runs });
     throw new CommanderError(1, "homelab.failed", `${what} failed`);
   };
   await run("the backup", kindOf(backupNow), () => forcePeriodic(client, backupNow));
@@ -101,10 +99,9 @@ async function beforeUpgrade(name: string, options: BeforeUpgradeOptions, comman
   const { done } = await resultsOf(client, "backup-copy");
   const time = done?.sets.find((set) => set.name === job.ID)?.time ?? "<time>";
   const copy = `before-upgrade/${job.ID}/${time}`;
-  say(`the work directory of ${service.name} is in ${copy} of the backup's volume
+  session.say(`the work directory of ${service.name} is in ${copy} of the backup's volume
 next: change its image in main.ts, npm run plan, npm run deploy, which starts it; when its Lightning node runs, the copy goes
 if the new version never runs: homelab backup restore ${job.ID} --work-directory, and the database as it is in snapshot ${snapshot ?? "<unknown>"}: docs/recovery.md
 not to upgrade after all: ${startAgain}`);
-  if (options.json)
-    print(command, options, { service: service.name, copy, ...(snapshot && { snapshot }), runs }, () => "");
+  session.print({ service: service.name, copy, ...(snapshot && { snapshot }), runs });
 }

@@ -1,18 +1,17 @@
-import { type Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
 import type { Job } from "../../.gen/nomad/job";
 import type { NomadClient } from "../../nomad/client";
 import { allocationsOf, capability, ifThere, type JobRef } from "../../nomad/live";
 import { wantedCount } from "../../nomad/scale";
 import { liveAllocations, type Service } from "../shared/services";
-import { confirmName } from "../shared/steps";
-import { type Options, print, type Target } from "../shared/target";
-import { WIDTH, wrap } from "../shared/text";
+import type { Session } from "../shared/session";
+import type { Target } from "../shared/target";
+import { ageText, WIDTH, wrap } from "../shared/text";
 import { copiedService } from "./before-upgrade";
 import { copyBackScript } from "./copy-back-script";
 import { backupJob } from "./jobs";
 import { resultsOf } from "./results";
 import { follow, mainTask, outcomeText } from "./run";
-import { ageText } from "./text";
 
 const WARNING = `A Lightning channel has one valid state, the newest. Whoever starts a node from an older one can lose all \
 that is in the channel, because the peer may take it as an attempt to cheat. This copy is good only if the Lightning node \
@@ -26,12 +25,7 @@ close them with the newest state, and the money comes back on chain. docs/recove
  *
  * @throws when the service runs or may run, or there is no copy.
  */
-export async function copyBack(
-  name: string,
-  options: Options & { readonly confirm?: string },
-  command: Command,
-  target: Target,
-): Promise<void> {
+export async function copyBack(name: string, session: Session, target: Target): Promise<void> {
   const { client } = target;
   const template = backupJob(target, "backup-copy");
   const service = copiedService(target, name);
@@ -43,37 +37,33 @@ export async function copyBack(
       `there is no copy of ${service.name}: homelab backup before-upgrade ${service.job.ID} makes one, before an upgrade`,
     );
   }
-  const say = (text: string) => {
-    if (!options.json) command.configureOutput().writeOut?.(`${wrap(text, WIDTH).join("\n")}\n`);
-  };
   const age = ageText(Math.max(0, Math.round((Date.now() - done.at) / 1000)));
-  say(`the copy of ${service.name}'s work directory is ${age} old, of ${new Date(done.at).toISOString()}`);
+  session.say(`the copy of ${service.name}'s work directory is ${age} old, of ${new Date(done.at).toISOString()}`);
   const starts = await startsSince(client, service, done.at);
-  say(
+  session.say(
     starts === 0
       ? `${service.name} was not started since, as far as Nomad remembers`
       : `${service.name} was started ${starts} times since: has its Lightning node run? If its Lightning state has changed, nothing is put back`,
   );
-  say(WARNING);
-  await confirmName(service.job.ID, options);
+  session.say(wrap(WARNING, WIDTH).join("\n"));
+  await session.confirmName(service.job.ID);
   // Whoever was asked may have taken an hour.
   await refuseWhileItRuns(client, service);
   const back = copyBackJob(template, service.job.ID, copy.time);
-  const outcome = await follow(command, client, { main: mainTask(back) }, () => register(client, back)).catch(
+  const outcome = await follow(session, client, { main: mainTask(back) }, () => register(client, back)).catch(
     async (error: Error) => {
       throw await withdrawn(client, back, error);
     },
   );
   // One that failed can still be looked at; neither runs again.
   await withdraw(client, back, outcome.succeeded);
-  print(
-    command,
-    options,
-    { ...outcome, service: service.name, copy: `before-upgrade/${service.job.ID}/${copy.time}` },
-    () => outcomeText("putting the copy back", outcome),
+  session.print({ ...outcome, service: service.name, copy: `before-upgrade/${service.job.ID}/${copy.time}` }, () =>
+    outcomeText("putting the copy back", outcome),
   );
   if (!outcome.succeeded) throw new CommanderError(1, "homelab.failed", "the copy was not put back");
-  say(`${service.name} stays stopped; next: the old image in main.ts, npm run plan, npm run deploy, which starts it`);
+  session.say(
+    `${service.name} stays stopped; next: the old image in main.ts, npm run plan, npm run deploy, which starts it`,
+  );
 }
 
 async function refuseWhileItRuns(client: NomadClient, service: Service): Promise<void> {

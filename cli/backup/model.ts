@@ -1,18 +1,20 @@
 import type { NomadClient } from "../../nomad/client";
+import { Duration } from "../../nomad/duration";
 import { capability, ifThere } from "../../nomad/live";
 import { type Pause, readPause } from "../../nomad/pause";
 import type { Mood } from "../shared/mood";
 import type { Target } from "../shared/target";
+import { ageText } from "../shared/text";
 import { backupJob } from "./jobs";
 import { type Failed, type Results, resultsOf, type SetDone, type SetResult, setsOf } from "./results";
 
 /** A backup older than this is red. It runs every hour, so this is more than a day of failures. */
-export const RED_HOURS = 26;
+export const RED_AFTER = Duration.hours(26);
 /** The weekly check and the monthly drill, with a day of grace: later they are yellow. */
-const CHECK_DAYS = 8;
-const DRILL_DAYS = 32;
+const CHECK_WITHIN = Duration.days(8);
+const DRILL_WITHIN = Duration.days(32);
 /** So much may the clock of the machine that wrote be ahead of this one's. */
-const CLOCK_MINUTES = 10;
+const CLOCK_SKEW = Duration.minutes(10);
 
 export interface SetView extends SetResult {
   /** ISO 8601 in UTC; absent when it is in no backup. */
@@ -98,8 +100,8 @@ export function judge(seen: Seen): BackupView {
     const { at: _, ...result } = found;
     return { ...result, ...judged(found, seen) };
   });
-  const check = trial("check", seen.check, CHECK_DAYS, seen);
-  const drill = trial("drill", seen.drill, DRILL_DAYS, seen);
+  const check = trial("check", seen.check, CHECK_WITHIN, seen);
+  const drill = trial("drill", seen.drill, DRILL_WITHIN, seen);
   const own = !live
     ? { mood: "bad" as const, problem: "the job backup is not in Nomad: deploy it" }
     : live.stopped
@@ -123,27 +125,27 @@ function judged(
 ): Pick<SetView, "at" | "age" | "mood" | "problem"> {
   const age = ageOf(at, now);
   const told = { at: new Date(at).toISOString(), age: Math.max(0, age) };
-  if (age < -CLOCK_MINUTES * 60) {
+  if (age < -CLOCK_SKEW.toSeconds()) {
     return { ...told, mood: "bad", problem: "it is of a time to come: a clock is wrong, here or on the server" };
   }
   if (rows === 0) return { ...told, mood: "bad", problem: "its database holds no row" };
-  if (age <= RED_HOURS * 3600) {
+  if (age <= RED_AFTER.toSeconds()) {
     if (incomplete === 0) return { ...told, mood: "good" };
     return { ...told, mood: "waiting", problem: `${incomplete} of its files are not whole, and were left out` };
   }
   if (pause) return { ...told, mood: "waiting", problem: "no backup runs while the pause is on" };
-  return { ...told, mood: "bad", problem: `older than ${RED_HOURS} h` };
+  return { ...told, mood: "bad", problem: `older than ${ageText(RED_AFTER.toSeconds())}` };
 }
 
 /** A set that no backup holds: bad, unless the job has just been deployed. */
 function missing({ now, live, backup: { failed }, pause }: Seen): Pick<SetView, "mood" | "problem"> {
-  const isNew = live !== undefined && now - live.submitted < RED_HOURS * 3600 * 1000;
+  const isNew = live !== undefined && now - live.submitted < RED_AFTER.toMilliseconds();
   if (pause) return { mood: "waiting", problem: "was never backed up; a pause is on" };
   if (failed || !isNew) return { mood: "bad", problem: "was never backed up" };
   return { mood: "waiting", problem: "not backed up yet: homelab backup now, or wait for the hour" };
 }
 
-function trial(what: string, { done, failed }: Results, days: number, { now, live }: Seen): TrialView {
+function trial(what: string, { done, failed }: Results, within: Duration, { now, live }: Seen): TrialView {
   const age = done && ageOf(done.at, now);
   const told = {
     ...(done && age !== undefined && { at: new Date(done.at).toISOString(), age: Math.max(0, age) }),
@@ -153,8 +155,12 @@ function trial(what: string, { done, failed }: Results, days: number, { now, liv
   // Without a job the backup itself is told of; what comes weeks later is not missed yet.
   if (age === undefined)
     return live ? { ...told, mood: "waiting", problem: `there was no ${what} yet` } : { ...told, mood: "waiting" };
-  if (age <= days * 24 * 3600) return { ...told, mood: "good" };
-  return { ...told, mood: "waiting", problem: `the last ${what} is older than ${days} days` };
+  if (age <= within.toSeconds()) return { ...told, mood: "good" };
+  return {
+    ...told,
+    mood: "waiting",
+    problem: `the last ${what} is older than ${within.toSeconds() / Duration.days(1).toSeconds()} days`,
+  };
 }
 
 function failureText(what: string, { at, task, message }: Failed): string {

@@ -1,17 +1,16 @@
 import { type Command, CommanderError } from "commander";
 import { dispatch } from "../../nomad/batch";
-import { confirmName } from "../shared/steps";
-import { asking, type Options, print, type Target, targetOf, withOptions } from "../shared/target";
+import { Session } from "../shared/session";
+import { type Target, withOptions } from "../shared/target";
 import { copyBack } from "./copy-back";
 import { backupJob } from "./jobs";
 import { snapshotsOf } from "./results";
-import { follow, kindOf, outcomeText, refuseToRun } from "./run";
+import { assertCanRun, follow, kindOf, outcomeText } from "./run";
 
-interface RestoreOptions extends Options {
+interface RestoreOptions {
   readonly snapshot?: string;
   readonly database?: string;
   readonly workDirectory?: true;
-  readonly confirm?: string;
 }
 
 const HELP = `
@@ -39,37 +38,36 @@ export function registerRestore(command: Command): void {
     .option("--work-directory", "put back the copy that before-upgrade made, instead")
     .option("--confirm <set>", "the name of the set, where nobody can be asked")
     .addHelpText("after", HELP)
-    .action(restore);
+    .action((set: string, options: RestoreOptions, self: Command) => restore(set, options, new Session(self)));
 }
 
-async function restore(set: string, options: RestoreOptions, command: Command): Promise<void> {
-  const target = targetOf(options, command);
+async function restore(set: string, options: RestoreOptions, session: Session): Promise<void> {
+  const target = session.target();
   if (options.workDirectory) {
     if (options.snapshot !== undefined || options.database !== undefined) {
       throw new Error(
         "--work-directory restores the copy of before-upgrade alone: leave --snapshot and --database out",
       );
     }
-    return copyBack(set, options, command, target);
+    return copyBack(set, session, target);
   }
   const { client } = target;
   const job = backupJob(target, "backup-restore");
   const database = databaseOf(options.database);
-  const snapshot = await asking([target], command, async () => {
+  const snapshot = await session.looking([target], async () => {
     const found = await snapshotFor(target, set, options.snapshot);
     // A restore may be wanted just while services are paused; another restore beside it never is.
-    await refuseToRun(client, job, { paused: true });
+    await assertCanRun(client, job, { allowPaused: true });
     return found;
   });
-  const say = (text: string) => {
-    if (!options.json) command.configureOutput().writeOut?.(`${text}\n`);
-  };
-  say(`restores the files of ${set}, snapshot ${snapshot}, into restored/${set}-<snapshot> of the backup's volume`);
-  if (database) say(`and its dump into the database ${database}, which must hold no table`);
-  await confirmName(set, options);
+  session.say(
+    `restores the files of ${set}, snapshot ${snapshot}, into restored/${set}-<snapshot> of the backup's volume`,
+  );
+  if (database) session.say(`and its dump into the database ${database}, which must hold no table`);
+  await session.confirmName(set);
   const meta = { set, snapshot, ...(database && { database }) };
-  const outcome = await follow(command, client, kindOf(job), () => dispatch(client, job, meta));
-  print(command, options, { ...outcome, set, snapshot }, () => outcomeText("the restore", outcome));
+  const outcome = await follow(session, client, kindOf(job), () => dispatch(client, job, meta));
+  session.print({ ...outcome, set, snapshot }, () => outcomeText("the restore", outcome));
   if (!outcome.succeeded) throw new CommanderError(1, "homelab.failed", "the restore failed");
 }
 

@@ -1,13 +1,14 @@
-import type { Command } from "commander";
 import type { Job } from "../../.gen/nomad/job";
 import type { BackupJob } from "../../model/backup-jobs";
 import { progressOf, runsOf } from "../../nomad/batch";
 import type { NomadClient } from "../../nomad/client";
+import { Duration } from "../../nomad/duration";
 import { type AllocationStub, capability, ifThere, type JobRef } from "../../nomad/live";
 import { lastLines } from "../../nomad/logs";
 import { NomadError } from "../../nomad/nomad-error";
 import { pauseText, readPause } from "../../nomad/pause";
-import { Interrupted, Watch } from "../shared/watch";
+import type { Session } from "../shared/session";
+import { Interrupted } from "../shared/watch";
 import { resultsOf } from "./results";
 
 /** A run that has ended, as `--json` prints it. */
@@ -36,19 +37,23 @@ const LINES = 15;
 const LOG_TAIL = 16 * 1024;
 
 /** How much the clocks of two machines may differ. */
-export const CLOCK_MS = 60_000;
+export const CLOCK_SKEW = Duration.minutes(1);
 
 /** A place may come free when a run before it ends; after that nobody is served by waiting. */
-const PLACE_SECONDS = 10 * 60;
+const LONGEST_WAIT_FOR_PLACE = Duration.minutes(10);
 
 /** A first backup, or a check of a large repository over a slow network. */
-const RUN_SECONDS = 12 * 3600;
+const LONGEST_RUN = Duration.hours(12);
 
 /**
- * @param even what is no hindrance.
+ * @param options.allowPaused whether a pause is no hindrance.
  * @throws while a pause is on, or when the job is not there, was stopped, or has a run that has not ended.
  */
-export async function refuseToRun(client: NomadClient, job: JobRef, even: { paused?: true } = {}): Promise<void> {
+export async function assertCanRun(
+  client: NomadClient,
+  job: JobRef,
+  { allowPaused = false }: { readonly allowPaused?: boolean } = {},
+): Promise<void> {
   const [pause, live, runs] = await Promise.all([
     readPause(client),
     ifThere(
@@ -59,7 +64,7 @@ export async function refuseToRun(client: NomadClient, job: JobRef, even: { paus
     ),
     runsOf(client, job),
   ]);
-  if (pause && !even.paused) throw new Error(`${pauseText(pause)}; homelab resume ends it, and backups run again`);
+  if (pause && !allowPaused) throw new Error(`${pauseText(pause)}; homelab resume ends it, and backups run again`);
   if (!live) throw new Error(`the job ${job.ID} is not in Nomad: deploy it with npm run deploy`);
   if (live.Stop) throw new Error(`the job ${job.ID} was stopped: raise its metaVersion and deploy`);
   const [run] = runs;
@@ -81,18 +86,18 @@ export function kindOf(job: Job): Kind {
 
 /** Begins a run and waits for its end. Ctrl-C ends the waiting, not the run. */
 export function follow(
-  command: Command,
+  session: Session,
   client: NomadClient,
   kind: Kind,
   begin: () => Promise<JobRef>,
 ): Promise<Outcome> {
-  return Watch.over(command, async (watch) => {
+  return session.watch(async (watch) => {
     const since = Date.now();
     const run = await begin();
     const allocation = await watch
-      .until(`the end of ${run.ID}`, RUN_SECONDS, async () => {
+      .until(`the end of ${run.ID}`, LONGEST_RUN, async () => {
         const { ended, allocation, unplaced } = await progressOf(client, run);
-        if (!allocation && Date.now() - since > PLACE_SECONDS * 1000) {
+        if (!allocation && Duration.between(since, Date.now()).isLongerThan(LONGEST_WAIT_FOR_PLACE)) {
           throw new Error(
             `Nomad finds no place for ${run.ID}: ${unplaced || "it gives no reason"}; see homelab status`,
           );
@@ -126,7 +131,7 @@ async function outcomeOf(
 ): Promise<Outcome> {
   const succeeded = allocation.ClientStatus === "complete";
   const told = succeeded || !tells ? undefined : (await resultsOf(client, tells)).failed;
-  const fresh = told && told.at > since - CLOCK_MS ? told : undefined;
+  const fresh = told && told.at > since - CLOCK_SKEW.toMilliseconds() ? told : undefined;
   const ended = Object.entries(allocation.TaskStates ?? {}).find(([, { Failed }]) => Failed)?.[0];
   const failed = succeeded ? undefined : (fresh?.task ?? ended);
   return {

@@ -1,5 +1,5 @@
 import { coloured, type Mood } from "../shared/mood";
-import { type Cell, type Style, table, WIDTH, wrap } from "../shared/text";
+import { ageText, type Cell, type Style, table, WIDTH, wrap } from "../shared/text";
 import type { BackupView, SetView, TrialView } from "./model";
 import type { Snapshot } from "./results";
 
@@ -59,14 +59,6 @@ export function snapshotsText(snapshots: readonly Snapshot[], style: Style): str
   ]);
   const columns = [{ title: "SNAPSHOT" }, { title: "MADE AT" }, { title: "SET" }, { title: "SIZE", right: true }];
   return `${table(columns, rows, style).join("\n")}\n`;
-}
-
-/** Whole units, rounded down: 26 h are still 26 h one minute before 27. */
-export function ageText(seconds: number): string {
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 72 * 3600) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / (24 * 3600))} d`;
 }
 
 function sizeText(bytes: number): string {

@@ -1,5 +1,6 @@
 import { type Command, CommanderError } from "commander";
-import { asking, ENVIRONMENT, type Options, print, targetsOf, withOptions } from "../shared/target";
+import { Session } from "../shared/session";
+import { ENVIRONMENT, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
 import { driftOf } from "./model";
 import { driftText } from "./text";
@@ -27,12 +28,13 @@ export const drift: Verb = {
         "Compares the synthesized jobs, volumes, namespaces and scheduler settings with the live ones. Changes nothing.",
       )
       .addHelpText("after", HELP)
-      .action(async (options: Options, command: Command) => {
-        const targets = targetsOf(options, command);
-        const reports = await asking(targets, command, () =>
+      .action(async (_options: unknown, command: Command) => {
+        const session = new Session(command);
+        const targets = session.targets();
+        const reports = await session.looking(targets, () =>
           Promise.all(targets.map((target) => driftOf(target, target.client))),
         );
-        print(command, options, { stacks: reports }, (style) => reports.map((one) => driftText(one, style)).join("\n"));
+        session.print({ stacks: reports }, (style) => reports.map((one) => driftText(one, style)).join("\n"));
         if (reports.some(({ differs }) => differs)) throw new CommanderError(2, "homelab.drift", "something differs");
       }),
 };

@@ -1,12 +1,13 @@
 import type { Job } from "../../.gen/nomad/job";
 import type { VolumeRecord } from "../../model/homelab";
+import type { VolumeEntry } from "../../model/read-stack";
 import type { NomadClient } from "../../nomad/client";
 import { parseImage } from "../../nomad/image";
 import { capability, ifThere } from "../../nomad/live";
 import { type Pause, readPause } from "../../nomad/pause";
 import { type FieldChange, type GroupUpdates, planJob } from "../../nomad/plan";
 import { volumeOf } from "../../nomad/volume";
-import type { NamespaceRecord, SchedulerRecord, Storage, Synthesized } from "../shared/synthesized";
+import type { NamespaceRecord, SchedulerRecord, Synthesized } from "../shared/synthesized";
 
 /** Something that is not as the code says. */
 export interface Difference {
@@ -34,13 +35,13 @@ export interface DriftReport {
 
 /** Compares all that a stack declares with what Nomad has. Nothing is changed. */
 export async function driftOf(synthesized: Synthesized, client: NomadClient): Promise<DriftReport> {
-  const { stack, homelab, namespaces, scheduler, storage } = synthesized;
+  const { stack, homelab, namespaces, scheduler, volumes } = synthesized;
   const jobs = homelab.jobs.map(({ job }) => job);
   const pause = await readPause(client);
   const found = await Promise.all([
     ...namespaces.map((namespace) => namespaceDrift(client, namespace)),
     ...(scheduler ? [schedulerDrift(client, scheduler)] : []),
-    ...homelab.volumes.map((volume) => volumeDrift(client, volume, storage)),
+    ...homelab.volumes.map((volume) => volumeDrift(client, volume, volumes)),
     ...ownedNamespaces(synthesized).flatMap((namespace) => [
       strangers(client, namespace, jobs),
       strangeVolumes(client, namespace, synthesized),
@@ -115,13 +116,13 @@ async function strangers(client: NomadClient, namespace: string, jobs: readonly 
 async function volumeDrift(
   client: NomadClient,
   volume: VolumeRecord,
-  storage: readonly Storage[],
+  entries: readonly VolumeEntry[],
 ): Promise<Difference[]> {
   const { id, namespace, accessMode, attachmentMode } = volume;
   const at = { kind: "volume", namespace, name: id, updates: [] } as const;
   const live = await volumeOf(client, id, namespace);
   if (!live) return [{ ...at, problem: "is not registered", fields: [] }];
-  const stored = storage.find((one) => one.volumeId === id && one.namespace === namespace);
+  const stored = entries.find(({ record }) => record.id === id && record.namespace === namespace);
   const modes = (live.RequestedCapabilities ?? []).map((one) => `${one.AccessMode}, ${one.AttachmentMode}`);
   const wanted = `${accessMode}, ${attachmentMode}`;
   const fields = [

@@ -2,7 +2,8 @@ import { type Command, CommanderError } from "commander";
 import { guard as ask, type Refusal } from "../../nomad/guard";
 import { planJob } from "../../nomad/plan";
 import { needsOf } from "../shared/secret-needs";
-import { asking, ENVIRONMENT, type Options, print, type Target, targetsOf, withOptions } from "../shared/target";
+import { Session } from "../shared/session";
+import { ENVIRONMENT, type Target, withOptions } from "../shared/target";
 import { type Style, WIDTH, wrap } from "../shared/text";
 import type { Verb } from "../shared/verb";
 
@@ -31,10 +32,11 @@ export const guard: Verb = {
       .summary("whether a deploy may go on now")
       .description("Asks Nomad which jobs a deploy would change, and whether that is safe now. Changes nothing.")
       .addHelpText("after", HELP)
-      .action(async (options: Options, command: Command) => {
-        const targets = targetsOf(options, command);
-        const reports = await asking(targets, command, () => Promise.all(targets.map(look)));
-        print(command, options, { stacks: reports }, (style) => reports.map((one) => guardText(one, style)).join(""));
+      .action(async (_options: unknown, command: Command) => {
+        const session = new Session(command);
+        const targets = session.targets();
+        const reports = await session.looking(targets, () => Promise.all(targets.map(look)));
+        session.print({ stacks: reports }, (style) => reports.map((one) => guardText(one, style)).join(""));
         if (reports.some(({ refusals }) => refusals.length > 0)) {
           throw new CommanderError(2, "homelab.refused", "a deploy must not go on");
         }

@@ -5,11 +5,13 @@ import { type AllocationStub, placedAllocations } from "../../nomad/live";
 import { type LogPlace, lastLines, readLog } from "../../nomad/logs";
 import { NomadError } from "../../nomad/nomad-error";
 import { type Service, serviceNamed, servicesOf } from "../shared/services";
-import { asking, ENVIRONMENT, type Options, targetOf, withOptions } from "../shared/target";
+import { Session } from "../shared/session";
+import { ENVIRONMENT, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
+import { sleep } from "../shared/watch";
 import { lineTime } from "./lines";
 
-interface LogOptions extends Options {
+interface LogOptions {
   readonly task?: string;
   readonly stderr?: true;
   readonly follow?: true;
@@ -18,7 +20,7 @@ interface LogOptions extends Options {
 
 /** What is shown of a log when nothing says how much: some hundred lines. */
 const TAIL = 64 * 1024;
-const POLL_MS = 2_000;
+const POLL = Duration.seconds(2);
 
 const HELP = `
 The service is named by job, by job/group, or by a name it registers in Nomad. Shown are the last ${TAIL / 1024} KiB, with
@@ -48,26 +50,28 @@ export const logs: Verb = {
 };
 
 async function run(name: string, options: LogOptions, command: Command): Promise<void> {
-  const target = targetOf(options, command);
+  const session = new Session(command);
+  const target = session.target();
   const service = serviceNamed(servicesOf(target), name);
   const task = options.task ?? service.main.Name;
   const tasks = service.group.Tasks.map(({ Name }) => Name);
   if (!tasks.includes(task)) throw new Error(`${service.name} has no task ${task}; it has ${tasks.join(", ")}`);
-  const since = options.since === undefined ? undefined : Date.now() - Duration.parse(options.since).toSeconds() * 1000;
-  const { writeOut, writeErr } = command.configureOutput();
+  const since = options.since === undefined ? undefined : Date.now() - Duration.parse(options.since).toMilliseconds();
   const log = new Log(target.client, service, {
     task,
     stream: options.stderr ? "stderr" : "stdout",
     show: (line, { ID, NodeName }) => {
       const time = lineTime(line);
       const known = time === undefined ? {} : { time: new Date(time).toISOString() };
-      writeOut?.(`${options.json ? JSON.stringify({ ...known, allocation: ID, node: NodeName, task, line }) : line}\n`);
+      session.write(
+        `${session.json ? JSON.stringify({ ...known, allocation: ID, node: NodeName, task, line }) : line}\n`,
+      );
     },
-    tell: (text) => writeErr?.(`--- ${text}\n`),
+    tell: (text) => session.note(`--- ${text}`),
     ...(since !== undefined && { since }),
   });
   if (options.follow) return log.follow();
-  await log.once(await asking([target], command, () => log.newest()));
+  await log.once(await session.looking([target], () => log.newest()));
 }
 
 interface Settings {
@@ -104,7 +108,7 @@ class Log {
       if (!allocation) {
         if (!told) this.settings.tell(`${this.service.name} has not run yet; waits for it`);
         told = true;
-        await sleep(POLL_MS);
+        await sleep(POLL);
         continue;
       }
       const { ID, NodeName } = allocation;
@@ -130,7 +134,7 @@ class Log {
       } catch (error) {
         passing(this.settings.tell)(error);
       }
-      if (!stop.signal.aborted) await sleep(POLL_MS);
+      if (!stop.signal.aborted) await sleep(POLL);
     }
     await moved;
     await this.catchUp(allocation).catch(passing(() => {}));
@@ -139,7 +143,7 @@ class Log {
   /** Aborts when a newer allocation has started and this one has said its last. */
   private async untilMoved({ ID }: AllocationStub, stop: AbortController): Promise<void> {
     while (!stop.signal.aborted) {
-      await sleep(POLL_MS);
+      await sleep(POLL);
       const [newest, ...older] = await this.started().catch(() => []);
       const own = older.find((one) => one.ID === ID);
       const speaks = own?.ClientStatus === "running" && own.TaskStates?.[this.settings.task]?.State !== "dead";
@@ -202,8 +206,4 @@ function passing(tell: (text: string) => void): (error: unknown) => undefined {
     if (error.status !== 404) tell(`${error.message}; asks again`);
     return undefined;
   };
-}
-
-function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -1,16 +1,14 @@
 import { type Command, CommanderError } from "commander";
 import type { NomadClient } from "../../nomad/client";
+import { Duration } from "../../nomad/duration";
 import { type AllocationStub, isLive, type NodeStub, nodesOf, placedAllocations } from "../../nomad/live";
 import { type LiveVolume, volumeOf } from "../../nomad/volume";
 import { type Service, servicesOf } from "../shared/services";
-import { asking, ENVIRONMENT, type Options, print, type Target, targetOf, withOptions } from "../shared/target";
+import { Session } from "../shared/session";
+import { ENVIRONMENT, type Target, withOptions } from "../shared/target";
 import { type Style, WIDTH, wrap } from "../shared/text";
 import type { Verb } from "../shared/verb";
-import { Interrupted, Watch } from "../shared/watch";
-
-interface NodeLostOptions extends Options {
-  readonly confirmPoweredOff?: true;
-}
+import { reasonOf } from "../shared/watch";
 
 /** What hangs on a machine that is away, as `--json` prints it. */
 interface Loss {
@@ -29,7 +27,7 @@ interface Loss {
 }
 
 /** Nomad frees the claims of a node that is gone after 5 min (`csi_volume_claim_gc`), and tries a placement again a minute later. */
-const CLAIMS_SECONDS = 15 * 60;
+const LONGEST_CLAIM = Duration.minutes(15);
 
 const HELP = `
 For a machine that will never come back. Until then its services wait, because a second writer of a volume is worse: so
@@ -60,17 +58,19 @@ export const nodeLost: Verb = {
       .description("Shows what a machine that is away holds, and with your confirmation gives it up.")
       .option("--confirm-powered-off", "you have made sure that the machine is off and stays off")
       .addHelpText("after", HELP)
-      .action(run),
+      .action((name: string, { confirmPoweredOff }: { readonly confirmPoweredOff?: true }, command: Command) =>
+        run(name, confirmPoweredOff === true, new Session(command)),
+      ),
 };
 
-async function run(name: string, options: NodeLostOptions, command: Command): Promise<void> {
-  const target = targetOf(options, command);
+async function run(name: string, isPoweredOff: boolean, session: Session): Promise<void> {
+  const target = session.target();
   const { client } = target;
-  const [nodes, allocations, volumes] = await asking([target], command, () =>
+  const [nodes, allocations, volumes] = await session.looking([target], () =>
     Promise.all([nodesOf(client), placedAllocations(client), volumesOf(target, client)]),
   );
   const node = lostNode(nodes, name);
-  if (!node && !options.confirmPoweredOff) {
+  if (!node && !isPoweredOff) {
     throw new Error(
       `there is no node ${name}; there are ${nodes
         .map(({ Name }) => Name)
@@ -88,40 +88,38 @@ async function run(name: string, options: NodeLostOptions, command: Command): Pr
     claims: claims.map(({ ID }) => ID),
     purged: node === undefined,
   };
-  if (node && !options.confirmPoweredOff) {
-    print(command, options, loss, (style) => lossText(loss, style));
+  if (node && !isPoweredOff) {
+    session.print(loss, (style) => lossText(loss, style));
     throw new CommanderError(2, "homelab.unconfirmed", "not confirmed");
   }
-  const say = (text: string) => {
-    if (!options.json) command.configureOutput().writeOut?.(`${wrap(text, WIDTH, "  ").join("\n")}\n`);
-  };
   const since = Date.now();
   if (node) {
-    say(
+    session.say(
       `${name} is ${node.Status}; on it: ${loss.allocations.join(", ") || "nothing"}; claims: ${loss.claims.join(", ") || "none"}`,
     );
     await purge(client, node);
-    say(`${name} is purged; its claims come free in about six minutes`);
+    session.say(`${name} is purged; its claims come free in about six minutes`);
   }
   let found: Record<string, string[]> = {};
-  await Watch.over(command, (watch) =>
-    watch.until("every volume to have one writer", CLAIMS_SECONDS, async () => {
-      const state = await writersOf(client, services);
-      found = state.writers;
-      const tell = Object.entries(found).map(([volume, who]) => `${volume}: ${who.join(" and ") || "nobody yet"}`);
-      watch.tell(`waiting for every volume to have one writer; ${tell.join("; ")}`);
-      if (state.tooMany)
-        throw new Error(`${state.tooMany} has two writers: stop one of them at once with homelab pause`);
-      return Object.values(found).every((who) => who.length === 1) || undefined;
-    }),
-  ).catch((error: unknown) => {
-    const where = `${name} is purged; run it again to go on waiting, homelab status says more`;
-    if (error instanceof Interrupted) throw new Error(`interrupted; ${where}`);
-    throw new Error(`${(error as Error).message}; ${where}`);
-  });
+  await session
+    .watch((watch) =>
+      watch.until("every volume to have one writer", LONGEST_CLAIM, async () => {
+        const state = await writersOf(client, services);
+        found = state.writers;
+        const tell = Object.entries(found).map(([volume, who]) => `${volume}: ${who.join(" and ") || "nobody yet"}`);
+        watch.tell(`waiting for every volume to have one writer; ${tell.join("; ")}`);
+        if (state.tooMany)
+          throw new Error(`${state.tooMany} has two writers: stop one of them at once with homelab pause`);
+        return Object.values(found).every((who) => who.length === 1) || undefined;
+      }),
+    )
+    .catch((error: unknown) => {
+      const where = `${name} is purged; run it again to go on waiting, homelab status says more`;
+      throw new Error(`${reasonOf(error)}; ${where}`);
+    });
   const seconds = Math.round((Date.now() - since) / 1000);
   const done: Loss = { ...loss, purged: true, writers: found, seconds };
-  print(command, options, done, () => doneText(done));
+  session.print(done, () => doneText(done));
 }
 
 /** Undefined for a node that is purged already. @throws when it is not lost, or was never there. */

@@ -9,10 +9,11 @@ import {
   type SecretRecord,
   volumeOf,
 } from "../../model/homelab";
-import { Duration } from "../../nomad/duration";
+import { killTimeout, reserved } from "../../nomad/defaults";
 import { RULES } from "../../rules";
 import { provePlacement, type Scenario } from "../../rules/placement";
-import { judge, type Verdict } from "../../rules/rule";
+import { covers, judge, type Verdict } from "../../rules/rule";
+import { depthIn } from "../shared/services";
 import type { Synthesized } from "../shared/synthesized";
 
 /** `main` tasks are what a group is for; `sidecar`s run beside them; `start` and `stop` tasks end by themselves. */
@@ -106,8 +107,6 @@ export interface Overview {
 export function overviewOf(synthesized: Synthesized): Overview {
   const { stack, nomadAddress, homelab } = synthesized;
   const verdicts = judge(withImages(homelab), RULES);
-  const covers = ({ rule, path }: Acknowledgement, verdict: Verdict) =>
-    verdict.rule === rule && (verdict.path === path || verdict.path.startsWith(`${path}/`));
   return {
     stack,
     ...(nomadAddress && { nomadAddress }),
@@ -139,11 +138,9 @@ function withImages(homelab: Homelab): Homelab {
 
 /** What is needed before what needs it, CSI plugins last, otherwise as they come. */
 function needsFirst(services: readonly ServiceView[]): ServiceView[] {
-  const depth = ({ job, dependsOn }: ServiceView, above: readonly string[] = []): number => {
-    const needed = services.filter((other) => dependsOn.includes(other.job) && !above.includes(other.job));
-    return Math.max(0, ...needed.map((other) => 1 + depth(other, [...above, job])));
-  };
-  const rank = (service: ServiceView) => (service.csiPlugin ? Number.MAX_SAFE_INTEGER : depth(service));
+  const depth = depthIn(services.map(({ job, dependsOn }) => ({ name: job, needs: dependsOn })));
+  const rank = ({ job, dependsOn, csiPlugin }: ServiceView) =>
+    csiPlugin ? Number.MAX_SAFE_INTEGER : depth({ name: job, needs: dependsOn });
   return services.toSorted((a, b) => rank(a) - rank(b));
 }
 
@@ -167,16 +164,16 @@ function serviceOf(synthesized: Synthesized, job: Job, group: TaskGroup): Omit<S
 
 /** Nomad's defaults where a task is silent. */
 function taskOf({ Name, Lifecycle, Config, Resources, KillTimeout }: Task): TaskView {
-  const memory = Resources?.MemoryMB ?? 300;
+  const { cpu, memory } = reserved({ Resources });
   return {
     name: Name,
     role: Lifecycle ? (Lifecycle.Sidecar ? "sidecar" : Lifecycle.Hook === "poststop" ? "stop" : "start") : "main",
     image: Config?.image ?? "",
-    cpu: Resources?.Cores ? 0 : (Resources?.CPU ?? 100),
+    cpu,
     ...(Resources?.Cores && { cores: Resources.Cores }),
     memory,
     memoryMax: Resources?.MemoryMaxMB || memory,
-    killTimeout: Duration.fromNanoseconds(KillTimeout ?? 5e9).toString(),
+    killTimeout: killTimeout({ KillTimeout }).toString(),
   };
 }
 
@@ -187,12 +184,10 @@ function portsOf({ Networks = [] }: TaskGroup): PortView[] {
   ]);
 }
 
-function volumesOf({ homelab, described, storage }: Synthesized, job: Job, group: TaskGroup): VolumeView[] {
+function volumesOf({ homelab, described, volumes }: Synthesized, job: Job, group: TaskGroup): VolumeView[] {
   return Object.entries(group.Volumes ?? {}).map(([label, { Type, Source, ReadOnly }]) => {
     const record = Type === "csi" ? volumeOf(homelab, job, Source) : undefined;
-    const stored = storage.find(
-      ({ volumeId, namespace }) => record && volumeId === Source && namespace === job.Namespace,
-    );
+    const entry = volumes.find((one) => one.record === record);
     const mounts = group.Tasks.flatMap(({ VolumeMounts }) => VolumeMounts ?? []).filter(
       ({ Volume }) => Volume === label,
     );
@@ -201,8 +196,8 @@ function volumesOf({ homelab, described, storage }: Synthesized, job: Job, group
       type: Type,
       readOnly: ReadOnly === true || (mounts.length > 0 && mounts.every((mount) => mount.ReadOnly === true)),
       ...(record && described && { holds: record.holds, managed: record.managed }),
-      ...(stored?.pluginId && { pluginId: stored.pluginId }),
-      ...(stored?.server && { server: stored.server }),
+      ...(entry?.pluginId && { pluginId: entry.pluginId }),
+      ...(entry?.server && { server: entry.server }),
     };
   });
 }

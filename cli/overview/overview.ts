@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
+import { Session } from "../shared/session";
 import { readSynthesized } from "../shared/synthesized";
-import { styleFor } from "../shared/text";
 import type { Verb } from "../shared/verb";
 import { mermaid } from "./mermaid";
 import { overviewOf } from "./model";
@@ -27,12 +27,10 @@ export const overview: Verb = {
       .option("--mermaid", "print a mermaid flowchart")
       .addOption(new Option("--json", "print it for programs, in MiB and MHz").conflicts("mermaid"))
       .addHelpText("after", HELP)
-      .action((options: { mermaid?: true; json?: true }, command: Command) => {
-        const { writeOut, getOutHasColors } = command.configureOutput();
+      .action((options: { readonly mermaid?: true }, command: Command) => {
         const stacks = readSynthesized().map(overviewOf);
-        const style = styleFor(getOutHasColors?.() ?? false);
-        if (options.mermaid) writeOut?.(mermaid(stacks));
-        else if (options.json) writeOut?.(`${JSON.stringify({ stacks }, null, 2)}\n`);
-        else writeOut?.(stacks.map((stack) => overviewText(stack, style)).join("\n"));
+        new Session(command).print({ stacks }, (style) =>
+          options.mermaid ? mermaid(stacks) : stacks.map((stack) => overviewText(stack, style)).join("\n"),
+        );
       }),
 };

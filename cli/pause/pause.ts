@@ -1,20 +1,18 @@
 import type { Command } from "commander";
+import { stopTime } from "../../model/places";
 import { runsOf } from "../../nomad/batch";
 import type { NomadClient } from "../../nomad/client";
+import { Duration } from "../../nomad/duration";
 import { deploymentOf, isRunning } from "../../nomad/live";
 import { PAUSE, type Pause, type PausedGroup, pauseOf, pauseText } from "../../nomad/pause";
 import { scaleGroup, wantedCount } from "../../nomad/scale";
 import { readVariable } from "../../nomad/variable";
 import { periodicOf, type Service, servicesOf } from "../shared/services";
-import { consent, killTimeout, untilHealthy, untilStopped } from "../shared/steps";
-import { asking, ENVIRONMENT, type Options, print, targetOf, withOptions } from "../shared/target";
+import { Session } from "../shared/session";
+import { untilHealthy, untilStopped } from "../shared/steps";
+import { ENVIRONMENT, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
-import { Interrupted, Watch } from "../shared/watch";
-
-interface PauseOptions extends Options {
-  readonly reason: string;
-  readonly yes?: true;
-}
+import { reasonOf, type Watch } from "../shared/watch";
 
 const HELP_PAUSE = `
 Periodic jobs, such as backups, start no more, and one that runs is waited for. Then services of type "service" are scaled to
@@ -44,7 +42,7 @@ export const pause: Verb = {
       .requiredOption("--reason <text>", "why; shown by drift, the review and a refused deploy")
       .option("--yes", "do not ask")
       .addHelpText("after", HELP_PAUSE)
-      .action(begin),
+      .action(({ reason }: { readonly reason: string }, command: Command) => begin(reason, new Session(command))),
 };
 
 export const resume: Verb = {
@@ -54,97 +52,107 @@ export const resume: Verb = {
       .summary("start again what a pause stopped")
       .description("Starts what homelab pause stopped, in order of dependency, and ends the pause.")
       .addHelpText("after", HELP_RESUME)
-      .action(end),
+      .action((_options: unknown, command: Command) => end(new Session(command))),
 };
 
-async function begin(options: PauseOptions, command: Command): Promise<void> {
-  const target = targetOf(options, command);
+async function begin(reason: string, session: Session): Promise<void> {
+  const target = session.target();
   const { client } = target;
   const periodic = periodicOf(target);
   const services = servicesOf(target).filter(({ job, isPlugin }) => !isPlugin && (job.Type ?? "service") === "service");
-  const { existing, modifyIndex, counts } = await asking([target], command, async () => {
+  const { existing, modifyIndex, counts } = await session.looking([target], async () => {
     const { items, modifyIndex } = await readVariable(client, PAUSE);
     const existing = pauseOf(items);
     return { existing, modifyIndex, counts: existing?.groups ?? (await countsOf(client, [...services, ...periodic])) };
   });
   // First what starts by the clock: a backup that ends now is whole, and none begins while its volume goes away.
   const stopping = [...services, ...periodic].filter((service) => groupIn(counts, service)).reverse();
-  const say = speaker(options, command);
-  if (existing) say(`${pauseText(existing)}; goes on with it`);
+  if (existing) session.say(`${pauseText(existing)}; goes on with it`);
   for (const service of stopping) {
-    const how = periodic.includes(service) ? "from now on it does not start" : `which may take ${killTimeout(service)}`;
-    say(`stops ${service.name}, ${how}`);
+    const how = periodic.includes(service)
+      ? "from now on it does not start"
+      : `which may take ${stopTime(service.group)}`;
+    session.say(`stops ${service.name}, ${how}`);
   }
-  await consent(`stop ${stopping.map(({ name }) => name).join(", ") || "nothing, and keep deploys out"}?`, options);
+  await session.consent(`stop ${stopping.map(({ name }) => name).join(", ") || "nothing, and keep deploys out"}?`);
 
-  const begun: Pause = existing ?? { reason: options.reason, since: new Date().toISOString(), groups: counts };
+  const begun: Pause = existing ?? { reason, since: new Date().toISOString(), groups: counts };
   // Written before anything is stopped: whatever happens then, it is known how to go back.
   if (!existing) await write(client, begun, modifyIndex);
   const stopped: string[] = [];
-  await Watch.over(command, async (watch) => {
-    for (const service of stopping) {
-      watch.check();
-      if ((await wantedCount(client, service)) !== 0) await scaleGroup(client, service, 0, `paused: ${begun.reason}`);
-      await (periodic.includes(service) ? untilNoRun(watch, client, service) : untilStopped(watch, client, service));
-      stopped.push(service.name);
-      say(`${service.name} is stopped`);
-    }
-  }).catch((error: unknown) =>
-    fail(error, "stopped", stopped, stopping, "homelab pause goes on, homelab resume goes back"),
-  );
-  say("the pause is on; homelab resume ends it");
-  if (options.json) print(command, options, { pause: begun, stopped }, () => "");
+  await session
+    .watch(async (watch) => {
+      for (const service of stopping) {
+        watch.check();
+        if ((await wantedCount(client, service)) !== 0) await scaleGroup(client, service, 0, `paused: ${begun.reason}`);
+        await (periodic.includes(service) ? untilNoRun(watch, client, service) : untilStopped(watch, client, service));
+        stopped.push(service.name);
+        session.say(`${service.name} is stopped`);
+      }
+    })
+    .catch((error: unknown) =>
+      fail(error, "stopped", stopped, stopping, "homelab pause goes on, homelab resume goes back"),
+    );
+  session.say("the pause is on; homelab resume ends it");
+  session.print({ pause: begun, stopped });
 }
 
-async function end(options: Options, command: Command): Promise<void> {
-  const target = targetOf(options, command);
+async function end(session: Session): Promise<void> {
+  const target = session.target();
   const { client } = target;
-  const { items, modifyIndex } = await asking([target], command, () => readVariable(client, PAUSE));
+  const { items, modifyIndex } = await session.looking([target], () => readVariable(client, PAUSE));
   const existing = pauseOf(items);
-  const say = speaker(options, command);
   const periodic = periodicOf(target);
   const starting = [...servicesOf(target), ...periodic].filter((service) => groupIn(existing?.groups ?? [], service));
   const started: string[] = [];
   if (existing) {
     refuseStrangers(existing, starting);
-    await Watch.over(command, async (watch) => {
-      for (const service of starting) {
-        watch.check();
-        const { count } = groupIn(existing.groups, service) as PausedGroup;
-        const since = Date.now();
-        const stopped = (await wantedCount(client, service)) === 0;
-        if (stopped) await scaleGroup(client, service, count, "resumed");
-        if (periodic.includes(service)) {
+    await session
+      .watch(async (watch) => {
+        for (const service of starting) {
+          watch.check();
+          const { count } = groupIn(existing.groups, service) as PausedGroup;
+          const since = Date.now();
+          const stopped = (await wantedCount(client, service)) === 0;
+          if (stopped) await scaleGroup(client, service, count, "resumed");
+          if (periodic.includes(service)) {
+            started.push(service.name);
+            session.say(`${service.name} starts by the clock again`);
+            continue;
+          }
+          await untilHealthy(watch, client, service, stopped ? { started: since } : {});
           started.push(service.name);
-          say(`${service.name} starts by the clock again`);
-          continue;
+          session.say(`${service.name} is healthy`);
         }
-        await untilHealthy(watch, client, service, stopped ? { started: since } : {});
-        started.push(service.name);
-        say(`${service.name} is healthy`);
-      }
-      // While one runs, Nomad refuses another pause.
-      for (const { name, job } of starting) {
-        await watch.until(`the deployment of ${name} to end`, DEPLOYMENT_SECONDS, async () => {
-          const deployment = await deploymentOf(client, job);
-          return deployment && isRunning(deployment) ? undefined : true;
-        });
-      }
-    }).catch((error: unknown) =>
-      fail(error, "healthy", started, starting, "the pause stays on; homelab resume goes on, homelab status says more"),
-    );
+        // While one runs, Nomad refuses another pause.
+        for (const { name, job } of starting) {
+          await watch.until(`the deployment of ${name} to end`, LONGEST_DEPLOYMENT, async () => {
+            const deployment = await deploymentOf(client, job);
+            return deployment && isRunning(deployment) ? undefined : true;
+          });
+        }
+      })
+      .catch((error: unknown) =>
+        fail(
+          error,
+          "healthy",
+          started,
+          starting,
+          "the pause stays on; homelab resume goes on, homelab status says more",
+        ),
+      );
     await client.delete(["var", PAUSE.path], { namespace: PAUSE.namespace, query: { cas: modifyIndex }, needs: NEEDS });
   }
-  say(existing ? "the pause is over" : "no pause is on");
-  if (options.json) print(command, options, { started }, () => "");
+  session.say(existing ? "the pause is over" : "no pause is on");
+  session.print({ started });
 }
 
 /** A backup of hours is not cut off for a pause; a run that hangs must not hold it up for ever. */
-const RUN_SECONDS = 30 * 60;
+const LONGEST_RUN = Duration.minutes(30);
 
 /** Waits for the end of what a periodic job has begun. */
 function untilNoRun(watch: Watch, client: NomadClient, { name, job }: Service): Promise<true> {
-  return watch.until(`the run of ${name} to end, or stop it with nomad job stop`, RUN_SECONDS, async () => {
+  return watch.until(`the run of ${name} to end, or stop it with nomad job stop`, LONGEST_RUN, async () => {
     const [run] = await runsOf(client, job);
     if (run) watch.tell(`waiting for ${run.ID} to end`);
     return run ? undefined : true;
@@ -152,7 +160,7 @@ function untilNoRun(watch: Watch, client: NomadClient, { name, job }: Service): 
 }
 
 /** They are healthy by then; Nomad waits for its own minimum. */
-const DEPLOYMENT_SECONDS = 10 * 60;
+const LONGEST_DEPLOYMENT = Duration.minutes(10);
 
 const NEEDS = `the capabilities "write" and "destroy" for variables at ${PAUSE.path} in namespace "${PAUSE.namespace}"`;
 
@@ -199,15 +207,8 @@ async function countsOf(client: NomadClient, services: readonly Service[]): Prom
   return groups.flat();
 }
 
-function speaker({ json }: Options, command: Command): (text: string) => void {
-  return (text) => {
-    if (!json) command.configureOutput().writeOut?.(`${text}\n`);
-  };
-}
-
 function fail(error: unknown, state: string, done: readonly string[], all: readonly Service[], next: string): never {
   const left = all.map(({ name }) => name).filter((name) => !done.includes(name));
   const where = `${state}: ${done.join(", ") || "nothing"}; not, or not yet: ${left.join(", ") || "nothing"}; ${next}`;
-  const what = error instanceof Interrupted ? "interrupted" : (error as Error).message;
-  throw new Error(`${what}; ${where}`);
+  throw new Error(`${reasonOf(error)}; ${where}`);
 }

@@ -1,4 +1,5 @@
 import { type Command, CommanderError } from "commander";
+import { stopTime } from "../../model/places";
 import type { NomadClient } from "../../nomad/client";
 import {
   type AllocationStub,
@@ -15,17 +16,13 @@ import { offeredBy, reservedBy } from "../../nomad/resources";
 import { volumeOf } from "../../nomad/volume";
 import { unsettled } from "../shared/program-status";
 import { dependantsOf, type Service, servicesOf } from "../shared/services";
-import { consent, healthyDeadline, killTimeout, untilHealthy } from "../shared/steps";
-import { asking, ENVIRONMENT, type Options, print, type Target, targetOf, withOptions } from "../shared/target";
+import { Session } from "../shared/session";
+import { healthyDeadline, untilHealthy } from "../shared/steps";
+import { ENVIRONMENT, type Target, withOptions } from "../shared/target";
 import { type Cell, type Style, table, WIDTH, wrap } from "../shared/text";
 import type { Verb } from "../shared/verb";
-import { Interrupted, Watch } from "../shared/watch";
+import { reasonOf } from "../shared/watch";
 import { betterFor, type Machine, type Movable, type Move, movesOf } from "./spread";
-
-interface RebalanceOptions extends Options {
-  readonly dryRun?: true;
-  readonly yes?: true;
-}
 
 /** A move as `--json` prints it. */
 interface Planned extends Move {
@@ -63,66 +60,58 @@ export const rebalance: Verb = {
       .option("--dry-run", "only show what would be moved")
       .option("--yes", "do not ask")
       .addHelpText("after", HELP)
-      .action(run),
+      .action(({ dryRun }: { readonly dryRun?: true }, command: Command) => run(new Session(command), dryRun === true)),
 };
 
-async function run(options: RebalanceOptions, command: Command): Promise<void> {
-  const target = targetOf(options, command);
+async function run(session: Session, dryRun: boolean): Promise<void> {
+  const target = session.target();
   const { client } = target;
-  const before = await asking([target], command, () => look(target));
+  const before = await session.looking([target], () => look(target));
   const { moves, after } = movesOf(before.machines, before.movables);
   const planned = moves.map((move): Planned => ({ ...move, atMost: atMost(before.serviceOf(move.service)) }));
-  const say = (text: string) => {
-    if (!options.json) command.configureOutput().writeOut?.(text);
-  };
-  const style = (show: (style: Style) => string) => {
-    if (!options.json) print(command, {}, undefined, show);
-  };
-  style((marks) => planText(before, planned, after, marks));
-  if (before.refusals.length > 0) {
-    if (options.json) print(command, options, { moves: planned, refusals: before.refusals }, () => "");
-    throw new CommanderError(2, "homelab.refused", "refused");
-  }
-  if (moves.length === 0 || options.dryRun) {
-    if (options.json) print(command, options, { moves: planned, refusals: [] }, () => "");
-    return;
-  }
-  await consent(`move ${moves.map(({ service }) => service).join(", ")}?`, options);
+  if (!session.json) session.write(planText(before, planned, after, session.style));
+  const ends = before.refusals.length > 0 || moves.length === 0 || dryRun;
+  if (ends) session.print({ moves: planned, refusals: before.refusals });
+  if (before.refusals.length > 0) throw new CommanderError(2, "homelab.refused", "refused");
+  if (ends) return;
+  await session.consent(`move ${moves.map(({ service }) => service).join(", ")}?`);
 
   const done: Planned[] = [];
-  await Watch.over(command, async (watch) => {
-    for (const move of planned) {
-      watch.check();
-      // What stood before the last move may have changed.
-      const { refusals, machines, movables, serviceOf, allocationOf } = await look(target);
-      if (refusals.length > 0) throw new Error(refusals.join("; "));
-      const service = serviceOf(move.service);
-      const movable = movables.find(({ name }) => name === move.service);
-      if (!movable || betterFor(machines, movables, movable) === undefined) {
-        say(`${move.service} stays: to move it would not make it more even any more\n`);
-        continue;
+  await session
+    .watch(async (watch) => {
+      for (const move of planned) {
+        watch.check();
+        // What stood before the last move may have changed.
+        const { refusals, machines, movables, serviceOf, allocationOf } = await look(target);
+        if (refusals.length > 0) throw new Error(refusals.join("; "));
+        const service = serviceOf(move.service);
+        const movable = movables.find(({ name }) => name === move.service);
+        if (!movable || betterFor(machines, movables, movable) === undefined) {
+          session.say(`${move.service} stays: to move it would not make it more even any more`);
+          continue;
+        }
+        const since = Date.now();
+        await stop(client, allocationOf(move.service));
+        const there = await untilHealthy(watch, client, service, { started: since });
+        const seconds = Math.round((Date.now() - since) / 1000);
+        done.push({ ...move, placed: there.NodeName, seconds });
+        session.say(`${move.service} is healthy on ${there.NodeName}, after ${seconds} s`);
+        if (there.NodeName === move.from) throw new Error(`Nomad placed ${move.service} on ${move.from} again`);
+        const checked = Date.now();
+        for (const dependant of dependantsOf(before.services, [service])) {
+          if (!before.movables.some(({ name }) => name === dependant.name)) continue;
+          await untilHealthy(watch, client, dependant, { checked });
+        }
       }
-      const since = Date.now();
-      await stop(client, allocationOf(move.service));
-      const there = await untilHealthy(watch, client, service, { started: since });
-      const seconds = Math.round((Date.now() - since) / 1000);
-      done.push({ ...move, placed: there.NodeName, seconds });
-      say(`${move.service} is healthy on ${there.NodeName}, after ${seconds} s\n`);
-      if (there.NodeName === move.from) throw new Error(`Nomad placed ${move.service} on ${move.from} again`);
-      const checked = Date.now();
-      for (const dependant of dependantsOf(before.services, [service])) {
-        if (!before.movables.some(({ name }) => name === dependant.name)) continue;
-        await untilHealthy(watch, client, dependant, { checked });
-      }
-    }
-  }).catch((error: unknown) => {
-    const left = planned.filter(({ service }) => !done.some((one) => one.service === service));
-    const where = `moved: ${done.map(({ service }) => service).join(", ") || "nothing"}; not, or not yet: ${
-      left.map(({ service }) => service).join(", ") || "nothing"
-    }; another run plans anew`;
-    throw new Error(`${error instanceof Interrupted ? "interrupted" : (error as Error).message}; ${where}`);
-  });
-  if (options.json) print(command, options, { moves: done, refusals: [] }, () => "");
+    })
+    .catch((error: unknown) => {
+      const left = planned.filter(({ service }) => !done.some((one) => one.service === service));
+      const where = `moved: ${done.map(({ service }) => service).join(", ") || "nothing"}; not, or not yet: ${
+        left.map(({ service }) => service).join(", ") || "nothing"
+      }; another run plans anew`;
+      throw new Error(`${reasonOf(error)}; ${where}`);
+    });
+  session.print({ moves: done, refusals: [] });
 }
 
 function stop(client: NomadClient, { ID, Namespace }: AllocationStub): Promise<unknown> {
@@ -137,7 +126,7 @@ function stop(client: NomadClient, { ID, Namespace }: AllocationStub): Promise<u
 }
 
 function atMost(service: Service): number {
-  return killTimeout(service).plus(healthyDeadline(service)).toSeconds();
+  return stopTime(service.group).plus(healthyDeadline(service)).toSeconds();
 }
 
 /** How things stand. */

@@ -1,15 +1,12 @@
 import type { Command } from "commander";
+import { stopTime } from "../../model/places";
 import type { AllocationStub } from "../../nomad/live";
 import { dependantsOf, liveAllocations, type Service, serviceNamed, servicesOf } from "../shared/services";
-import { consent, killTimeout, restartTasks, untilHealthy } from "../shared/steps";
-import { asking, ENVIRONMENT, type Options, print, targetOf, withOptions } from "../shared/target";
-import { WIDTH, wrap } from "../shared/text";
+import { Session } from "../shared/session";
+import { restartTasks, untilHealthy } from "../shared/steps";
+import { ENVIRONMENT, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
-import { Interrupted, Watch } from "../shared/watch";
-
-interface RestartOptions extends Options {
-  readonly yes?: true;
-}
+import { Interrupted } from "../shared/watch";
 
 /** What was restarted, as `--json` prints it. */
 interface Restarted {
@@ -44,62 +41,60 @@ export const restart: Verb = {
       )
       .option("--yes", "do not ask")
       .addHelpText("after", HELP)
-      .action(run),
+      .action((names: readonly string[], _options: unknown, command: Command) => run(names, new Session(command))),
 };
 
-async function run(names: readonly string[], options: RestartOptions, command: Command): Promise<void> {
-  const target = targetOf(options, command);
+async function run(names: readonly string[], session: Session): Promise<void> {
+  const target = session.target();
   const { client } = target;
   const services = servicesOf(target);
   const named = names.map((name) => serviceNamed(services, name));
   const chosen = services.filter((one) => named.includes(one));
   const dependants = dependantsOf(services, chosen);
   const running = new Map<Service, readonly AllocationStub[]>();
-  await asking([target], command, async () => {
+  await session.looking([target], async () => {
     for (const service of chosen) running.set(service, await restartable(client, service));
   });
 
-  const { writeOut } = command.configureOutput();
-  const say = (text: string) => {
-    if (!options.json) writeOut?.(`${wrap(text, WIDTH, "  ").join("\n")}\n`);
-  };
   for (const service of chosen) {
     const places = (running.get(service) ?? []).map(({ NodeName }) => NodeName).join(", ");
-    say(`restarts ${service.name} on ${places}; its stop may take ${killTimeout(service)}`);
+    session.say(`restarts ${service.name} on ${places}; its stop may take ${stopTime(service.group)}`);
   }
-  if (dependants.length > 0) say(`interrupts what needs it: ${dependants.map(({ name }) => name).join(", ")}`);
-  await consent(`restart ${chosen.map(({ name }) => name).join(", ")}?`, options);
+  if (dependants.length > 0) session.say(`interrupts what needs it: ${dependants.map(({ name }) => name).join(", ")}`);
+  await session.consent(`restart ${chosen.map(({ name }) => name).join(", ")}?`);
 
   const restarted: Restarted[] = [];
   const healthy: string[] = [];
-  await Watch.over(command, async (watch) => {
-    for (const service of chosen) {
-      for (const allocation of running.get(service) ?? []) {
-        watch.check();
-        const since = Date.now();
-        watch.tell(`waiting for ${service.name} to stop, which may take ${killTimeout(service)}`);
-        await restartTasks(client, service, allocation);
-        const { ID, NodeName } = await untilHealthy(watch, client, service, { started: since });
-        const seconds = Math.round((Date.now() - since) / 1000);
-        restarted.push({ service: service.name, allocation: ID, node: NodeName, seconds });
-        say(`${service.name} is healthy again after ${seconds} s`);
+  await session
+    .watch(async (watch) => {
+      for (const service of chosen) {
+        for (const allocation of running.get(service) ?? []) {
+          watch.check();
+          const since = Date.now();
+          watch.tell(`waiting for ${service.name} to stop, which may take ${stopTime(service.group)}`);
+          await restartTasks(client, service, allocation);
+          const { ID, NodeName } = await untilHealthy(watch, client, service, { started: since });
+          const seconds = Math.round((Date.now() - since) / 1000);
+          restarted.push({ service: service.name, allocation: ID, node: NodeName, seconds });
+          session.say(`${service.name} is healthy again after ${seconds} s`);
+        }
       }
-    }
-    const checked = Date.now();
-    for (const service of dependants) {
-      if ((await liveAllocations(client, service)).length === 0) continue;
-      await untilHealthy(watch, client, service, { checked });
-      healthy.push(service.name);
-      say(`${service.name} is healthy`);
-    }
-  }).catch((error: unknown) => {
-    const done = restarted.map(({ service }) => service).join(", ") || "nothing";
-    const left = chosen.map(({ name }) => name).filter((name) => !restarted.some(({ service }) => service === name));
-    const where = `healthy again: ${done}${left.length > 0 ? `; not, or not yet: ${left.join(", ")}` : ""}`;
-    if (error instanceof Interrupted) throw new Error(`interrupted; ${where}`);
-    throw new Error(`${(error as Error).message}; ${where}; see homelab status`);
-  });
-  if (options.json) print(command, options, { restarted, healthy }, () => "");
+      const checked = Date.now();
+      for (const service of dependants) {
+        if ((await liveAllocations(client, service)).length === 0) continue;
+        await untilHealthy(watch, client, service, { checked });
+        healthy.push(service.name);
+        session.say(`${service.name} is healthy`);
+      }
+    })
+    .catch((error: unknown) => {
+      const done = restarted.map(({ service }) => service).join(", ") || "nothing";
+      const left = chosen.map(({ name }) => name).filter((name) => !restarted.some(({ service }) => service === name));
+      const where = `healthy again: ${done}${left.length > 0 ? `; not, or not yet: ${left.join(", ")}` : ""}`;
+      if (error instanceof Interrupted) throw new Error(`interrupted; ${where}`);
+      throw new Error(`${(error as Error).message}; ${where}; see homelab status`);
+    });
+  session.print({ restarted, healthy });
 }
 
 /** @throws when there is nothing to restart, or its machine is away. */

@@ -10,10 +10,11 @@ import { type Review, reviewPlan } from "../../review/review";
 import { codeOf, reviewState, type StateNote } from "../../review/state";
 import { lines } from "../../review/text";
 import { stateText } from "../../review/words";
+import { Session } from "../shared/session";
 import { isSynthesized, readSynthesized, type Synthesized } from "../shared/synthesized";
 import { ENVIRONMENT } from "../shared/target";
 import { lockedVersions, makePlan, showState } from "../shared/terraform";
-import { type Style, styleFor, WIDTH, wrap } from "../shared/text";
+import { type Style, WIDTH, wrap } from "../shared/text";
 import type { Verb } from "../shared/verb";
 import { liveOf } from "./live";
 
@@ -77,22 +78,21 @@ export const review: Verb = {
 };
 
 async function run(options: Options, command: Command): Promise<void> {
-  const { writeOut, writeErr } = command.configureOutput();
-  const style = styleFor(command.configureOutput().getOutHasColors?.() ?? false);
+  const session = new Session(command);
   if (options.state !== undefined) {
-    writeOut?.(await stateReport(options, style));
+    session.write(await stateReport(options, session.style));
     return;
   }
   const allowances = [...(options.allow ?? []), ...(options.commits ? readTrailers(messagesOf(options.commits)) : [])];
   const reviews: { readonly stack: string; readonly review: Review }[] = [];
   for (const { stack, json, target, failure } of await plansOf(options)) {
-    if (failure) writeErr?.(`${failure}\n`);
+    if (failure) session.note(failure);
     const plan = readPlan(json);
     // Of a plan from elsewhere NOMAD_ADDR names the cluster.
     const live = options.nomad ? await liveOf(target ?? { stack, homelab: contextOf(plan).after.homelab }, plan) : {};
     reviews.push({ stack, review: reviewPlan(plan, { allowances, ...live }) });
   }
-  writeOut?.(print(reviews, options, style));
+  session.write(reviewText(reviews, options, session.style));
   const exit = Math.max(...reviews.map(({ review }) => review.exit));
   if (exit > 0) throw new CommanderError(exit, "homelab.review", "the plan is not safe as it is");
 }
@@ -151,7 +151,7 @@ function messagesOf(range: string): string {
   }
 }
 
-function print(
+function reviewText(
   reviews: readonly { readonly stack: string; readonly review: Review }[],
   { format }: Options,
   style: Style,

@@ -7,7 +7,7 @@ import { belongsTo, rpcauth } from "./rpcauth";
 import { type Given, hashesOf, passwordOf, refusal, twinsOf } from "./state";
 import { Variables } from "./variables";
 
-export interface Wishes {
+export interface FillOptions {
   readonly given: Given;
   /**
    * Asks the owner for a value; an empty answer leaves it for later.
@@ -42,11 +42,11 @@ interface Value extends Filled {
 export async function fill(
   client: NomadClient,
   needs: readonly Need[],
-  wishes: Wishes,
+  options: FillOptions,
   tell: (filled: Filled) => void,
 ): Promise<void> {
   const variables = await Variables.read(client, needs);
-  checkGiven(wishes.given, needs, variables);
+  checkGiven(options.given, needs, variables);
   const gaps = needs.filter((need) => variables.value(need) === "");
   const held = await heldSecrets(client, needs, variables);
 
@@ -70,19 +70,19 @@ export async function fill(
     const consumer = passwordOf(need, needs);
     const known = consumer && variables.value(consumer);
     if (known) return { need, how: "made", value: rpcauth(known) };
-    if (consumer || !wishes.show) return undefined;
+    if (consumer || !options.show) return undefined;
     const secret = makePassword();
     return { need, how: "made", value: rpcauth(secret), secret };
   };
 
   const given = (need: Need): Value | undefined => {
-    const value = givenFor(need, wishes.given);
+    const value = givenFor(need, options.given);
     return value === undefined ? undefined : { need, how: "given", value };
   };
 
   const copied = (need: Need): Value | undefined => {
     const value = twinsOf(need, needs)
-      .map((twin) => variables.value(twin) || givenFor(twin, wishes.given))
+      .map((twin) => variables.value(twin) || givenFor(twin, options.given))
       .find(Boolean);
     return value ? { need, how: "copied", value } : undefined;
   };
@@ -93,7 +93,7 @@ export async function fill(
   for (const need of gaps.filter((one) => isAsked(one) && !given(one))) {
     if (variables.value(need) !== "") continue;
     const same = copied(need);
-    const value = same ? undefined : await wishes.ask?.(need, held.get(need));
+    const value = same ? undefined : await options.ask?.(need, held.get(need));
     await write(same ?? (value ? { need, how: "typed", value } : undefined));
   }
 }

@@ -1,11 +1,11 @@
-import type { Command } from "commander";
 import type { NomadClient } from "../../nomad/client";
 import { askHidden } from "../shared/prompt";
 import type { Need } from "../shared/secret-needs";
+import type { Session } from "../shared/session";
 import { type Given, refusal } from "./state";
 
 /** Why nobody can be asked; absent when somebody can. */
-export function whyUnasked(): string | undefined {
+export function nonInteractiveReason(): string | undefined {
   if (!process.stdin.isTTY) return "standard input is no terminal";
   return process.stderr.isTTY ? undefined : "standard error is no terminal";
 }
@@ -72,9 +72,8 @@ function isObject(value: unknown): boolean {
 }
 
 /** A password that is sent should not be readable on its way. */
-export function warnOfPlainHttp({ address }: NomadClient, command: Command): void {
+export function warnOfPlainHttp({ address }: NomadClient, session: Session): void {
   const { host, hostname, protocol } = new URL(address);
   if (protocol !== "http:" || /^(localhost$|127\.|\[::1\])/.test(hostname)) return;
-  const text = `${host} is asked over http://, so the secrets cross the network unencrypted`;
-  command.configureOutput().writeErr?.(`warning: ${text}\n`);
+  session.warn(`${host} is asked over http://, so the secrets cross the network unencrypted`);
 }

@@ -1,25 +1,23 @@
 import { randomBytes } from "node:crypto";
 import type { Command } from "commander";
 import type { NomadClient } from "../../nomad/client";
+import { Duration } from "../../nomad/duration";
 import { type AllocationStub, writtenAt } from "../../nomad/live";
 import { NomadError } from "../../nomad/nomad-error";
 import { readVariable, replaceItem, type VariableRef, variableCapability } from "../../nomad/variable";
 import { healthOf } from "../shared/health";
 import { type Need, needsOf } from "../shared/secret-needs";
 import { liveAllocations, type Service, servicesOf } from "../shared/services";
-import { consent, restartTasks, untilHealthy } from "../shared/steps";
-import { asking, ENVIRONMENT, type Options, print, targetOf, withOptions } from "../shared/target";
-import { Interrupted, Watch } from "../shared/watch";
+import { Session } from "../shared/session";
+import { restartTasks, untilHealthy } from "../shared/steps";
+import { ENVIRONMENT, withOptions } from "../shared/target";
+import { reasonOf, type Watch } from "../shared/watch";
 import { warnOfPlainHttp } from "./input";
 import { belongsTo, rpcauth } from "./rpcauth";
 import { hashesOf, passwordOf } from "./state";
 
-interface RotateOptions extends Options {
-  readonly yes?: true;
-}
-
 /** What a machine is given to render a changed variable, which takes it a second. */
-const RENDER_SECONDS = 120;
+const LONGEST_RENDER = Duration.minutes(2);
 
 const HELP = `
 bitcoind reads hashes only when it starts, so: a second hash is added, bitcoind restarted, and takes both passwords; the
@@ -39,63 +37,62 @@ export function registerRotate(secrets: Command): Command {
     .description("Gives an RPC user of bitcoind, such as electrs, another password, without turning it away.")
     .option("--yes", "do not ask")
     .addHelpText("after", HELP)
-    .action(rotate);
+    .action((user: string, _options: unknown, self: Command) => rotate(user, new Session(self)));
 }
 
-async function rotate(user: string, options: RotateOptions, command: Command): Promise<void> {
-  const target = targetOf(options, command);
+async function rotate(user: string, session: Session): Promise<void> {
+  const target = session.target();
   const { client } = target;
   const { hash, password } = pairOf(user, needsOf(target).needs);
   const services = servicesOf(target);
   const [node, consumer] = [readerOf(hash, services), readerOf(password, services)];
-  const say = (text: string) => {
-    if (!options.json) command.configureOutput().writeOut?.(`${text}\n`);
-  };
   const next = `${hash.key}_next`;
-  const [hashes, plain] = await asking([target], command, () =>
+  const [hashes, plain] = await session.looking([target], () =>
     Promise.all([readVariable(client, hash), readVariable(client, password)]),
   );
   const current = plain.items[password.key] ?? "";
   const begun = belongsTo(hashes.items[next] ?? "", current);
-  warnOfPlainHttp(client, command);
+  warnOfPlainHttp(client, session);
   const names = begun ? consumer.name : `${node.name}, then ${consumer.name}`;
-  await consent(`change the password of ${user}, and restart ${names}?`, options);
+  await session.consent(`change the password of ${user}, and restart ${names}?`);
 
   const restarted: string[] = [];
   let stage = "nothing is changed";
-  await Watch.over(command, async (watch) => {
-    const restart = async (service: Service) => {
-      const since = Date.now();
-      for (const allocation of await running(client, service)) await restartTasks(client, service, allocation);
-      await untilHealthy(watch, client, service, { started: since });
-      restarted.push(service.name);
-      say(`${service.name} is healthy again after ${Math.round((Date.now() - since) / 1000)} s`);
-    };
-    if (!begun) {
-      const [first, second] = [await filesOf(client, hash, node), await filesOf(client, password, consumer)];
-      // One that is not well before, or is turned away, cannot be waited for.
-      const isWell = belongsTo(hashes.items[hash.key] ?? "", current) && (await isHealthy(client, consumer));
-      const made = randomBytes(32).toString("base64url");
-      await replace(client, hash, next, hashes.items[next] ?? "", rpcauth(made));
-      stage = `${next} is stored beside ${hash.key}; another run makes a new one`;
-      await untilWritten(watch, client, first);
-      await restart(node);
-      if (isWell) await untilHealthy(watch, client, consumer, { checked: Date.now() });
-      watch.check();
-      await replace(client, password, password.key, current, made);
-      stage = `both hashes are stored, and the new password; another run of homelab secrets rotate ${user} goes on`;
-      await untilWritten(watch, client, second);
-    } else {
-      stage = "nothing is changed since the last run";
-      await untilWritten(watch, client, await filesOf(client, password, consumer), plain.modifyTime);
-    }
-    await restart(consumer);
-    await promote(client, hash, next);
-  }).catch((error: unknown) => {
-    throw new Error(`${error instanceof Interrupted ? "interrupted" : (error as Error).message}; ${stage}`);
-  });
-  say(`the password of ${user} is changed; ${node.name} forgets the old one at its next restart`);
-  if (options.json) print(command, options, { user, restarted }, () => "");
+  await session
+    .watch(async (watch) => {
+      const restart = async (service: Service) => {
+        const since = Date.now();
+        for (const allocation of await running(client, service)) await restartTasks(client, service, allocation);
+        await untilHealthy(watch, client, service, { started: since });
+        restarted.push(service.name);
+        session.say(`${service.name} is healthy again after ${Math.round((Date.now() - since) / 1000)} s`);
+      };
+      if (!begun) {
+        const [first, second] = [await filesOf(client, hash, node), await filesOf(client, password, consumer)];
+        // One that is not well before, or is turned away, cannot be waited for.
+        const isWell = belongsTo(hashes.items[hash.key] ?? "", current) && (await isHealthy(client, consumer));
+        const made = randomBytes(32).toString("base64url");
+        await replace(client, hash, next, hashes.items[next] ?? "", rpcauth(made));
+        stage = `${next} is stored beside ${hash.key}; another run makes a new one`;
+        await untilWritten(watch, client, first);
+        await restart(node);
+        if (isWell) await untilHealthy(watch, client, consumer, { checked: Date.now() });
+        watch.check();
+        await replace(client, password, password.key, current, made);
+        stage = `both hashes are stored, and the new password; another run of homelab secrets rotate ${user} goes on`;
+        await untilWritten(watch, client, second);
+      } else {
+        stage = "nothing is changed since the last run";
+        await untilWritten(watch, client, await filesOf(client, password, consumer), plain.modifyTime);
+      }
+      await restart(consumer);
+      await promote(client, hash, next);
+    })
+    .catch((error: unknown) => {
+      throw new Error(`${reasonOf(error)}; ${stage}`);
+    });
+  session.say(`the password of ${user} is changed; ${node.name} forgets the old one at its next restart`);
+  session.print({ user, restarted });
 }
 
 /** A file that a machine writes from a variable, and when it last did. */
@@ -138,7 +135,7 @@ async function untilWritten(
   after = Number.POSITIVE_INFINITY,
 ): Promise<void> {
   for (const { allocation, path, writtenAt: before } of files) {
-    await watch.until(`${allocation.NodeName} to write the new value into ${path}`, RENDER_SECONDS, async () => {
+    await watch.until(`${allocation.NodeName} to write the new value into ${path}`, LONGEST_RENDER, async () => {
       const now = await writtenAt(client, allocation, path);
       return (now !== undefined && (now !== before || now >= after)) || undefined;
     });

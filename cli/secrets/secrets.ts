@@ -1,26 +1,24 @@
 import { type Command, CommanderError } from "commander";
-import type { NomadClient } from "../../nomad/client";
 import { readVariable, replaceItem } from "../../nomad/variable";
 import { confirm } from "../shared/prompt";
-import { type Need, needsOf } from "../shared/secret-needs";
-import { type Options, print, targetsOf as stacksOf, withOptions } from "../shared/target";
-import { styleFor } from "../shared/text";
+import { type Need, type Needs, needsOf } from "../shared/secret-needs";
+import { Session } from "../shared/session";
+import { type Target, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
-import { Watch } from "../shared/watch";
 import { type Filled, fill } from "./fill";
 import { heldSecrets } from "./in-use";
-import { ask, readGiven, readValue, unread, warnOfPlainHttp, whyUnasked } from "./input";
+import { ask, nonInteractiveReason, readGiven, readValue, unread, warnOfPlainHttp } from "./input";
 import { registerRotate } from "./rotate";
 import { type Circumstances, rotation, type SecretsReport, statusesOf, twinsOf } from "./state";
 import { statusText } from "./text";
 import { readOrList, Variables } from "./variables";
 
-interface InitOptions extends Options {
+interface InitOptions {
   readonly show?: true;
   readonly stdin?: true;
 }
 
-interface SetOptions extends Options {
+interface SetOptions {
   readonly yes?: true;
 }
 
@@ -78,12 +76,13 @@ export const secrets: Verb = {
       .summary("name what is missing, empty or wrong")
       .description("Names every key that is missing, empty or wrong, with its readers. Prints no value.")
       .addHelpText("after", CODES)
-      .action(async (options: Options, self: Command) => {
+      .action(async (_options: unknown, self: Command) => {
+        const session = new Session(self);
         const reports: SecretsReport[] = [];
-        for (const target of targetsOf(options, self)) {
-          reports.push(await Watch.looking(self, `asking ${target.client.address}`, () => look(target)));
+        for (const reader of readersOf(session)) {
+          reports.push(await session.looking([reader], () => look(reader)));
         }
-        conclude(reports, options, self);
+        conclude(reports, session);
       });
     withOptions(command.command("init"))
       .summary("make what is missing")
@@ -94,7 +93,7 @@ export const secrets: Verb = {
       .option("--stdin", 'take values from standard input instead of asking: {"<path>":{"<key>":"<value>"}}')
       .option("--show", "print the passwords that are made, and make those that nothing but this output will hold")
       .addHelpText("after", CODES)
-      .action(init);
+      .action((options: InitOptions, self: Command) => init(options, new Session(self)));
     withOptions(command.command("set <path> <key>"))
       .summary("give one secret another value")
       .description(
@@ -104,26 +103,23 @@ export const secrets: Verb = {
       )
       .option("--yes", "overwrite without asking")
       .addHelpText("after", HELP_SET)
-      .action(set);
+      .action((path: string, key: string, options: SetOptions, self: Command) =>
+        set({ path, key }, options, new Session(self)),
+      );
     registerRotate(command);
     return command;
   },
 };
 
-/** A stack, what it needs, and the way to its Nomad. */
-interface Target {
-  readonly stack: string;
-  readonly needs: readonly Need[];
-  readonly notes: readonly string[];
-  readonly client: NomadClient;
-}
+/** A stack that reads secrets, and the way to its Nomad. */
+interface Reader extends Needs, Pick<Target, "stack" | "client"> {}
 
-function targetsOf(options: Pick<Options, "stack">, command: Command): Target[] {
-  return stacksOf(options, command).map((one) => ({ stack: one.stack, client: one.client, ...needsOf(one) }));
+function readersOf(session: Session): Reader[] {
+  return session.targets().map((one) => ({ stack: one.stack, client: one.client, ...needsOf(one) }));
 }
 
 async function look(
-  { stack, needs, notes, client }: Target,
+  { stack, needs, notes, client }: Reader,
   filled: readonly Filled[] = [],
   circumstances: Omit<Circumstances, "held"> = {},
 ): Promise<SecretsReport> {
@@ -137,31 +133,30 @@ async function look(
   return { stack, nomadAddress: client.address, complete, secrets, notes };
 }
 
-async function init(options: InitOptions, command: Command): Promise<void> {
-  const { writeOut } = command.configureOutput();
-  const targets = targetsOf(options, command);
-  const given = options.stdin ? await readGiven(targets.flatMap(({ needs }) => needs)) : {};
-  const unasked = options.stdin ? undefined : whyUnasked();
+async function init(options: InitOptions, session: Session): Promise<void> {
+  const readers = readersOf(session);
+  const given = options.stdin ? await readGiven(readers.flatMap(({ needs }) => needs)) : {};
+  const unasked = options.stdin ? undefined : nonInteractiveReason();
   const asks = !options.stdin && !unasked;
   const show = options.show ?? false;
   const reports: SecretsReport[] = [];
   const filled: Filled[] = [];
   const tell = (one: Filled) => {
     filled.push(show ? one : { need: one.need, how: one.how });
-    if (!options.json) writeOut?.(`${filledText(one, show)}\n`);
+    session.say(filledText(one, show));
   };
   try {
-    for (const target of targets) {
-      warnOfPlainHttp(target.client, command);
-      await fill(target.client, target.needs, { given, show, ...(asks && { ask: askForLack }) }, tell);
-      reports.push(await look(target, filled, { given, unasked }));
+    for (const reader of readers) {
+      warnOfPlainHttp(reader.client, session);
+      await fill(reader.client, reader.needs, { given, show, ...(asks && { ask: askForLack }) }, tell);
+      reports.push(await look(reader, filled, { given, unasked }));
     }
   } catch (error) {
     // A password that is only shown would be lost.
-    if (options.json && show && filled.length > 0) writeOut?.(`${JSON.stringify({ filled }, null, 2)}\n`);
+    if (show && filled.length > 0) session.print({ filled });
     throw error;
   }
-  conclude(reports, options, command);
+  conclude(reports, session);
 }
 
 function askForLack(need: Need, held?: string): Promise<string> {
@@ -172,8 +167,8 @@ function askForLack(need: Need, held?: string): Promise<string> {
   );
 }
 
-async function set(path: string, key: string, options: SetOptions, command: Command): Promise<void> {
-  const found = targetsOf(options, command).flatMap(({ stack, client, needs }) =>
+async function set({ path, key }: Pick<Need, "path" | "key">, options: SetOptions, session: Session): Promise<void> {
+  const found = readersOf(session).flatMap(({ stack, client, needs }) =>
     needs.filter((one) => one.path === path && one.key === key).map((need) => ({ stack, client, need, needs })),
   );
   const [one] = found;
@@ -187,28 +182,25 @@ async function set(path: string, key: string, options: SetOptions, command: Comm
   const both = rotation(need, needs);
   if (both) throw new Error(`${place} is half of a pair, password and hash of ${need.rpcUser}; ${both} changes both`);
 
-  warnOfPlainHttp(client, command);
+  warnOfPlainHttp(client, session);
   const places: { readonly one: Need; readonly was: string }[] = [];
   for (const one of [need, ...twinsOf(need, needs)]) {
     places.push({ one, was: (await readVariable(client, one)).items[one.key] ?? "" });
   }
   const asks = process.stdin.isTTY;
-  const unasked = whyUnasked();
+  const unasked = nonInteractiveReason();
   if (asks && unasked) throw new Error(`${unasked}, so you cannot be asked; give the value on standard input`);
   // What nobody but the service knows is changed there.
   const note = need.source === "random" ? "the service must have it already: change it there first" : "";
   const value = asks ? await ask(need, note, "changes nothing") : await readValue(need);
   if (value === "") throw new Error(`nothing was typed; ${place} stays as it is`);
-  const tell = (text: string) => {
-    if (!options.json) command.configureOutput().writeOut?.(`${text}\n`);
-  };
   const conclude = (stored: boolean) => {
     const { namespace, readBy } = need;
-    if (options.json) print(command, options, { namespace, path, key, readBy, stored }, () => "");
+    session.print({ namespace, path, key, readBy, stored });
   };
   const differing = places.filter(({ was }) => was !== value);
   if (differing.length === 0) {
-    tell(`${place} has this value already`);
+    session.say(`${place} has this value already`);
     conclude(false);
     return;
   }
@@ -224,7 +216,7 @@ async function set(path: string, key: string, options: SetOptions, command: Comm
     const where = `${one.key} in ${one.path}`;
     if (!written) throw new Error(`somebody else changed ${where} in the meantime; it stays as they left it`);
     const jobs = [...new Set(one.readBy.map((reader) => reader.split("/")[0]))].join(", ");
-    tell(`stored ${where}; ${jobs} takes it at the next restart: raise metaVersion and deploy`);
+    session.say(`stored ${where}; ${jobs} takes it at the next restart: raise metaVersion and deploy`);
   }
   conclude(true);
 }
@@ -238,14 +230,8 @@ function filledText({ need, how, secret }: Filled, show: boolean): string {
 }
 
 /** Prints how things stand. @throws CommanderError with exit code 2 when something is missing. */
-function conclude(reports: readonly SecretsReport[], { json }: Options, command: Command): void {
-  const { writeOut, getOutHasColors } = command.configureOutput();
-  const style = styleFor(getOutHasColors?.() ?? false);
-  writeOut?.(
-    json
-      ? `${JSON.stringify({ stacks: reports }, null, 2)}\n`
-      : reports.map((one) => statusText(one, style)).join("\n"),
-  );
+function conclude(reports: readonly SecretsReport[], session: Session): void {
+  session.print({ stacks: reports }, (style) => reports.map((one) => statusText(one, style)).join("\n"));
   if (!reports.every(({ complete }) => complete)) {
     throw new CommanderError(2, "homelab.secretsMissing", "secrets are missing");
   }

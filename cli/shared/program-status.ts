@@ -10,7 +10,7 @@ import type { Service } from "./services";
 const LOG_TAIL = 128 * 1024;
 
 /** What a program says of itself, such as how far it has come. */
-export interface Saying {
+export interface ProgramStatus {
   readonly text: string;
   readonly mood: Mood;
 }
@@ -37,14 +37,14 @@ export async function chainOf(
   }
 }
 
-export async function says(
+export async function programStatus(
   service: Service,
   running: readonly AllocationStub[],
   chain: Chain | undefined,
-): Promise<Saying | undefined> {
+): Promise<ProgramStatus | undefined> {
   const [allocation] = running;
   if (allocation?.ClientStatus !== "running") return undefined;
-  if (service.program === "Bitcoin Core") return chainSaying(chain);
+  if (service.program === "Bitcoin Core") return chainStatus(chain);
   if (service.program === "electrs") {
     const answer = await electrs(endpointOf(service, allocation, "electrum"));
     if (!answer.known) return { text: answer.problem ?? "it does not answer", mood: "waiting" };
@@ -64,7 +64,7 @@ export async function says(
   return undefined;
 }
 
-function chainSaying({ progress, problem }: Chain = {}): Saying {
+function chainStatus({ progress, problem }: Chain = {}): ProgramStatus {
   if (!progress) return { text: problem ?? "its log says nothing yet", mood: "waiting" };
   const { phase, height, progress: part, text } = progress;
   const percent = part === undefined ? "" : `${(Math.floor(part * 10_000) / 100).toFixed(2)} %`;
@@ -90,6 +90,6 @@ export async function unsettled(
   node: Service,
   allocation: AllocationStub,
 ): Promise<string | undefined> {
-  const { mood, text } = chainSaying(await chainOf(client, node, [allocation]));
+  const { mood, text } = chainStatus(await chainOf(client, node, [allocation]));
   return mood === "good" ? undefined : text;
 }

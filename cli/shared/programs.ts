@@ -1,9 +1,10 @@
 import { createConnection } from "node:net";
+import { Duration } from "../../nomad/duration";
 import type { AllocationStub } from "../../nomad/live";
 import type { Service } from "./services";
 
 /** A program on the home network that gives no answer within this is taken for silent. */
-const PATIENCE_MS = 5_000;
+const RESPONSE_TIMEOUT = Duration.seconds(5);
 
 /** Where a program listens. */
 export interface Endpoint {
@@ -100,7 +101,9 @@ export function electrs(endpoint: Endpoint | undefined): Promise<ElectrsAnswer> 
       });
     };
     let text = "";
-    socket.setTimeout(PATIENCE_MS, () => end("it takes connections and does not answer: it waits for bitcoind"));
+    socket.setTimeout(RESPONSE_TIMEOUT.toMilliseconds(), () =>
+      end("it takes connections and does not answer: it waits for bitcoind"),
+    );
     socket.on("error", ({ message }) => end(`it cannot be asked from here: ${message}`));
     socket.on("close", () => end("it closed the connection"));
     socket.on("data", (chunk) => {
@@ -146,7 +149,7 @@ export async function albyHub(endpoint: Endpoint | undefined): Promise<HubAnswer
   if (!endpoint) return { known: false, problem: "it has no port" };
   try {
     const response = await fetch(`http://${endpoint.host}:${endpoint.port}/api/info`, {
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(RESPONSE_TIMEOUT.toMilliseconds()),
     });
     const { running, setupCompleted } = (await response.json()) as { running?: unknown; setupCompleted?: unknown };
     if (typeof running === "boolean" && typeof setupCompleted === "boolean") {

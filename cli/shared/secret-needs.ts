@@ -1,5 +1,6 @@
 import type { Task, Template } from "../../.gen/nomad/job";
 import { type SecretRecord, tasksOf } from "../../model/homelab";
+import { Secret, type SecretPath } from "../../nomad/template";
 import { actionPattern } from "../../nomad/template-calls";
 import type { Synthesized } from "./synthesized";
 
@@ -23,7 +24,7 @@ interface Read {
   readonly key: string;
 }
 
-/** Which secrets a stack reads, by what its constructs declare and by what its templates say. */
+/** Which secrets a stack reads: what its constructs declare, and what templates ask for that no construct made. */
 export function needsOf({ homelab }: Pick<Synthesized, "homelab">): Needs {
   const needs = new Map<string, Need>();
   const notes = new Set<string>();
@@ -36,7 +37,8 @@ export function needsOf({ homelab }: Pick<Synthesized, "homelab">): Needs {
   for (const secret of homelab.secrets) add(secret, true);
   for (const { job, group, task } of tasksOf(homelab)) {
     const readBy = `${job.ID}/${group.Name}/${task.Name}`;
-    const templates = (task.Templates ?? []).map(readsOf);
+    const declared = homelab.secrets.filter((secret) => secret.readBy === readBy && secret.namespace === job.Namespace);
+    const templates = (task.Templates ?? []).filter((one) => !readsOnly(one, declared)).map(readsOf);
     for (const { path: written, key } of [...templates.flatMap(({ reads }) => reads), ...secretBlocks(task)]) {
       const [path = "", place = job.Namespace] = written.replace(/^\/+|\/+$/g, "").split("@");
       const namespace = place.split(".")[0] ?? place;
@@ -49,6 +51,13 @@ export function needsOf({ homelab }: Pick<Synthesized, "homelab">): Needs {
     }
   }
   return { needs: [...needs.values()].filter((need) => need.declared || !isSuccessor(need, needs)), notes: [...notes] };
+}
+
+/** Whether a template reads nothing but what a construct has declared, and so rendered itself. */
+function readsOnly({ EmbeddedTmpl = "" }: Template, declared: readonly SecretRecord[]): boolean {
+  const secrets = declared.map(({ path, key }) => new Secret(path as SecretPath, key));
+  const calls = secrets.flatMap((secret) => [secret.call, secret.next.call]);
+  return !calls.reduce((text, call) => text.replaceAll(call, ""), EmbeddedTmpl).includes("nomadVar");
 }
 
 /** `<key>_next` beside `<key>` is there only while a password is changed. */

@@ -63,11 +63,17 @@ function nameOf(job: Job, group: TaskGroup): string {
 
 /** What is needed before what needs it; otherwise as they come. A circle is cut where it closes. */
 export function inOrder<T extends Pick<Service, "name" | "needs" | "isPlugin">>(services: readonly T[]): T[] {
-  const depth = ({ name, needs }: T, above: readonly string[] = []): number => {
+  const depth = depthIn(services);
+  return services.toSorted((a, b) => (a.isPlugin ? -1 : depth(a)) - (b.isPlugin ? -1 : depth(b)));
+}
+
+/** How many services stand below one in the longest chain of needs. A circle is cut where it closes. */
+export function depthIn<T extends Pick<Service, "name" | "needs">>(services: readonly T[]): (service: T) => number {
+  const depth = ({ name, needs }: T, above: readonly string[]): number => {
     const needed = services.filter((other) => needs.includes(other.name) && ![...above, name].includes(other.name));
     return Math.max(0, ...needed.map((other) => 1 + depth(other, [...above, name])));
   };
-  return services.toSorted((a, b) => (a.isPlugin ? -1 : depth(a)) - (b.isPlugin ? -1 : depth(b)));
+  return (service) => depth(service, []);
 }
 
 /** Whatever cannot do without one of these, directly or through others. */

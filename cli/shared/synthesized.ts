@@ -1,23 +1,15 @@
 import { existsSync, readFileSync } from "node:fs";
 import { isAbsolute, join, relative } from "node:path";
-import type { Job } from "../../.gen/nomad/job";
-import type { AccessMode, ClusterFigures, Homelab, HomelabOutput, JobRecord, VolumeRecord } from "../../model/homelab";
-import { fromJobspec, unescapeTerraform } from "../../nomad/terraform-text";
-
-/** Where a volume's data is, as far as its resource tells. */
-export interface Storage {
-  readonly namespace: string;
-  readonly volumeId: string;
-  /** The CSI plugin that mounts it. */
-  readonly pluginId?: string;
-  /** The NFS server. */
-  readonly server?: string;
-  /** What the plugin finds it by, of a volume that is registered. */
-  readonly context?: Readonly<Record<string, string>>;
-}
+import type { Homelab } from "../../model/homelab";
+import type { Unreadable } from "../../model/read-job";
+import { type JobEntry, type Resource, readStack, type VolumeEntry } from "../../model/read-stack";
+import type { Values } from "../../model/values";
+import { unescapeTerraform } from "../../nomad/terraform-text";
 
 /** A namespace that the stack manages; what it does not set is absent. */
 export interface NamespaceRecord {
+  /** `nomad_namespace.<name>`. */
+  readonly address: string;
   readonly name: string;
   readonly description?: string;
   readonly drivers?: readonly string[];
@@ -41,12 +33,13 @@ export interface Synthesized {
   readonly nomadAddress?: string;
   readonly homelab: Homelab;
   /**
-   * False for a stack without the output `homelab`: there are no secrets, dependencies or clients then, volumes count
-   * as `chain`, and cluster figures are Nomad's own defaults.
+   * False for a stack without the output `homelab`: there are no secrets and clients then, what a volume holds is guessed
+   * from who writes it, and of the cluster only the resources tell.
    */
   readonly described: boolean;
-  /** Of the volumes that the stack manages. */
-  readonly storage: readonly Storage[];
+  readonly jobs: readonly JobEntry[];
+  /** The volumes that the stack manages. */
+  readonly volumes: readonly VolumeEntry[];
   readonly namespaces: readonly NamespaceRecord[];
   readonly scheduler?: SchedulerRecord;
 }
@@ -88,7 +81,7 @@ export function readSynthesized(
   const manifest = join(outdir, "manifest.json");
   const { stacks = {} } = readJson<{ stacks?: Record<string, ManifestStack> }>(manifest, project, AGAIN);
   const found = Object.values(stacks).flatMap((stack) =>
-    readStack(join(outdir, stack.synthesizedStackPath), stack.name, project, reading),
+    synthesizedStack(join(outdir, stack.synthesizedStackPath), stack.name, project, reading),
   );
   if (found.length === 0) {
     throw new Error(
@@ -109,18 +102,16 @@ interface ManifestStack {
 /** The parts of a cdk.tf.json that are read here. */
 interface StackFile {
   readonly provider?: { readonly nomad?: readonly { readonly address?: string }[] };
-  readonly resource?: Readonly<Record<string, Readonly<Record<string, Resource>>>>;
+  readonly resource?: Readonly<Record<string, Readonly<Record<string, Block>>>>;
   readonly output?: { readonly homelab?: { readonly value?: unknown } };
 }
 
-interface Resource {
+interface Block extends Values {
   readonly "//"?: { readonly metadata?: { readonly path?: string } };
   readonly lifecycle?: { readonly prevent_destroy?: boolean };
-  readonly deregister_on_destroy?: boolean;
-  readonly [argument: string]: unknown;
 }
 
-function readStack(path: string, stack: string, project: string, reading: Reading): Synthesized[] {
+function synthesizedStack(path: string, stack: string, project: string, reading: Reading): Synthesized[] {
   const place = placeOf(path, project);
   if (!path.endsWith(".json")) {
     throw new Error(
@@ -128,122 +119,69 @@ function readStack(path: string, stack: string, project: string, reading: Readin
     );
   }
   const file = readJson<StackFile>(path, project, AGAIN);
-  const resources = file.resource?.nomad_job ?? {};
-  if (Object.keys(resources).length === 0 && !(reading.withoutJobs && file.provider?.nomad)) return [];
+  const resources = resourcesOf(file, stack);
+  const isEmpty = !resources.some(({ type }) => type === "nomad_job");
+  if (isEmpty && !(reading.withoutJobs && file.provider?.nomad)) return [];
 
-  const output = outputOf(file);
-  const jobs = Object.entries(resources).flatMap(([name, resource]): JobRecord[] => {
-    const address = `nomad_job.${name}`;
-    const record = output?.jobs[address] ?? { path: pathOf(resource, stack, name), retained: isRetained(resource) };
-    try {
-      return [{ ...record, job: jobOf(resource, `${place}: ${address}`) }];
-    } catch (error) {
-      if (reading.withoutUnreadable) return [];
-      throw error;
+  const { homelab, described, jobs, volumes } = readStack(resources, { own: evaluated(file.output?.homelab?.value) });
+  for (const { address, read } of jobs) {
+    const unreadable = read.unreadable ?? (read.job.TaskGroups.length === 0 ? NO_GROUPS : undefined);
+    if (unreadable && !reading.withoutUnreadable) {
+      throw new Error(`${place}: ${address}: ${unreadableText(unreadable)}`);
     }
-  });
-  const volumes = volumesOf(file, stack);
+  }
   const address = file.provider?.nomad?.[0]?.address;
   return [
     {
       stack,
       file: path,
       ...(address && !address.includes("${") && { nomadAddress: address }),
-      homelab: {
-        cluster: output?.cluster ?? nomadsDefaults(file, jobs),
-        volumes: output?.volumes ?? volumes.map(({ record }) => record),
-        secrets: output?.secrets ?? [],
-        dependencies: output?.dependencies ?? [],
-        acknowledgements: output?.acknowledgements ?? [],
-        notices: output?.notices ?? [],
-        jobs,
-      },
-      described: output !== undefined,
-      storage: volumes.map(({ storage }) => storage),
+      homelab,
+      described,
+      jobs,
+      volumes,
       namespaces: namespacesOf(file),
       ...schedulerOf(file),
     },
   ];
 }
 
-/** The output `homelab` as Terraform evaluates it; an output of that name in another shape is not ours. */
-function outputOf(file: StackFile): HomelabOutput | undefined {
-  const value = file.output?.homelab?.value as HomelabOutput | undefined;
-  if (typeof value?.jobs !== "object" || typeof value.cluster !== "object") return undefined;
-  return JSON.parse(unescapeTerraform(JSON.stringify(value))) as HomelabOutput;
+/** The resources of a stack, evaluated as far as they can be without Terraform. */
+function resourcesOf(file: StackFile, stack: string): Resource[] {
+  return Object.entries(file.resource ?? {}).flatMap(([type, named]) =>
+    Object.entries(named).map(([name, { "//": comment, lifecycle, ...values }]) => ({
+      address: `${type}.${name}`,
+      type,
+      // The ids `Default` of resources inside of constructs say nothing.
+      path: comment?.metadata?.path?.replace(/(\/Default)+$/, "") ?? `${stack}/${name}`,
+      preventDestroy: lifecycle?.prevent_destroy === true,
+      values: { ...(evaluated(values) as Values), namespace: namespaceOf(values.namespace, file) },
+    })),
+  );
 }
 
-function jobOf({ json, jobspec }: Resource, place: string): Job {
-  if (json !== true) {
-    throw new Error(
-      `${place}: json = ${json ?? "false"}: its jobspec is HCL, which is not read here; write it as JSON with json = true`,
-    );
+/** A value of the file as Terraform evaluates it; expressions stay as they are. */
+function evaluated(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(unescapeTerraform(JSON.stringify(value)));
+}
+
+/** Nothing can be placed of such a job, so no verb could say anything of it. */
+const NO_GROUPS: Unreadable = { reason: "no-groups", detail: "" };
+
+function unreadableText({ reason, detail }: Unreadable): string {
+  switch (reason) {
+    case "hcl":
+      return `${detail}: its jobspec is HCL, which is not read here; write it as JSON with json = true`;
+    case "no-json":
+      return (
+        `jobspec is not JSON (${detail}); write the job's JSON itself, ` +
+        "since an expression such as ${file(…)} has no value before Terraform runs"
+      );
+    case "misshapen":
+      return `jobspec is no job of Nomad's API: ${detail}; correct it`;
+    default:
+      return "jobspec is no job of Nomad's API: it lacks ID, TaskGroups or their Tasks; add them";
   }
-  let parsed: unknown;
-  try {
-    parsed = fromJobspec(String(jobspec));
-  } catch (error) {
-    throw new Error(
-      `${place}: jobspec is not JSON (${(error as Error).message}); write the job's JSON itself, ` +
-        "since an expression such as ${file(…)} has no value before Terraform runs",
-    );
-  }
-  // Nomad takes a job bare or wrapped.
-  const job = withoutNulls((parsed as { Job?: unknown } | null)?.Job ?? parsed) as Partial<Job> | undefined;
-  const groups = Array.isArray(job?.TaskGroups) ? job.TaskGroups : [];
-  if (!job?.ID || groups.length === 0 || !groups.every((group) => Array.isArray(group.Tasks))) {
-    throw new Error(`${place}: jobspec is no job of Nomad's API: it lacks ID, TaskGroups or their Tasks; add them`);
-  }
-  return { Name: job.ID, Namespace: "default", Type: "service", ...job, ID: job.ID, TaskGroups: groups };
-}
-
-/** Go writes `null` for what is absent. */
-function withoutNulls(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value), (_, member) => member ?? undefined);
-}
-
-function volumesOf(file: StackFile, stack: string): { record: VolumeRecord; storage: Storage }[] {
-  const types = ["nomad_csi_volume_registration", "nomad_csi_volume"];
-  const resources = types.flatMap((type) => Object.entries(file.resource?.[type] ?? {}));
-  return resources.map(([name, resource]) => {
-    const { volume_id, plugin_id, capability, context, parameters, mount_options } =
-      resource as Partial<VolumeArguments>;
-    const [first] = [capability ?? []].flat();
-    const [options] = [mount_options ?? []].flat();
-    const namespace = namespaceOf(resource.namespace, file);
-    const server = context?.server ?? parameters?.server;
-    return {
-      record: {
-        path: pathOf(resource, stack, name),
-        namespace,
-        id: volume_id ?? name,
-        holds: "chain",
-        accessMode: first?.access_mode ?? "single-node-writer",
-        attachmentMode: first?.attachment_mode ?? "file-system",
-        mountFlags: options?.mount_flags ?? [],
-        retained: isRetained(resource),
-        managed: true,
-      },
-      storage: {
-        namespace,
-        volumeId: volume_id ?? name,
-        ...(plugin_id && { pluginId: plugin_id }),
-        ...(server && { server }),
-        ...(context && { context: context as Readonly<Record<string, string>> }),
-      },
-    };
-  });
-}
-
-interface VolumeArguments {
-  readonly volume_id: string;
-  readonly plugin_id: string;
-  readonly capability: OneOrMore<{ access_mode: AccessMode; attachment_mode: VolumeRecord["attachmentMode"] }>;
-  readonly mount_options: OneOrMore<{ mount_flags?: string[] }>;
-  /** Of a registration. */
-  readonly context: { readonly server?: string };
-  /** Of a volume that Terraform creates. */
-  readonly parameters: { readonly server?: string };
 }
 
 /** Blocks stand as a list or, when there is one, alone. */
@@ -258,10 +196,11 @@ function namespaceOf(value: unknown, file: StackFile): string {
 }
 
 function namespacesOf(file: StackFile): NamespaceRecord[] {
-  return Object.values(file.resource?.nomad_namespace ?? {}).map((resource) => {
+  return Object.entries(file.resource?.nomad_namespace ?? {}).map(([resourceName, resource]) => {
     const { name, description, capabilities } = resource as Partial<NamespaceArguments>;
     const [first] = [capabilities ?? []].flat();
     return {
+      address: `nomad_namespace.${resourceName}`,
       name: name ?? "",
       ...(description !== undefined && { description: unescapeTerraform(description) }),
       ...(first?.enabled_task_drivers && { drivers: first.enabled_task_drivers }),
@@ -294,27 +233,6 @@ interface SchedulerArguments {
   readonly scheduler_algorithm: string;
   readonly memory_oversubscription_enabled: boolean;
   readonly preemption_config: Readonly<Record<string, boolean>>;
-}
-
-/** The construct's path; the ids `Default` of resources inside of constructs say nothing. */
-function pathOf(resource: Resource, stack: string, name: string): string {
-  return resource["//"]?.metadata?.path?.replace(/(\/Default)+$/, "") ?? `${stack}/${name}`;
-}
-
-function isRetained({ lifecycle, deregister_on_destroy }: Resource): boolean {
-  return lifecycle?.prevent_destroy === true && deregister_on_destroy === false;
-}
-
-/** @see https://developer.hashicorp.com/nomad/docs/configuration/client#max_kill_timeout */
-function nomadsDefaults(file: StackFile, jobs: readonly JobRecord[]): ClusterFigures {
-  const schedulers = Object.values(file.resource?.nomad_scheduler_config ?? {});
-  return {
-    datacenter: jobs[0]?.job.Datacenters?.[0] ?? "*",
-    clients: [],
-    maxKillTimeout: "30s",
-    drainDeadline: "1h",
-    memoryOversubscription: schedulers.some(({ memory_oversubscription_enabled: enabled }) => enabled === true),
-  };
 }
 
 /** A path as its owner knows it: from the project's folder, or whole when it is elsewhere. */

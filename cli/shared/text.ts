@@ -76,6 +76,14 @@ export function wrap(text: string, width: number, indent = ""): string[] {
   return [...lines, line ?? ""];
 }
 
+/** Whole units, rounded down: 26 h are still 26 h one minute before 27. */
+export function ageText(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 72 * 3600) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / (24 * 3600))} d`;
+}
+
 function length(text: string): number {
   return stripVTControlCharacters(text).length;
 }

@@ -1,15 +1,25 @@
-import type { Command } from "commander";
+import { Duration } from "../../nomad/duration";
 import { NomadError } from "../../nomad/nomad-error";
 
-/** From here on it is told what is waited for. */
-const SILENCE_MS = 2_000;
+/** After that it is told what is waited for. */
+const SILENCE = Duration.seconds(2);
 /** How often it is told where standard error is no terminal, as in a log. */
-const REPEAT_MS = 30_000;
-const POLL_MS = 1_000;
+const REPEAT = Duration.seconds(30);
+const POLL = Duration.seconds(1);
 
 /** Ctrl-C was pressed. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
+}
+
+/** Why something broke off, to go on with a semicolon. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Interrupted ? "interrupted" : (error as Error).message;
+}
+
+/** For a moment. */
+export function sleep(length: Duration): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, length.toMilliseconds()));
 }
 
 /**
@@ -18,8 +28,8 @@ export class Interrupted extends Error {
  */
 export class Watch {
   /** @throws what `work` throws. */
-  static async over<T>(command: Command, work: (watch: Watch) => Promise<T>): Promise<T> {
-    const watch = new Watch((text) => command.configureOutput().writeErr?.(text));
+  static async over<T>(write: (text: string) => void, work: (watch: Watch) => Promise<T>): Promise<T> {
+    const watch = new Watch(write);
     const interrupt = () => watch.interrupt();
     process.on("SIGINT", interrupt);
     try {
@@ -31,8 +41,8 @@ export class Watch {
   }
 
   /** The same for what only looks: Ctrl-C ends the program at once, as nothing can be left half-done. */
-  static async looking<T>(command: Command, what: string, work: () => Promise<T>): Promise<T> {
-    const watch = new Watch((text) => command.configureOutput().writeErr?.(text));
+  static async looking<T>(write: (text: string) => void, what: string, work: () => Promise<T>): Promise<T> {
+    const watch = new Watch(write);
     watch.tell(what);
     try {
       return await work();
@@ -50,7 +60,7 @@ export class Watch {
   private wake: (() => void) | undefined;
 
   private constructor(private readonly write: (text: string) => void) {
-    this.timer = setInterval(() => this.show(), POLL_MS);
+    this.timer = setInterval(() => this.show(), POLL.toMilliseconds());
     this.timer.unref();
   }
 
@@ -73,8 +83,8 @@ export class Watch {
    * @param ask may change what is told while it waits.
    * @throws Interrupted; an error that names what was waited for when the time is over.
    */
-  async until<T>(what: string, seconds: number, ask: () => Promise<T | undefined>): Promise<T> {
-    const end = Date.now() + seconds * 1000;
+  async until<T>(what: string, within: Duration, ask: () => Promise<T | undefined>): Promise<T> {
+    const end = Date.now() + within.toMilliseconds();
     this.tell(`waiting for ${what}`);
     let last = "";
     for (;;) {
@@ -88,14 +98,14 @@ export class Watch {
         last = `; ${(error as Error).message}`;
         this.tell(`waiting for ${what}${last}`);
       }
-      if (Date.now() >= end) throw new Error(`${what} did not come within ${minutes(seconds)}${last}`);
-      await this.sleep(POLL_MS);
+      if (Date.now() >= end) throw new Error(`${what} did not come within ${within}${last}`);
+      await this.sleep(POLL);
     }
   }
 
-  private sleep(milliseconds: number): Promise<void> {
+  private sleep(length: Duration): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
+      const timer = setTimeout(resolve, length.toMilliseconds());
       this.wake = () => {
         clearTimeout(timer);
         resolve();
@@ -117,12 +127,12 @@ export class Watch {
 
   private show(): void {
     const now = Date.now();
-    if (this.text === "" || now - this.since < SILENCE_MS) return;
+    if (this.text === "" || now - this.since < SILENCE.toMilliseconds()) return;
     const line = `${this.text} (${Math.round((now - this.since) / 1000)} s)`;
     if (this.terminal) {
       this.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
       this.told = { text: this.text, at: now };
-    } else if (this.told.text !== this.text || now - this.told.at >= REPEAT_MS) {
+    } else if (this.told.text !== this.text || now - this.told.at >= REPEAT.toMilliseconds()) {
       this.write(`${line}\n`);
       this.told = { text: this.text, at: now };
     }
@@ -141,8 +151,4 @@ export class Watch {
 /** No answer, or a server without a leader: it may be another a moment later. */
 function isPassing(error: unknown): boolean {
   return error instanceof NomadError && (error.status === undefined || error.status >= 500 || error.status === 429);
-}
-
-function minutes(seconds: number): string {
-  return seconds >= 120 ? `${Math.round(seconds / 60)} min` : `${seconds} s`;
 }

@@ -38,7 +38,7 @@ export interface StatusReport {
 
 /** Looks at everything once. What a machine that is away cannot answer is said in its place. */
 export async function statusOf(target: Target): Promise<StatusReport> {
-  const { client, stack, homelab, storage } = target;
+  const { client, stack, homelab, volumes: entries } = target;
   const services = servicesOf(target);
   const [nodes, allocations, pause] = await Promise.all([
     nodesOf(client),
@@ -48,7 +48,7 @@ export async function statusOf(target: Target): Promise<StatusReport> {
   const node = services.find(({ program }) => program === "Bitcoin Core");
   const chain = node && (await chainOf(client, node, allocationsFor(node, allocations)));
   const plugins = [
-    ...storage.flatMap(({ pluginId }) => pluginId ?? []),
+    ...entries.flatMap(({ pluginId }) => pluginId ?? []),
     ...services.flatMap(({ group }) => group.Tasks.flatMap(({ CSIPluginConfig }) => CSIPluginConfig?.ID ?? [])),
   ];
   const [serviceViews, pluginViews, volumes, backup] = await Promise.all([

@@ -1,10 +1,11 @@
 import type { NomadClient } from "../../nomad/client";
+import { Duration } from "../../nomad/duration";
 import { type AllocationStub, capability, type Deployment, deploymentOf, ifThere, isLive } from "../../nomad/live";
 import { NomadError } from "../../nomad/nomad-error";
 import type { Pause } from "../../nomad/pause";
 import { healthOf, startedAt } from "../shared/health";
 import type { Mood } from "../shared/mood";
-import { type Chain, type Saying, says } from "../shared/program-status";
+import { type Chain, type ProgramStatus, programStatus } from "../shared/program-status";
 import type { Service } from "../shared/services";
 
 export interface InstanceView {
@@ -78,7 +79,7 @@ export async function serviceView(
   const image = liveGroup?.Tasks.find(({ Name }) => Name === main.Name)?.Config?.image ?? "";
   const running = allocations.filter((one) => isLive(one) && one.DesiredStatus === "run");
   const instances = await Promise.all(running.map((one) => instanceView(client, service, one, allocations)));
-  const said = await says(service, running, chain);
+  const said = await programStatus(service, running, chain);
   const paused = pause?.groups.some((one) => one.job === job.ID && one.group === group.Name);
   const wanted = job.Type === "system" ? undefined : (liveGroup?.Count ?? 0);
   const problem = problemOf({ live, wanted, instances, deployment, said, paused: paused ?? false });
@@ -100,7 +101,7 @@ function problemOf(seen: {
   readonly wanted: number | undefined;
   readonly instances: readonly InstanceView[];
   readonly deployment: Deployment | undefined;
-  readonly said: Saying | undefined;
+  readonly said: ProgramStatus | undefined;
   readonly paused: boolean;
 }): { mood: Mood; problem: string } | undefined {
   const { live, wanted, instances, deployment, said, paused } = seen;
@@ -143,7 +144,7 @@ async function instanceView(
   };
 }
 
-const DAY_MS = 24 * 3600 * 1000;
+const DAY = Duration.days(1);
 
 /**
  * Starts of the main task beyond the first, in the allocations that Nomad remembers of one instance. It keeps ten events
@@ -155,7 +156,7 @@ export function restartsIn24h(service: Service, allocations: readonly Allocation
       .filter(({ Type }) => Type === "Started")
       .map(({ Time }) => Time / 1e6),
   );
-  const recent = starts.filter((time) => time > now - DAY_MS).length;
-  const isNew = allocations.every(({ CreateTime }) => CreateTime / 1e6 > now - DAY_MS);
+  const recent = starts.filter((time) => time > now - DAY.toMilliseconds()).length;
+  const isNew = allocations.every(({ CreateTime }) => CreateTime / 1e6 > now - DAY.toMilliseconds());
   return Math.max(0, recent - (isNew ? 1 : 0));
 }

@@ -1,5 +1,6 @@
 import { type Command, CommanderError } from "commander";
-import { asking, ENVIRONMENT, type Options, print, targetsOf, withOptions } from "../shared/target";
+import { Session } from "../shared/session";
+import { ENVIRONMENT, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
 import { statusOf } from "./model";
 import { statusText } from "./text";
@@ -24,12 +25,11 @@ export const status: Verb = {
       .summary("how everything is, on one screen")
       .description("Shows machines, services and volumes as they are now, and what the programs say of themselves.")
       .addHelpText("after", HELP)
-      .action(async (options: Options, command: Command) => {
-        const targets = targetsOf(options, command);
-        const reports = await asking(targets, command, () => Promise.all(targets.map(statusOf)));
-        print(command, options, { stacks: reports }, (style) =>
-          reports.map((one) => statusText(one, style)).join("\n"),
-        );
+      .action(async (_options: unknown, command: Command) => {
+        const session = new Session(command);
+        const targets = session.targets();
+        const reports = await session.looking(targets, () => Promise.all(targets.map(statusOf)));
+        session.print({ stacks: reports }, (style) => reports.map((one) => statusText(one, style)).join("\n"));
         if (!reports.every(({ well }) => well)) throw new CommanderError(2, "homelab.bad", "something is bad");
       }),
 };

@@ -178,11 +178,11 @@ export class BitcoinNode extends Service {
         `${path}: txindex = true with prune = ${prune}: the index needs every block; leave one of them out`,
       );
     }
-    if (prune && prune.toMebibytes() < PRUNE_MINIMUM.toMebibytes()) {
+    if (prune?.isLessThan(PRUNE_MINIMUM)) {
       throw new Error(`${path}: prune = ${prune} must be at least ${PRUNE_MINIMUM}, or bitcoind refuses to start`);
     }
     const { dbcache, memoryMax } = this.sizes();
-    if (dbcache.toMebibytes() + NON_CACHE_MEMORY.toMebibytes() > memoryMax.toMebibytes()) {
+    if (dbcache.plus(NON_CACHE_MEMORY).isMoreThan(memoryMax)) {
       throw new Error(
         `${path}: dbcache = ${dbcache} leaves less than ${NON_CACHE_MEMORY} below memoryMax = ${memoryMax}: bitcoind would be ` +
           "killed for its memory and replay blocks; lower dbcache, or raise memoryMax",

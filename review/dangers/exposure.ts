@@ -1,9 +1,9 @@
 import type { Job, Task } from "../../.gen/nomad/job";
-import { isCsiPlugin } from "../../model/places";
+import { isCsiPlugin, runsAsRoot } from "../../model/places";
 import { privilegesOf } from "../../rules/privileged";
 import type { Context } from "../context";
 import type { Finding } from "../findings";
-import { secretsOf } from "../jobs";
+import { secretsOf } from "../secrets";
 
 /** What a job may newly do, what is newly reached from outside, and what everybody can newly read. */
 export function exposure({ jobs, after: { described } }: Context): Finding[] {
@@ -40,9 +40,8 @@ export function exposure({ jobs, after: { described } }: Context): Finding[] {
 /** What reaches out of the containers of a job, by task and option. */
 function privileges(job: Job | undefined): Set<string> {
   if (!job) return new Set();
-  const record = { path: "", job, retained: false };
   const found = job.TaskGroups.flatMap((group) => {
-    const isPlugin = (task: Task) => isCsiPlugin({ record, job, group, task });
+    const isPlugin = (task: Task) => isCsiPlugin({ job, group, task });
     return [
       ...(group.Networks ?? [])
         .filter(({ Mode }) => Mode === "host" && !group.Tasks.some(isPlugin))
@@ -51,7 +50,7 @@ function privileges(job: Job | undefined): Set<string> {
         const options = Object.entries(privilegesOf(task.Config)).flatMap(([option, values]) =>
           values.map((value) => `task ${task.Name}, ${option} = ${value}`),
         );
-        const user = /^(?:root|0)(?::|$)/.test(task.User ?? "") ? [`task ${task.Name}, user ${task.User}`] : [];
+        const user = runsAsRoot(task) ? [`task ${task.Name}, user ${task.User}`] : [];
         const network = task.Config.network_mode === "host" ? [`task ${task.Name}, the host's network`] : [];
         const driver = `${task.Driver ?? "docker"}`;
         const outside = driver === "docker" ? [] : [`task ${task.Name}, a program outside of Docker (${driver})`];

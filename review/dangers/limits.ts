@@ -1,9 +1,9 @@
 import type { Task } from "../../.gen/nomad/job";
 import { durationText, memoryText } from "../../model/places";
+import { withDefaults } from "../../nomad/defaults";
 import type { Context } from "../context";
 import { counterpart } from "../counterpart";
 import type { Finding, FindingName } from "../findings";
-import { withDefaults } from "../jobs";
 
 interface Limit {
   readonly finding: FindingName;

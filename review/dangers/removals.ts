@@ -1,9 +1,9 @@
 import type { Holds } from "../../model/homelab";
+import { VOLUME_TYPES } from "../../model/read-stack";
 import { type Context, isRemoved, type JobChange, jobName } from "../context";
 import { text } from "../diff";
 import type { Finding } from "../findings";
 import type { Change } from "../plan";
-import { VOLUME_TYPES } from "../stack";
 
 const CONTENTS: Readonly<Record<Holds, string>> = {
   chain: "the chain",

@@ -4,6 +4,7 @@ import { judge, type Verdict } from "../../rules/rule";
 import { type Context, jobName } from "../context";
 import type { Finding } from "../findings";
 import type { Side } from "../stack";
+import { whyUnreadable } from "../unreadable";
 
 /** What concerns the stack as a whole: what it accepts, what it breaks, and what Terraform works with. */
 export function stack(context: Context): Finding[] {
@@ -27,11 +28,12 @@ function unreadable({ jobs }: Context): Finding[] {
   return jobs.flatMap((one): Finding[] => {
     const { change, before, after } = one;
     // What was applied once did not fail.
-    const was = before?.read.unreadable?.replace(", so the apply will fail", "");
+    const was = whyUnreadable(before?.read ?? {})?.replace(", so the apply will fail", "");
     const why =
-      after?.read.unreadable ?? (after && was ? `cannot be compared, because until now it ${was}` : undefined);
+      whyUnreadable(after?.read ?? {}) ??
+      (after && was ? `cannot be compared, because until now it ${was}` : undefined);
     if (!why || change.action === "none" || change.action === "delete") return [];
-    const remedy = after?.read.remedy;
+    const remedy = after?.read.unreadable?.reason === "hcl" ? "write it as JSON, with json = true" : undefined;
     const at = { finding: "spec-unreadable", resource: change.address, subject: `job ${jobName(one)}` } as const;
     return [{ ...at, problem: why, ...(remedy && { remedy }) }];
   });
@@ -52,7 +54,7 @@ function accepted({ before, after }: Context): Finding[] {
 }
 
 /** Rules whose breaches other findings tell, by what was before. */
-const TOLD = ["pinned-image", "image-versions", "no-secret-in-job", "privileged", "single-writer"];
+const REPORTED_ELSEWHERE = ["pinned-image", "image-versions", "no-secret-in-job", "privileged", "single-writer"];
 
 /** What only a stack that describes itself can know: who else is in the cluster, and what its constructs protect. */
 const UNKNOWABLE: Readonly<Record<string, RegExp>> = {
@@ -96,7 +98,7 @@ function shownOf({ jobs }: Side, address: string) {
 }
 
 function violations({ homelab, described }: Side): Verdict[] {
-  const rules = RULES.filter(({ name }) => !TOLD.includes(name));
+  const rules = RULES.filter(({ name }) => !REPORTED_ELSEWHERE.includes(name));
   return judge(homelab, rules).filter(
     ({ severity, acknowledged, rule, place }) =>
       severity === "violation" && !acknowledged && (described || !UNKNOWABLE[rule]?.test(place)),

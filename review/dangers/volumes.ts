@@ -1,8 +1,9 @@
+import { VOLUME_TYPES } from "../../model/read-stack";
+import type { Values } from "../../model/values";
 import type { Context } from "../context";
 import { at, differing, text } from "../diff";
 import type { Finding } from "../findings";
-import type { Change, Values } from "../plan";
-import { VOLUME_TYPES } from "../stack";
+import type { Change } from "../plan";
 
 /** Attributes that say who may mount a volume, and how. */
 const MODES = ["capability", "access_mode", "attachment_mode"];

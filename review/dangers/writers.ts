@@ -1,5 +1,5 @@
 import type { Homelab, JobRecord } from "../../model/homelab";
-import { isBesideTheMainTask, runsEverywhere, updateOf, type Writer, writersOf } from "../../model/places";
+import { runsAlongsideMainTask, runsEverywhere, updateOf, type Writer, writersOf } from "../../model/places";
 import { fenceGaps } from "../../rules/shared/fence";
 import { type Context, keyOf } from "../context";
 import type { Finding } from "../findings";
@@ -100,7 +100,7 @@ export function writers(context: Context): Finding[] {
 }
 
 function tasksOf({ tasks }: Writer): number {
-  return tasks.filter(isBesideTheMainTask).length;
+  return tasks.filter(runsAlongsideMainTask).length;
 }
 
 function claimsOf(side: Side, more: readonly JobRecord[], earlier?: Side): Claim[] {

@@ -1,7 +1,7 @@
 import { judge, type Seen } from "../../../cli/backup/model";
 import type { Done, Failed, SetDone } from "../../../cli/backup/results";
-import { ageText, backupText } from "../../../cli/backup/text";
-import { styleFor } from "../../../cli/shared/text";
+import { backupText } from "../../../cli/backup/text";
+import { ageText, styleFor } from "../../../cli/shared/text";
 
 const NOW = Date.parse("2026-11-26T12:00:00Z");
 const HOUR = 3600 * 1000;

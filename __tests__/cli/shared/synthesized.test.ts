@@ -87,7 +87,7 @@ describe("a project without the output", () => {
 
   test("gives the namespaces and scheduler settings it manages, as far as it sets them", () => {
     const [stack] = read(synthesized({ apps: file }));
-    expect(stack?.namespaces).toEqual([{ name: "apps" }]);
+    expect(stack?.namespaces).toEqual([{ address: "nomad_namespace.apps", name: "apps" }]);
     expect(stack?.scheduler).toEqual({ memoryOversubscription: true });
   });
 
@@ -120,25 +120,24 @@ describe("a project without the output", () => {
       },
       { path: "apps/scratch", id: "scratch", namespace: "default", accessMode: "single-node-writer", mountFlags: [] },
     ]);
-    expect(stack?.storage).toEqual([
+    expect(
+      stack?.volumes.map(({ address, pluginId, server, context }) => ({ address, pluginId, server, context })),
+    ).toEqual([
       {
-        namespace: "apps",
-        volumeId: "wiki-data",
+        address: "nomad_csi_volume_registration.data",
         pluginId: "nfs",
         server: "192.0.2.1",
         context: { server: "192.0.2.1", share: "/wiki" },
       },
-      { namespace: "default", volumeId: "scratch", pluginId: "nfs" },
+      { address: "nomad_csi_volume.scratch", pluginId: "nfs" },
     ]);
   });
 
-  test("has no secrets, dependencies or clients, and Nomad's own figures", () => {
+  test("has no secrets, dependencies or clients, and no figures that nobody tells", () => {
     expect(stack?.homelab).toMatchObject({ secrets: [], dependencies: [], acknowledgements: [], notices: [] });
     expect(stack?.homelab.cluster).toEqual({
       datacenter: "dc1",
       clients: [],
-      maxKillTimeout: "30s",
-      drainDeadline: "1h",
       memoryOversubscription: true,
     });
   });
