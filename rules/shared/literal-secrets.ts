@@ -97,10 +97,11 @@ export function literalSecrets(name: string, text: string, kind: TextKind): stri
   const urls = [...filled.matchAll(URL_PASSWORD)]
     .filter(([, password = ""]) => isLiteral(password))
     .map(() => "a password in a URL (hidden)");
-  const unexplained = text.replace(HEX_OF_A_NAME, (whole, key: string) => (isPublicNumber(key) ? key : whole));
-  const forms = FORMS.filter(
-    ([, form]) => form.test(unexplained) && !(isPublicNumber(name) && /^[0-9a-f]+$/i.test(text.trim())),
-  ).map(([what]) => `${what} (hidden)`);
+  const unexplained = () => text.replace(HEX_OF_A_NAME, (whole, key: string) => (isPublicNumber(key) ? key : whole));
+  const isNumber = () => isPublicNumber(name) && /^[0-9a-f]+$/i.test(text.trim());
+  const forms = FORMS.filter(([, form]) => form.test(text) && form.test(unexplained()) && !isNumber()).map(
+    ([what]) => `${what} (hidden)`,
+  );
   return [...new Set([...whole, ...named, ...urls, ...forms])];
 }
 
