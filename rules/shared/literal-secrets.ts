@@ -32,7 +32,16 @@ function isPublicNumber(name: string): boolean {
   return PUBLIC_NUMBER.test(wordsOf(name).join(""));
 }
 
+/** The same few names are asked for with every text of every job. */
+const SECRET_NAMES = new Map<string, boolean>();
+
 function isSecretName(name: string): boolean {
+  const known = SECRET_NAMES.get(name) ?? speaksOfSecret(name);
+  SECRET_NAMES.set(name, known);
+  return known;
+}
+
+function speaksOfSecret(name: string): boolean {
   const words = wordsOf(name);
   if (ABOUT_A_SECRET.test(words.at(-1) ?? "")) return false;
   return words.some((word) => SECRET_ENDING.test(word) || SECRET_WORD.test(word)) || SECRET_PAIR.test(words.join(""));
