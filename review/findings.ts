@@ -13,7 +13,7 @@ export interface FindingKind {
 const ask = (statement: string): FindingKind => ({ statement, exit: 2, allowable: true, since: "0.1.0" });
 const refuse = (statement: string): FindingKind => ({ statement, exit: 3, allowable: false, since: "0.1.0" });
 
-/** Everything a review finds, the worst first: the order in which it is told. README's table is made from it. */
+/** Everything a review finds, the worst first: the order in which it is told. docs/review.md has the same table. */
 export const FINDINGS = {
   "data-lost": refuse("a volume that holds the chain or funds would be deleted, or Nomad would forget it"),
   "second-writer-on-funds": refuse("two would write one volume that holds funds, which can lose them"),

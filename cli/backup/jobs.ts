@@ -7,7 +7,7 @@ export function backupJob({ homelab, stack }: Pick<Target, "homelab" | "stack">,
   const found = homelab.jobs.find(({ job }) => job.ID === id);
   if (found) return found.job;
   throw new Error(
-    `stack ${stack} has no job ${id}: add new Backup(…) to main.ts, as the README says, then npm run synth and deploy`,
+    `stack ${stack} has no job ${id}: add new Backup(…) to main.ts, as docs/backups.md says, then npm run synth and deploy`,
   );
 }
 

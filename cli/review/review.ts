@@ -30,7 +30,7 @@ interface Options {
 
 const HELP = `
 Exit codes: 0 safe (nothing, or only what is new and what restarts), 1 the review itself failed, 2 needs an
-acknowledgement, 3 refused. README lists all findings.
+acknowledgement, 3 refused. docs/review.md lists all findings.
 
 Without --plan it makes the plan itself, of what was synthesized, and keeps it as review.tfplan beside cdk.tf.json: apply
 that file, and what was reviewed is what happens. A plan made elsewhere is given as terraform show -json prints it.

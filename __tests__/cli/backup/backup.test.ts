@@ -119,7 +119,7 @@ describe("homelab backup status", () => {
     expect(await told(["status"], [hub])).toEqual({
       code: 1,
       out: "",
-      err: "error: stack homelab has no job backup: add new Backup(…) to main.ts, as the README says, then npm run synth and deploy\n",
+      err: "error: stack homelab has no job backup: add new Backup(…) to main.ts, as docs/backups.md says, then npm run synth and deploy\n",
     });
   });
 
