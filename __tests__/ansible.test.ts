@@ -83,7 +83,7 @@ describe("the roles", () => {
 
   test("give a policy to every job of the backup, and no other, and have a file for each that is named by its first line", () => {
     const { nomad_server_policies: named, nomad_server_job_policies: jobs } = yaml("roles/nomad_server/vars/main.yml");
-    expect(jobs).toEqual(BACKUP_JOBS);
+    expect(jobs).toEqual(Object.values(BACKUP_JOBS));
     const files = readdirSync(join(ANSIBLE, "roles/nomad_server/files/policies"));
     expect(
       [named, jobs]
@@ -151,7 +151,8 @@ describeWith(["ansible", "nomad"], "the policies on a real Nomad", () => {
     "are bound to the jobs of the backup, and a second run changes nothing",
     async () => {
       expect(apply()).toBe(1);
-      for (const job of BACKUP_JOBS) expect(await jobOf(job)).toMatchObject({ Namespace: "bitcoin", JobID: job });
+      for (const job of Object.values(BACKUP_JOBS))
+        expect(await jobOf(job)).toMatchObject({ Namespace: "bitcoin", JobID: job });
       for (const policy of ["reader", "deployer", "patcher", "snapshotter"]) expect(await jobOf(policy)).toBeNull();
       expect(apply()).toBe(0);
     },

@@ -5,6 +5,7 @@ import type {
   Service as NomadService,
   Port,
   Resources,
+  ServiceCheck,
   Task,
   TaskGroup,
   UpdateStrategy,
@@ -180,4 +181,22 @@ export function resources(
     MemoryMB: (props.memory ?? defaults.memory).toMebibytes(),
     MemoryMaxMB: (props.memoryMax ?? defaults.memoryMax).toMebibytes(),
   };
+}
+
+/** A check that the port takes connections: enough for a port that opens only when its program is ready. */
+export const tcpCheck: ServiceCheck = {
+  Name: "tcp",
+  Type: "tcp",
+  Interval: Duration.seconds(15).toNanoseconds(),
+  Timeout: Duration.seconds(5).toNanoseconds(),
+};
+
+/**
+ * A service in Nomad's own catalogue. The check names its port, because Nomad runs but one of several checks of a group
+ * that are alike in everything they say themselves.
+ *
+ * @see https://github.com/hashicorp/nomad/blob/v2.0.5/nomad/structs/checks.go#L79 NomadCheckID
+ */
+export function nomadService(name: string, portLabel: string, check: ServiceCheck): NomadService {
+  return { Name: name, PortLabel: portLabel, Provider: "nomad", Checks: [{ PortLabel: portLabel, ...check }] };
 }

@@ -1,18 +1,33 @@
 import type { VariableRef } from "../nomad/variable";
 
-/** The jobs of the construct `Backup`, by their ids. */
-export const BACKUP_JOBS = ["backup", "backup-check", "backup-drill", "backup-restore", "backup-copy"] as const;
-export type BackupJob = (typeof BACKUP_JOBS)[number];
+/** The ids of the jobs of the construct `Backup`, by what they do. */
+export const BACKUP_JOBS = {
+  backup: "backup",
+  check: "backup-check",
+  drill: "backup-drill",
+  restore: "backup-restore",
+  copy: "backup-copy",
+} as const;
+export type BackupJob = (typeof BACKUP_JOBS)[keyof typeof BACKUP_JOBS];
 
 /** What the program of a job tells at its end: when it last ended well, and when it last failed. */
 export function resultOf(job: BackupJob, kind: "done" | "failed"): VariableRef {
   return { namespace: "default", path: `homelab/backup/${job}/${kind}` };
 }
 
+/** Folder of the variables that {@link setResultOf} names. */
+export const SET_RESULTS = "homelab/backup/backup/sets";
+
 /** What the last hourly run told in which a set was well. */
 export function setResultOf(set: string): VariableRef {
-  return { namespace: "default", path: `homelab/backup/backup/sets/${set}` };
+  return { namespace: "default", path: `${SET_RESULTS}/${set}` };
 }
 
 /** The list of snapshots, as the last good backup left it. */
 export const SNAPSHOTS: VariableRef = { namespace: "default", path: "homelab/backup/snapshots" };
+
+/** Folder on the backup volume for static channel backups, with a folder for each job. */
+export const CHANNEL_COPIES = "channels";
+
+/** Folder on the backup volume for copies of work directories, with a folder for each job, and in there one for each copy. */
+export const BEFORE_UPGRADE = "before-upgrade";

@@ -16,9 +16,6 @@ export const RESTORE_PART = ".restore.part";
 /** In the work directory: what was there before a copy was put back, with the state of channels in it. */
 export const SET_ASIDE = ".before-restore-";
 
-/** Where the probe remembers when the node last ran, in epoch seconds. */
-export const SEEN = "/alloc/data/albyhub-seen";
-
 /**
  * Where the hub writes its static channel backups, below the work directory: one file each time that a channel becomes
  * ready, named by the time, not in one step.
@@ -26,7 +23,3 @@ export const SEEN = "/alloc/data/albyhub-seen";
  * @see https://github.com/getAlby/hub/blob/v1.24.0/service/start.go
  */
 export const CHANNEL_BACKUPS = "ldk/static_channel_backups";
-
-/** Shell function: whether a channel backup is whole. Who copies and who compares the copies must mean the same by it. */
-export const WHOLE = `# The hub writes one object, not in one step; no text in it holds a brace.
-whole() { [ "$(head -c 1 "$1")" = "{" ] && [ "$(tail -c 16 "$1" | tr -d ' \\n\\r\\t' | tail -c 1)" = "}" ] && [ "$(tr -cd '{' < "$1" | wc -c)" = "$(tr -cd '}' < "$1" | wc -c)" ]; }`;

@@ -52,7 +52,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
 
   test("takes each set, and tells Nomad what it holds", async () => {
     const { code, logs } = await box.run("backup");
-    expect([code, logs.restic]).toEqual([0, expect.stringContaining("makes a new repository")]);
+    expect([code, logs.restic]).toEqual([0, expect.stringContaining("creates a new repository")]);
     const { at = "", seconds, sets = "" } = box.told("backup/done");
     expect(Math.abs(Date.now() - Date.parse(at))).toBeLessThan(60_000);
     expect(at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
@@ -116,14 +116,14 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     [
       "a folder that holds something",
       { set: "albyhub", snapshot: "latest" },
-      /restored\/albyhub-\w{8} on the backup volume holds something already/,
+      /restored\/albyhub-\w{8} on the backup volume is not empty: move its contents away first/,
     ],
     [
       "a set that is none",
       { set: "../etc", snapshot: "latest" },
-      /set = \.\.\/etc is none of albyhub, albyhub-part, cluster/,
+      /set = \.\.\/etc is not one of albyhub, albyhub-part, cluster/,
     ],
-    ["a snapshot that is none", { set: "albyhub", snapshot: "$(id)" }, /is no ID of restic/],
+    ["a snapshot that is none", { set: "albyhub", snapshot: "$(id)" }, /must be latest or an ID of restic/],
     [
       "a snapshot that is not there",
       { set: "albyhub", snapshot: "00000000" },
@@ -150,7 +150,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     expect(box.told("backup-restore/failed")).toMatchObject({
       task: "database",
       message: expect.stringMatching(
-        /the database nwc at 127\.0\.0\.1 holds \d+ tables, views or sequences: a restore goes into an empty one alone/,
+        /the database nwc at 127\.0\.0\.1 holds \d+ tables, views or sequences: a restore needs an empty one/,
       ),
     });
     expect(postgres.sql("select count(*) from transactions", "nwc")).toBe(live);
@@ -227,7 +227,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     const before = [newest("albyhub"), newest("cluster")];
     box.variables = {};
     const { code, logs } = await box.run("backup", { secrets: { albyhub_database_password: "wrong" } });
-    expect([code, logs.restic]).toEqual([1, expect.stringMatching(/^albyhub-part snapshot=.* channels=2, not well$/m)]);
+    expect([code, logs.restic]).toEqual([1, expect.stringMatching(/^albyhub-part snapshot=.* channels=2, degraded$/m)]);
     expect(newest("albyhub")).toBe(before[0]);
     expect(newest("cluster")).not.toBe(before[1]);
     expect([box.told("backup/sets/albyhub"), box.told("backup/done")]).toEqual([{}, {}]);
@@ -249,7 +249,9 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
       before,
       expect.objectContaining({
         task: "database",
-        message: expect.stringMatching(/^albyhub: the database nwc holds no table: .*an empty one is no backup/),
+        message: expect.stringMatching(
+          /^albyhub: the database nwc holds no tables: .*an empty database is not a backup/,
+        ),
       }),
     ]);
     // As an older version of the job made it.
@@ -271,7 +273,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     const meta = { set: "albyhub", snapshot: empty, database: "nwc" };
     expect((await box.run("backup-restore", { meta })).code).toBe(1);
     expect(box.told("backup-restore/failed").message).toMatch(
-      /the database in this snapshot of albyhub holds no table: choose an older one .*--snapshot/,
+      /the database in this snapshot of albyhub holds no tables: choose an older snapshot .*--snapshot/,
     );
     box.restic("forget", empty);
     postgres.sql("drop database nwc");
@@ -292,7 +294,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
       before,
       expect.stringMatching(/^albyhub: its folder has no \.homelab-volume that names the volume albyhub-data/),
     ]);
-    expect(logs.restic).toMatch(/^albyhub-part snapshot=\w+ files=3 .* rows=\d+ channels=0, not well$/m);
+    expect(logs.restic).toMatch(/^albyhub-part snapshot=\w+ files=3 .* rows=\d+ channels=0, degraded$/m);
   });
 
   test("tells when the second place lacks a channel backup for minutes, or has one that the hub has no more", async () => {
@@ -313,7 +315,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     box.put("backup/channels/albyhub/2026-11-25T10-00-00.json", channelBackup(1));
     expect(await failing()).toEqual([
       1,
-      expect.stringMatching(/^albyhub: 1 channel backups have gone from the hub that the second place/),
+      expect.stringMatching(/^albyhub: 1 channel backups are gone from the hub, but still in the second place/),
     ]);
     // What is there was taken all the same.
     expect(JSON.parse(box.restic("snapshots", "--json", "--tag", "albyhub", "--latest", "1"))).toHaveLength(1);
@@ -379,11 +381,11 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     const { code, logs } = await box.run("backup");
     expect([code, logs.restic]).toEqual([
       1,
-      expect.stringContaining("leaves out ldk/static_channel_backups/2026-11-26T12-00-00.json, which is not whole"),
+      expect.stringContaining("skips ldk/static_channel_backups/2026-11-26T12-00-00.json, which is incomplete"),
     ]);
-    expect(logs.restic).toMatch(/^albyhub snapshot=\w+ files=6 .* incomplete=1 channels=2, not well$/m);
+    expect(logs.restic).toMatch(/^albyhub snapshot=\w+ files=6 .* incomplete=1 channels=2, degraded$/m);
     expect(box.told("backup/failed").message).toMatch(
-      /2026-11-26T12-00-00\.json, the newest of its kind, is not whole/,
+      /2026-11-26T12-00-00\.json, the newest of its kind, is incomplete/,
     );
     const later = `${CHANNELS}/2026-11-26T13-00-00.json`;
     box.put(later, channelBackup(4));
@@ -438,9 +440,11 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     box.put("data/albyhub/.homelab-restore", "20261126T230000Z\n");
     expect((await box.run("backup-copy", { meta: { job: "albyhub" } })).code).toBe(1);
     rmSync(box.path("data/albyhub/.homelab-restore"));
-    expect(box.told("backup-copy/failed").message).toContain("a copy is half put back into the work directory");
+    expect(box.told("backup-copy/failed").message).toContain(
+      "a restore into the work directory of albyhub is incomplete",
+    );
     expect((await box.run("backup-copy", { meta: { job: "bitcoin" } })).code).toBe(1);
-    expect(box.told("backup-copy/failed").message).toBe("job = bitcoin is none of albyhub");
+    expect(box.told("backup-copy/failed").message).toBe("job = bitcoin is not one of albyhub");
   });
 
   test("gives up by itself when its task was killed three times, so that Nomad hears of it", async () => {
@@ -459,7 +463,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     symlinkSync(box.path("data/albyhub/ldk/storage/ldk_node_data.sqlite"), box.path(CHANNELS, "link.json"));
     const { logs } = await box.run("backup");
     rmSync(box.path(CHANNELS, "link.json"));
-    expect(logs.restic).toContain("leaves out ldk/static_channel_backups/link.json, which is no plain file");
+    expect(logs.restic).toContain("skips ldk/static_channel_backups/link.json, which is not a plain file");
     expect(box.paths().filter((path) => path.endsWith("link.json"))).toEqual([]);
   });
 
@@ -508,7 +512,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     const { code, logs } = await box.run("backup-check");
     expect([code, box.told("backup-check/failed").message]).toEqual([
       1,
-      expect.stringMatching(/^the repository is damaged, or cannot be read, and nothing is freed: ./),
+      expect.stringMatching(/^the repository is damaged or unreadable, so nothing is freed: ./),
     ]);
     expect(logs.restic).not.toMatch(/prune|to delete/);
     const drill = await box.run("backup-drill");

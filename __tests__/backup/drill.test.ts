@@ -67,7 +67,7 @@ describeWith(["restic", "postgres", "busybox"], "a drill of the newest backup", 
   test("is green when a file has gone from its source since, and says so", async () => {
     const path = box.path(CHANNELS, "2026-11-26T10-00-00.json");
     rmSync(path);
-    expect(await good()).toContain("albyhub 2 files equal to their source, 1 are there no more");
+    expect(await good()).toContain("albyhub 2 files equal to their source, 1 no longer there");
     box.put(`${CHANNELS}/2026-11-26T10-00-00.json`, channelBackup(1));
   });
 
@@ -123,14 +123,14 @@ describeWith(["restic", "postgres", "busybox"], "a drill of the newest backup", 
       "albyhub",
       edit("ROWS", (text) => text.replace("transactions 500", "transactions 501")),
       true,
-      "the dump has other rows than its manifest",
+      "the rows of the dump do not match its manifest",
     ],
     [
       "a manifest without a table",
       "albyhub",
       edit("ROWS", (text) => text.replace(/^public.apps.*\n/m, "")),
       true,
-      "the dump has other rows than its manifest",
+      "the rows of the dump do not match its manifest",
     ],
     ["a channel backup that was changed", "albyhub", edit(channel, flip), false, `${channel}: FAILED`],
     [
@@ -138,7 +138,7 @@ describeWith(["restic", "postgres", "busybox"], "a drill of the newest backup", 
       "albyhub",
       edit(channel, () => channelBackup(3)),
       true,
-      "is not what it is at its source",
+      "differs from its source",
     ],
     ["a raft snapshot that was changed", "cluster", edit(raft, flip), false, `${raft}: FAILED`],
     [
@@ -160,14 +160,14 @@ describeWith(["restic", "postgres", "busybox"], "a drill of the newest backup", 
       "albyhub",
       (folder: string) => writeFileSync(join(folder, "files/ldk/ldk_node_data.sqlite"), "x"),
       false,
-      "holds files that SHA256SUMS does not name",
+      "holds files that SHA256SUMS does not list",
     ],
     [
       "a state of Terraform that is none",
       "terraform",
       (folder: string) => rmSync(join(folder, "ROWS")),
       true,
-      "the dump has other rows than its manifest",
+      "the rows of the dump do not match its manifest",
     ],
   ])("is red on %s", async (_, set, change, sums, message) => {
     expect(await tamper(set, change, sums)).toMatchObject({ code: 1, message: expect.stringContaining(message) });
@@ -183,7 +183,7 @@ describeWith(["restic", "postgres", "busybox"], "a drill of the newest backup", 
     await box.run("backup");
     expect([code, box.told("backup-drill/failed")]).toMatchObject([
       1,
-      { task: "database", message: expect.stringMatching(/2026-11-26T12-00-00.json is no JSON/) },
+      { task: "database", message: expect.stringMatching(/2026-11-26T12-00-00.json is not JSON/) },
     ]);
   });
 
@@ -191,7 +191,7 @@ describeWith(["restic", "postgres", "busybox"], "a drill of the newest backup", 
     const source = `${CHANNELS}/2026-11-26T12-00-00.json`;
     for (const [content, message] of [
       [channelBackup(1, `03${"ee".repeat(32)}`), /is of node 03ee.*others are of 02ab/],
-      [JSON.stringify({ channels: [] }), /names no node_id/],
+      [JSON.stringify({ channels: [] }), /has no node_id/],
     ] as const) {
       box.put(source, content);
       await box.run("backup");

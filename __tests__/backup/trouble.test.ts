@@ -1,5 +1,15 @@
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import fc from "fast-check";
 import { buildHomelab } from "../homelab-fixture";
 import { describeWith } from "../tools";
@@ -49,7 +59,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
   test("that was killed half-way leaves a lock, which the next run gets rid of", async () => {
     await box.run("backup");
     const { code } = await killed();
-    expect([code, box.told("backup/failed")]).toMatchObject([1, { message: "was stopped before it ended" }]);
+    expect([code, box.told("backup/failed")]).toMatchObject([1, { message: "was stopped before it finished" }]);
     expect(locks()).toHaveLength(1);
     // To restic a lock of its machine is stale when its process has gone, and to the kernel it goes when init has seen it.
     const { pid } = JSON.parse(box.restic("--no-lock", "cat", "lock", locks()[0] ?? ""));
@@ -92,7 +102,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
       box.own();
       expect(locks()).toHaveLength(1);
       const { code, logs } = await box.run("backup");
-      expect([code, logs.restic]).toEqual([0, expect.stringMatching(/what is older stays for now: .*elsewhere/)]);
+      expect([code, logs.restic]).toEqual([0, expect.stringMatching(/older snapshots stay for now: .*elsewhere/)]);
       expect(box.told("backup/done").sets).toMatch(/^albyhub snapshot=/m);
       const { code: check } = await box.run("backup-check");
       expect([check, box.told("backup-check/failed").message]).toEqual([1, expect.stringMatching(/locked.*elsewhere/)]);
@@ -136,9 +146,7 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
     const { code } = await box.run("backup");
     expect([code, box.told("backup/failed").message]).toEqual([
       1,
-      expect.stringMatching(
-        /the repository .*\/backup\/restic has gone, .*nomad var purge homelab\/backup\/snapshots$/,
-      ),
+      expect.stringMatching(/the repository .*\/backup\/restic is gone, .*nomad var purge homelab\/backup\/snapshots$/),
     ]);
     expect(existsSync(box.path("backup/restic"))).toBe(false);
     // Nor when Nomad cannot tell whether there was one.
@@ -148,11 +156,37 @@ describeWith(["restic", "postgres", "busybox"], "a backup in trouble", () => {
     box.nomadStatus = 200;
     expect([unknown, logs.restic]).toEqual([
       1,
-      expect.stringContaining("does not say whether there was one, so none is made"),
+      expect.stringContaining("cannot say whether there was one, so none is created"),
     ]);
     expect([existsSync(box.path("backup/restic")), box.told("snapshots").list]).toEqual([false, list]);
     delete box.variables["homelab/backup/snapshots"];
     expect((await box.run("backup")).code).toBe(0);
+  });
+
+  test("does not begin without a key of its repository's place, and gives every one to restic as it is", async () => {
+    const elsewhere = await Sandbox.start(postgres, { repositoryKeys: ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] });
+    try {
+      elsewhere.put("data/albyhub/.homelab-volume", "albyhub-data\n");
+      elsewhere.put("snapshots/pinode2-20261126T100000Z.snap", raftSnapshot());
+      const restic = elsewhere.path("bin/restic");
+      const real = realpathSync(restic);
+      rmSync(restic);
+      const line = `echo "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY" >> ${elsewhere.path("seen")}`;
+      writeFileSync(restic, `#!/bin/sh\n${line}\nexec ${real} "$@"\n`, { mode: 0o755 });
+      elsewhere.put("seen", "");
+      const secrets = { AWS_ACCESS_KEY_ID: "me", AWS_SECRET_ACCESS_KEY: `a b'c"$PATH` };
+      const { code } = await elsewhere.run("backup", { secrets: { AWS_ACCESS_KEY_ID: "me" } });
+      expect([code, elsewhere.told("backup/failed"), readFileSync(elsewhere.path("seen"), "utf8")]).toMatchObject([
+        1,
+        { task: "restic", message: expect.stringMatching(/under the key AWS_SECRET_ACCESS_KEY: homelab secrets init/) },
+        "",
+      ]);
+      expect((await elsewhere.run("backup", { secrets })).code).toBe(0);
+      const seen = readFileSync(elsewhere.path("seen"), "utf8").trim().split("\n");
+      expect([seen.length > 3, [...new Set(seen)]]).toEqual([true, [`me a b'c"$PATH`]]);
+    } finally {
+      elsewhere.stop();
+    }
   });
 
   test("ends soon when it is stopped, and leaves no lock", async () => {
@@ -272,7 +306,7 @@ describeWith(["restic", "postgres", "busybox"], "whatever lies in the work direc
               return;
             }
             // Not well, if the newest that is called like a channel backup is none.
-            if (code !== 0) expect(box.told("backup/failed").message).toMatch(/^albyhub: .* is not whole, .*$/);
+            if (code !== 0) expect(box.told("backup/failed").message).toMatch(/^albyhub: .* is incomplete, .*$/);
             box.restic("restore", "latest", "--tag", "albyhub", "--target", box.path("restored-by-test"));
             const restored = Object.entries(tree(box.path("restored-by-test")));
             rmSync(box.path("restored-by-test"), { recursive: true });

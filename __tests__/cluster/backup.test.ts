@@ -266,7 +266,7 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
           const rows = readFileSync(join(folder, "ROWS"), "utf8");
           writeFileSync(join(folder, "ROWS"), rows.replace("public.apps 7", "public.apps 8"));
         },
-        /the dump has other rows than its manifest: .*public\.apps/,
+        /the rows of the dump do not match its manifest: .*public\.apps/,
       ],
       [
         "a channel backup that is not its source",
@@ -275,7 +275,7 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
           const file = join(folder, "files/ldk/static_channel_backups/2026-11-26T20-00-00.json");
           writeFileSync(file, readFileSync(file, "utf8").replace("03bb", "03cc"));
         },
-        /2026-11-26T20-00-00\.json is not what it is at its source/,
+        /2026-11-26T20-00-00\.json differs from its source/,
       ],
       [
         "a raft snapshot that was cut off",
@@ -321,7 +321,7 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
     const live = await by("npx homelab backup restore albyhub --database nwc", "albyhub", "deployer");
     expect([live.code, live.text]).toEqual([
       1,
-      expect.stringMatching(/the database nwc at .* holds \d+ tables.*a restore goes into an empty one alone/),
+      expect.stringMatching(/the database nwc at .* holds \d+ tables.*a restore needs an empty one/),
     ]);
     expect(counts()).toEqual(before);
     const again = await by("npx homelab backup restore albyhub", "albyhub", "deployer");
@@ -386,7 +386,7 @@ describeOnHomelab("backups, and recovery by docs/recovery.md", () => {
       // The hour goes on, and finds the database that was just made.
       if (line.includes("createdb")) {
         const hourly = await by("npx homelab backup now", "", "deployer");
-        expect([hourly.code, hourly.text]).toEqual([1, expect.stringContaining("the database nwc holds no table")]);
+        expect([hourly.code, hourly.text]).toEqual([1, expect.stringContaining("the database nwc holds no tables")]);
         expect(await newestSnapshot()).toBe(id);
       }
     }

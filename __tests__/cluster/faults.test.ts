@@ -134,7 +134,7 @@ describeOnHomelab("what an owner reads when something is wrong", () => {
     });
 
     testOn(lab, "does not start when its Lightning state has gone", () =>
-      hubSays("refuses to start: the Lightning state has gone from the volume albyhub-data", () => {
+      hubSays("refuses to start: the Lightning state is gone from the volume albyhub-data", () => {
         const left = readdirSync(aside).filter((name) => name !== "ldk");
         for (const name of left) renameSync(join(aside, name), join(data, name));
         writeFileSync(marker(), "albyhub-data\n");

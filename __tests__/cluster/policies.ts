@@ -27,7 +27,7 @@ export async function jobPolicies(
   put: <T>(path: string, body: unknown) => Promise<T>,
   namespace = "bitcoin",
 ): Promise<void> {
-  for (const job of BACKUP_JOBS) {
+  for (const job of Object.values(BACKUP_JOBS)) {
     const Rules = readFileSync(join(POLICIES, `${job}.hcl`), "utf8");
     await put(`acl/policy/${job}`, { Name: job, Rules, JobACL: { Namespace: namespace, JobID: job } });
   }

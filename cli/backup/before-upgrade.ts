@@ -1,4 +1,5 @@
 import { type Command, CommanderError } from "commander";
+import { BEFORE_UPGRADE } from "../../model/backup-jobs";
 import { stopTime } from "../../model/places";
 import { dispatch, forcePeriodic } from "../../nomad/batch";
 import { deploymentOf, isRunning, type JobRef } from "../../nomad/live";
@@ -98,7 +99,7 @@ async function beforeUpgrade(name: string, session: Session): Promise<void> {
   );
   const { done } = await resultsOf(client, "backup-copy");
   const time = done?.sets.find((set) => set.name === job.ID)?.time ?? "<time>";
-  const copy = `before-upgrade/${job.ID}/${time}`;
+  const copy = `${BEFORE_UPGRADE}/${job.ID}/${time}`;
   session.say(`the work directory of ${service.name} is in ${copy} of the backup's volume
 next: change its image in main.ts, npm run plan, npm run deploy, which starts it; when its Lightning node runs, the copy goes
 if the new version never runs: homelab backup restore ${job.ID} --work-directory, and the database as it is in snapshot ${snapshot ?? "<unknown>"}: docs/recovery.md

@@ -1,67 +1,21 @@
+import { BEFORE_UPGRADE } from "../../model/backup-jobs";
+import { RESTORE_PART, SET_ASIDE, START_MARKER, UNFINISHED_RESTORE } from "../../model/work-directory";
+import { shellScript } from "../../nomad/shell";
+
 /**
- * Puts the copy of a work directory back, in steps that may break off at any place: into a folder of its own first, where it
- * is checked; then by renames alone, while `.homelab-restore` keeps the hub from starting (see the hub's entry script). Run
- * again, it comes to its end.
+ * The script that puts the copy of a work directory back, for a task with the environment of the job backup-copy.
  *
- * Whether the copy is stale is decided here, by what lies in the volume. No start since: the copy has the same
- * `.homelab-volume.started`, and the node cannot have run. A start since: it may have run, and neither Nomad nor a poll of
- * the hub can tell that it did not for a second; but LDK writes its state before it tells a peer of it, so a state that is
- * the same byte for byte was not left behind. That is the upgrade that breaks off in its database; any other is refused,
- * since a restore too few costs the fees of closing channels, and one too many the channels.
- *
- * @param service ID of the job, the name of the folders.
- * @param time of the copy, the name of its folder. Whole copies alone have a SHA256SUMS.
+ * @param service ID of its job.
+ * @param time of the copy, the name of its folder.
  */
 export function copyBackScript(service: string, time: string): string {
-  return `say() { echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) $*"; }
-refuse() { say "refuses: $*" >&2; exit 1; }
-copy=/backup/before-upgrade/${service}/${time}
-live=/data/${service}
-part=$live/.restore.part
-unfinished=$live/.homelab-restore
-started=.homelab-volume.started
-aside=$live/.before-restore-$(date -u +%Y%m%dT%H%M%SZ)
-give_up() { rm -rf "$part"; refuse "$*; the work directory of ${service} is as it was"; }
-broke_off() { refuse "$*; ${service} does not start on what is there now, and what was there is in $aside: run this again"; }
-[ -f "$copy/SHA256SUMS" ] || refuse "there is no copy before-upgrade/${service}/${time} any more: it goes when the Lightning node has run since it was made, and then it would be stale"
-(cd "$copy" && sha256sum -c SHA256SUMS) >/dev/null || refuse "the copy is damaged: a file is not as its checksum says"
-say "the copy of ${time} is whole"
-if [ -e "$unfinished" ]; then
-  [ "$(cat "$unfinished")" = "${time}" ] || refuse "it was the copy of $(cat "$unfinished") that was half put back: that one must be put back, or none"
-  say "goes on where this broke off; ${service} could not start since"
-elif ! cmp -s "$live/$started" "$copy/$started"; then
-  now=$(cd "$live" && find ldk/storage -type f -exec sha256sum {} + | sort -k 2)
-  before=$(grep '  ldk/storage/' "$copy/SHA256SUMS" | sort -k 2)
-  [ "$now" = "$before" ] || refuse "${service} was started since the copy was made ($(cat "$live/$started")), and its Lightning state has changed: the copy is stale, and starting from it can lose the channels. Start what is there; if that does not run, close the channels by the static channel backup, as docs/recovery.md says"
-  say "${service} was started since, but its Lightning state is what it was: its node has written nothing"
-fi
-rm -rf "$part" && mkdir "$part" || give_up "cannot write to its volume"
-for entry in "$copy"/* "$copy"/.[!.]*; do
-  case $entry in
-    "$copy"/SHA256SUMS | "$copy/*" | "$copy/.[!.]*") ;;
-    *) cp -a "$entry" "$part"/ || give_up "cannot copy $entry" ;;
-  esac
-done
-sync
-(cd "$part" && sha256sum -c "$copy/SHA256SUMS") >/dev/null || give_up "what was written is not as the copy"
-echo "${time}" > "$unfinished.part" && mv "$unfinished.part" "$unfinished" && sync && mkdir "$aside" || broke_off "cannot write to its volume"
-for entry in "$live"/* "$live"/.[!.]*; do
-  case $entry in
-    "$live"/.before-restore-* | "$unfinished" | "$part" | "$live"/lost+found | "$live/*" | "$live/.[!.]*") ;;
-    *) mv "$entry" "$aside"/ || broke_off "cannot move $entry aside" ;;
-  esac
-done
-say "what was there is moved to \${aside##*/} in the volume of ${service}"
-for entry in "$part"/* "$part"/.[!.]*; do
-  case $entry in
-    "$part/*" | "$part/.[!.]*") ;;
-    *) mv "$entry" "$live"/ || broke_off "cannot put $entry in its place" ;;
-  esac
-done
-(cd "$live" && sha256sum -c "$copy/SHA256SUMS") >/dev/null || broke_off "what is there now is not as the copy"
-sync
-rmdir "$part" && rm "$unfinished" || broke_off "cannot write to its volume"
-sync
-say "the work directory is back as it was at ${time}, $(wc -l < "$copy/SHA256SUMS") files"
-`;
+  return shellScript(["cli/backup/copy-back.sh"], {
+    SERVICE: service,
+    TIME: time,
+    BEFORE_UPGRADE,
+    START_MARKER,
+    UNFINISHED_RESTORE,
+    RESTORE_PART,
+    SET_ASIDE,
+  });
 }

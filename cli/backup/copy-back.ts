@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import type { Job } from "../../.gen/nomad/job";
+import { BEFORE_UPGRADE } from "../../model/backup-jobs";
 import type { NomadClient } from "../../nomad/client";
 import { allocationsOf, capability, ifThere, type JobRef } from "../../nomad/live";
 import { wantedCount } from "../../nomad/scale";
@@ -57,7 +58,7 @@ export async function copyBack(name: string, session: Session, target: Target): 
   );
   // One that failed can still be looked at; neither runs again.
   await withdraw(client, back, outcome.succeeded);
-  session.print({ ...outcome, service: service.name, copy: `before-upgrade/${service.job.ID}/${copy.time}` }, () =>
+  session.print({ ...outcome, service: service.name, copy: `${BEFORE_UPGRADE}/${service.job.ID}/${copy.time}` }, () =>
     outcomeText("putting the copy back", outcome),
   );
   if (!outcome.succeeded) throw new CommanderError(1, "homelab.failed", "the copy was not put back");

@@ -7,10 +7,11 @@ import { Memory } from "../../nomad/memory";
 import { file, oneInstance, type Secret } from "../../nomad/template";
 import type { BackupSet } from "../backup/set";
 import type { Chain } from "../bitcoin/conf";
-import { busyboxTask, entryConfig, nomadService, probeCheck, probePort, probeTask } from "../busybox";
 import type { Electrs } from "../electrs/electrs";
-import { hardenedTask, resources, type ServiceProps, serviceGroup, serviceJob } from "../job-parts";
+import { hardenedTask, nomadService, resources, type ServiceProps, serviceGroup, serviceJob } from "../job-parts";
 import { Service } from "../service";
+import { busyboxTask, entryConfig } from "../shell/busybox";
+import { probeCheck, probePort, probeTask } from "../shell/probe";
 import type { IVolume } from "../storage/volume";
 import { channelBackupsTask } from "./channel-backups";
 import { AUTO_UNLOCK_PASSWORD, albyHubEntry, albyHubHealth, DATABASE_PASSWORD, ELECTRS_ADDRESS } from "./scripts";
@@ -269,11 +270,6 @@ export class AlbyHub extends Service {
     return `${databaseAddress ?? postgres.address}:${databasePort ?? postgres.port}/${databaseName}`;
   }
 
-  private databaseUri(): string {
-    const { databaseUser = NAME, databaseTls = "prefer" } = this.props;
-    return `postgresql://${databaseUser}:$password@${this.database()}?sslmode=${databaseTls}`;
-  }
-
   private render(): Job {
     const { props } = this;
     const deadline = props.startDeadline ?? START_DEADLINE;
@@ -316,7 +312,11 @@ export class AlbyHub extends Service {
               firstStart: props.firstStart ?? false,
               secrets: this.databasePassword.path,
               autoUnlock,
-              databaseUri: this.databaseUri(),
+              database: {
+                location: this.database(),
+                user: props.databaseUser ?? NAME,
+                tls: props.databaseTls ?? "prefer",
+              },
             }),
             electrsAddress,
             this.databasePassword.file(),
@@ -324,7 +324,7 @@ export class AlbyHub extends Service {
           ],
         },
         busyboxTask(props.busybox),
-        probeTask(props.busybox, albyHubHealth(HTTP_PORT, deadline.toSeconds(), autoUnlock), [{ ...electrsAddress }]),
+        probeTask(props.busybox, albyHubHealth(HTTP_PORT, deadline, autoUnlock), [{ ...electrsAddress }]),
         ...(props.channelBackups
           ? [channelBackupsTask(props.busybox, { job: this.jobId, data: "data", second: "second" })]
           : []),

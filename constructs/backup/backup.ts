@@ -1,31 +1,27 @@
 import type { Construct } from "constructs";
 import type { Job, PeriodicConfig, VolumeRequest } from "../../.gen/nomad/job";
+import { BACKUP_JOBS, type BackupJob } from "../../model/backup-jobs";
 import { CHANNEL_BACKUPS, VOLUME_MARKER } from "../../model/work-directory";
 import { Memory } from "../../nomad/memory";
 import { SERVICE_USER, type Secret } from "../../nomad/template";
 import { resources, serviceJob } from "../job-parts";
 import { Service } from "../service";
-import { drillDatabaseScript, dumpScript, restoreDatabaseScript, type SetDatabase } from "./database";
 import { type BackupProps, CLUSTER, checkBackupProps, KEEP, TERRAFORM } from "./props";
 import {
   backupMainScript,
   checkScript,
   copyScript,
+  drillDatabaseScript,
   drillFilesScript,
+  dumpScript,
+  type RepositorySecrets,
+  restoreDatabaseScript,
   restoreFilesScript,
+  type SetDatabase,
   type SetFiles,
 } from "./scripts";
-import { type BackupSet, partOf } from "./set";
+import { type BackupSet, PART_SUFFIX } from "./set";
 import { BACKUP, backupTask, RETRY_KILLED, reportStep, type Step } from "./task";
-
-/** Names of the jobs, which `homelab backup` goes by. */
-const JOB = {
-  backup: "backup",
-  check: "backup-check",
-  drill: "backup-drill",
-  restore: "backup-restore",
-  copy: "backup-copy",
-} as const;
 
 const RESTIC_PASSWORD = "restic_password";
 const BACKUP_FOLDER = "/backup";
@@ -70,7 +66,7 @@ export class Backup extends Service {
   private readonly files: readonly SetFiles[];
   private readonly databases: readonly SetDatabase[];
   private readonly volumes: Readonly<Record<string, VolumeRequest>>;
-  private readonly keys: readonly string[];
+  private readonly secrets: RepositorySecrets;
 
   constructor(
     scope: Construct,
@@ -81,7 +77,7 @@ export class Backup extends Service {
     const sets = props.sets.filter(({ nothing }) => nothing === undefined);
     this.checkData(props.volume, "backup", "volume");
     checkBackupProps(this.node.path, this.stack, props, sets);
-    this.keys = props.repositoryKeys ?? [];
+    this.secrets = { password: RESTIC_PASSWORD, storage: props.repositoryKeys ?? [] };
     this.databases = this.databasesOf(sets);
     this.files = [
       ...sets.map(({ service, database, files }) => ({
@@ -136,9 +132,9 @@ export class Backup extends Service {
   }
 
   private backup(): Job {
-    const { props, databases, files, keys } = this;
+    const { props, databases, files, secrets } = this;
     return this.job(
-      JOB.backup,
+      BACKUP_JOBS.backup,
       [BACKUP, "snapshots", ...this.fileSets()],
       [
         ...(databases.length > 0
@@ -154,7 +150,7 @@ export class Backup extends Service {
             ]
           : []),
         this.restic(
-          backupMainScript(files, { keep: { ...KEEP, ...props.keep }, keys, snapshots: Boolean(props.snapshots) }),
+          backupMainScript(files, secrets, { keep: { ...KEEP, ...props.keep }, snapshots: Boolean(props.snapshots) }),
           {
             asksNomad: true,
             env: { BACKUP: BACKUP_FOLDER },
@@ -167,17 +163,22 @@ export class Backup extends Service {
   }
 
   private check(): Job {
-    return this.job(JOB.check, [BACKUP], [this.restic(checkScript(this.keys, this.props.checkSubset ?? "10%"))], {
-      Periodic: this.periodic("check"),
-    });
+    return this.job(
+      BACKUP_JOBS.check,
+      [BACKUP],
+      [this.restic(checkScript(this.secrets, this.props.checkSubset ?? "10%"))],
+      {
+        Periodic: this.periodic("check"),
+      },
+    );
   }
 
   private drill(): Job {
     return this.job(
-      JOB.drill,
+      BACKUP_JOBS.drill,
       [BACKUP, ...this.fileSets()],
       [
-        this.restic(drillFilesScript(this.files, this.keys), { hook: "prestart", mounts: this.fileMounts() }),
+        this.restic(drillFilesScript(this.files, this.secrets), { hook: "prestart", mounts: this.fileMounts() }),
         {
           name: "database",
           image: "postgres",
@@ -193,13 +194,15 @@ export class Backup extends Service {
 
   private restore(): Job {
     const { databases } = this;
-    const sets = this.files.flatMap(({ set, database, files }) => (database && files ? [set, partOf(set)] : [set]));
+    const sets = this.files.flatMap(({ set, database, files }) =>
+      database && files ? [set, `${set}${PART_SUFFIX}`] : [set],
+    );
     const hasDatabase = databases.length > 0;
     return this.job(
-      JOB.restore,
+      BACKUP_JOBS.restore,
       [BACKUP],
       [
-        this.restic(restoreFilesScript(sets, this.keys), {
+        this.restic(restoreFilesScript(sets, this.secrets), {
           ...(hasDatabase && { hook: "prestart" }),
           env: { BACKUP: BACKUP_FOLDER, DATABASE_FOLLOWS: String(hasDatabase) },
         }),
@@ -233,7 +236,7 @@ export class Backup extends Service {
       mounts: [[BACKUP, BACKUP_FOLDER], ...this.fileMounts()],
     };
     return [
-      this.job(JOB.copy, [BACKUP, ...services], [copy], {
+      this.job(BACKUP_JOBS.copy, [BACKUP, ...services], [copy], {
         ParameterizedJob: { Payload: "forbidden", MetaRequired: ["job"], MetaOptional: ["snapshot"] },
       }),
     ];
@@ -268,7 +271,7 @@ export class Backup extends Service {
       name: "restic",
       script,
       size: resources(this.props, { cpu: 200, memory: Memory.mebibytes(256), memoryMax: Memory.mebibytes(1024) }),
-      secrets: [RESTIC_PASSWORD, ...this.keys],
+      secrets: [this.secrets.password, ...this.secrets.storage],
       mounts: [[BACKUP, BACKUP_FOLDER], ...mounts],
       env: {
         RESTIC_REPOSITORY: this.props.repository ?? `${BACKUP_FOLDER}/restic`,
@@ -288,7 +291,7 @@ export class Backup extends Service {
     };
   }
 
-  private job(id: string, volumes: readonly string[], steps: readonly Step[], more: Partial<Job>): Job {
+  private job(id: BackupJob, volumes: readonly string[], steps: readonly Step[], more: Partial<Job>): Job {
     const all = [...steps, reportStep(id)];
     const head = serviceJob(this.stack, id, this.props, {
       Name: id,

@@ -2,7 +2,6 @@ import type { PinnedImage } from "../../nomad/image";
 import type { HomelabStack } from "../homelab-stack";
 import type { ServiceProps } from "../job-parts";
 import type { IVolume } from "../storage/volume";
-import type { Keep } from "./scripts";
 import type { BackupDatabase, BackupSet } from "./set";
 
 export interface BackupProps extends ServiceProps {
@@ -48,6 +47,14 @@ export interface TerraformDatabase {
   readonly user?: string;
   /** @default "prefer" */
   readonly tls?: BackupDatabase["tls"];
+}
+
+/** How many snapshots `restic forget` keeps of each set. */
+export interface Keep {
+  readonly hourly: number;
+  readonly daily: number;
+  readonly weekly: number;
+  readonly monthly: number;
 }
 
 /** The set of the cluster's own memory. */

@@ -33,10 +33,8 @@ export interface BackupFiles {
   readonly copies: IVolume | undefined;
 }
 
-/** The name that a snapshot has which holds part of a set, because the rest of it could not be taken. */
-export function partOf(set: string): string {
-  return `${set}-part`;
-}
+/** Ends the name of a snapshot that holds part of a set, because the rest could not be taken. */
+export const PART_SUFFIX = "-part";
 
 /** What a service declares to be taken, or why nothing is. */
 export interface BackupSet {

@@ -1,9 +1,10 @@
 import type { RestartPolicy, Task } from "../../.gen/nomad/job";
+import type { BackupJob } from "../../model/backup-jobs";
 import { Duration } from "../../nomad/duration";
 import { file, type Secret } from "../../nomad/template";
 import { hardenedTask } from "../job-parts";
 import type { BackupProps } from "./props";
-import { backupScript, KILLED_AT_MOST, reportScript } from "./shell";
+import { MAX_KILLS, reportScript } from "./scripts";
 
 /** The volume that every job of a backup writes, by its name in their groups. */
 export const BACKUP = "backup";
@@ -13,6 +14,7 @@ const KILL = Duration.minutes(1);
 /** One task of a job, before it is one of Nomad's. */
 export interface Step {
   readonly name: string;
+  /** Run as `sh /local/<name>`. */
   readonly script: string;
   readonly hook?: "prestart" | "poststop";
   readonly image?: "postgres";
@@ -29,10 +31,10 @@ export interface Step {
 }
 
 /** Tries a task again that was killed; the script gives up by itself before Nomad does. */
-export const RETRY_KILLED = retry(KILLED_AT_MOST);
+export const RETRY_KILLED = retry(MAX_KILLS);
 
 /** The last task of a job; one that failed has told what it could. */
-export function reportStep(job: string): Step {
+export function reportStep(job: BackupJob): Step {
   return {
     name: "report",
     hook: "poststop",
@@ -74,10 +76,7 @@ export function backupTask(
     ...(mounts.length > 0 && {
       VolumeMounts: mounts.map(([Volume, Destination]) => ({ Volume, Destination, ReadOnly: Volume !== BACKUP })),
     }),
-    Templates: [
-      reports ? file(`local/${name}`, script) : backupScript(name, script),
-      ...secrets.map((secret) => secret.file()),
-    ],
+    Templates: [file(`local/${name}`, script), ...secrets.map((secret) => secret.file())],
   };
 }
 

@@ -4,8 +4,15 @@ import { Duration } from "../../nomad/duration";
 import { Memory } from "../../nomad/memory";
 import { file } from "../../nomad/template";
 import type { BackupSet } from "../backup/set";
-import { nomadService, tcpCheck } from "../busybox";
-import { hardenedTask, resources, type ServiceProps, serviceGroup, serviceJob } from "../job-parts";
+import {
+  hardenedTask,
+  nomadService,
+  resources,
+  type ServiceProps,
+  serviceGroup,
+  serviceJob,
+  tcpCheck,
+} from "../job-parts";
 import { Service } from "../service";
 import type { IVolume } from "../storage/volume";
 import {

@@ -8,18 +8,10 @@ import type { BackupSet } from "../backup/set";
 import type { Chain } from "../bitcoin/conf";
 import type { BitcoinNode } from "../bitcoin/node";
 import type { RpcMethod } from "../bitcoin/rpc";
-import {
-  busyboxTask,
-  entryConfig,
-  entryScript,
-  nomadService,
-  pingElectrs,
-  probeCheck,
-  probePort,
-  probeTask,
-} from "../busybox";
-import { hardenedTask, resources, type ServiceProps, serviceGroup, serviceJob } from "../job-parts";
+import { hardenedTask, nomadService, resources, type ServiceProps, serviceGroup, serviceJob } from "../job-parts";
 import { Service } from "../service";
+import { busyboxTask, entryConfig, entryScript } from "../shell/busybox";
+import { probeCheck, probePort, probeScript, probeTask } from "../shell/probe";
 import type { IVolume } from "../storage/volume";
 
 export interface ElectrsProps extends ServiceProps {
@@ -92,6 +84,7 @@ const NETWORK: Readonly<Record<Chain, ElectrsConfig["network"]>> = {
 const REST_SINCE = [0, 12];
 
 const NAME = "electrs";
+const CONFIG = "secrets/electrs.toml";
 const ELECTRUM_PORT = 50001;
 const KILL = Duration.minutes(2);
 const DEADLINES = { healthy: Duration.minutes(5), progress: Duration.minutes(15) };
@@ -183,14 +176,11 @@ export class Electrs extends Service {
 
   /** bitcoind is there when the port for indexers takes connections, since it opens last. */
   private renderEntry() {
-    const config = "/secrets/electrs.toml";
     const key: keyof ElectrsConfig = this.readsRest() ? "daemon_rpc_addr" : "daemon_p2p_addr";
-    return entryScript({
-      before: `$bb grep '^${MISSING_SECRET}' ${config} >&2 && exit 1`,
-      ready: `  address=$($bb sed -n 's/^${key} = "\\(.*\\)"$/\\1/p' ${config})
-  [ -n "$address" ] && $bb nc -z -w 5 "\${address%:*}" "\${address##*:}" 2>/dev/null`,
-      waitingFor: `bitcoind at \${address:-an address that Nomad does not know yet}`,
-      exec: `electrs --skip-default-conf-files --conf ${config}`,
+    return entryScript(["constructs/electrs/entry.sh"], {
+      CONFIG: `/${CONFIG}`,
+      ADDRESS_KEY: key,
+      MISSING_VALUE: MISSING_SECRET,
     });
   }
 
@@ -220,13 +210,15 @@ export class Electrs extends Service {
             killTimeout: KILL,
           }),
           VolumeMounts: [{ Volume: "data", Destination: "/data", ReadOnly: false }],
-          Templates: [file("secrets/electrs.toml", this.renderConfig()), this.renderEntry()],
+          Templates: [file(CONFIG, this.renderConfig()), this.renderEntry()],
         },
         busyboxTask(props.busybox),
         probeTask(
           props.busybox,
-          `${pingElectrs("busybox")}
-if ping_electrs 127.0.0.1 ${ELECTRUM_PORT}; then ok 'the index is complete'; else bad 'not ready: waiting or indexing'; fi`,
+          probeScript(["constructs/electrs/ping-electrs.sh", "constructs/electrs/health.sh"], {
+            BUSYBOX: "busybox",
+            ELECTRUM_PORT,
+          }),
         ),
       ],
     });

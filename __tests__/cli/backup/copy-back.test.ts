@@ -29,10 +29,9 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
 
   /** Runs it as in its container, where every program is busybox's, with a change. */
   function back(root: string, change = (script: string) => script) {
-    const script = change(copyBackScript("hub", TIME)).replaceAll(/(copy|live)=\//g, `$1=${root}/`);
-    const { status, stdout, stderr } = spawnSync(join(root, "bin/sh"), ["-c", script], {
+    const { status, stdout, stderr } = spawnSync(join(root, "bin/sh"), ["-c", change(copyBackScript("hub", TIME))], {
       encoding: "utf8",
-      env: { PATH: join(root, "bin") },
+      env: { PATH: join(root, "bin"), BACKUP: join(root, "backup"), DATA: join(root, "data") },
     });
     return { status, text: stdout + stderr };
   }
@@ -47,11 +46,11 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
       firstStart: false,
       secrets: "x",
       autoUnlock: false,
-      databaseUri: "x",
+      database: { location: "x", user: "x", tls: "x" },
     })
       .EmbeddedTmpl?.replaceAll("/alloc/bin/busybox", busybox)
-      .replaceAll(/(^|[\s"=(])\/(alloc|secrets|local)\b/gm, `$1${root}/$2`)
-      .replaceAll(/(^|[\s"=(])\/data\b/gm, `$1${root}/data/hub`);
+      .replaceAll(/(^|[\s"'=(])\/(alloc|secrets|local)\b/gm, `$1${root}/$2`)
+      .replaceAll(/(^|[\s"'=(])\/data\b/gm, `$1${root}/data/hub`);
     writeFileSync(join(root, "local/entry"), script ?? "");
     // In a group of its own: what it leaves in the background ends with it.
     const child = spawn("busybox", ["sh", join(root, "local/entry")], { detached: true });
@@ -95,7 +94,10 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
     writeFileSync(join(copy, STATE), "changed");
     expect(back(root)).toEqual({ status: 1, text: expect.stringContaining("the copy is damaged") });
     rmSync(copy, { recursive: true });
-    expect(back(root)).toEqual({ status: 1, text: expect.stringContaining("it goes when the Lightning node has run") });
+    expect(back(root)).toEqual({
+      status: 1,
+      text: expect.stringContaining("it is deleted once the Lightning node has run"),
+    });
     expect([read(hub, STATE), readdirSync(hub).sort()]).toEqual(["broken", WHOLE]);
   });
 
@@ -135,7 +137,7 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
   ])("leaves the work directory as it was when it %s", (_, line, instead) => {
     const { root, hub } = volumes();
     const { status, text } = back(root, (script) => script.replace(line, instead));
-    expect([status, text]).toEqual([1, expect.stringContaining("the work directory of hub is as it was")]);
+    expect([status, text]).toEqual([1, expect.stringContaining("the work directory of hub is unchanged")]);
     expect([read(hub, STATE), readdirSync(hub).sort()]).toEqual(["broken", WHOLE]);
   });
 
@@ -153,11 +155,11 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
   ])("killed after %s, it leaves a hub that refuses to start until it has run again", async (_, place) => {
     const { root, hub } = volumes();
     back(root, (script) => script.replace(place, () => place.replace(" ||", () => "; kill -9 $$; : ||")));
-    expect(await entry(root)).toContain("was being put back into the volume albyhub-data and that broke off");
+    expect(await entry(root)).toContain("a restore of the work directory into the volume albyhub-data is incomplete");
     // Its folder for what was there is named by the second.
     await new Promise((done) => setTimeout(done, 1100));
     const { status, text } = back(root);
-    expect([status, text]).toEqual([0, expect.stringContaining("goes on where this broke off")]);
+    expect([status, text]).toEqual([0, expect.stringContaining("continues the restore that was interrupted")]);
     expect([read(hub, STATE), others(hub)]).toEqual(["whole", WHOLE]);
     const aside = asides(hub).find((name) => existsSync(join(hub, name, STATE)) && read(hub, name, STATE) === "broken");
     expect(aside).toBeDefined();
@@ -169,7 +171,7 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
     writeFileSync(join(hub, ".homelab-restore"), "20260101T000000Z\n");
     expect(back(root)).toEqual({
       status: 1,
-      text: expect.stringContaining("it was the copy of 20260101T000000Z that was half put back"),
+      text: expect.stringContaining("an earlier restore of the copy of 20260101T000000Z is incomplete"),
     });
     expect(read(hub, STATE)).toBe("broken");
   });
@@ -179,7 +181,7 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
     const { status, text } = back(root, (script) => script.replace('mv "$entry" "$live"/', "false"));
     expect([status, text]).toEqual([
       1,
-      expect.stringMatching(/what was there is in .*\.before-restore-.*: run this again/),
+      expect.stringMatching(/the previous data is in .*\.before-restore-.*: run this again/),
     ]);
   });
 });

@@ -29,8 +29,12 @@ describe("AlbyHub with default props", () => {
   test("gets the chain source and its secrets from the start script, which refuses when one is empty", () => {
     const entry = templateOf(job, "local/entry");
     expect(entry).toContain('export LDK_ELECTRUM_SERVER="$electrs"');
-    expect(entry).toContain('export DATABASE_URI="postgresql://albyhub:$password@127.0.0.1:5432/nwc?sslmode=prefer"');
-    expect(entry).toContain('export AUTO_UNLOCK_PASSWORD="$unlock"');
+    expect(entry).toContain(
+      'export DATABASE_URI="postgresql://$DATABASE_USER:$password@$DATABASE?sslmode=$DATABASE_TLS"',
+    );
+    expect(entry).toContain("\nDATABASE='127.0.0.1:5432/nwc'\nDATABASE_USER='albyhub'\nDATABASE_TLS='prefer'\n");
+    expect(entry).toContain('if [ "$AUTO_UNLOCK" = true ]; then export AUTO_UNLOCK_PASSWORD="$unlock"; fi');
+    expect(entry).toContain("\nAUTO_UNLOCK='true'\n");
     expect(entry).toContain("\nexec /bin/main\n");
     expect(task?.Config).toMatchObject({ entrypoint: ["/alloc/bin/busybox", "sh", "/local/entry"] });
   });
@@ -62,7 +66,9 @@ describe("AlbyHub with default props", () => {
   });
 
   test("refuses an empty volume, and tells of the open set-up", () => {
-    expect(templateOf(job, "local/entry")).toContain('refuse "the volume albyhub-data is empty');
+    const entry = templateOf(job, "local/entry");
+    expect(entry).toContain('refuse "the volume $VOLUME_ID is empty');
+    expect(entry).toContain("\nVOLUME_ID='albyhub-data'\nFIRST_START='false'\n");
     expect(output.notices).toEqual([
       { path: "homelab/albyhub", text: expect.stringContaining("whoever reaches port 8080 first owns the hub") },
     ]);
@@ -98,12 +104,12 @@ describe("AlbyHub with custom props", () => {
 
   test("is unlocked by hand: no secret, no restart while it is locked", () => {
     expect(output.secrets.map(({ key }) => key)).not.toContain("auto_unlock_password");
-    expect(templateOf(job, "local/entry")).not.toContain("AUTO_UNLOCK_PASSWORD");
-    expect(templateOf(job, "local/www/cgi-bin/health", 2)).toContain("locked: to be unlocked by hand");
+    expect(templateOf(job, "local/entry")).toContain("\nAUTO_UNLOCK='false'\n");
+    expect(templateOf(job, "local/www/cgi-bin/health", 2)).toContain("\nAUTO_UNLOCK='false'\n");
   });
 
   test("marks an empty volume at its first start, and the overview says so while the prop stands", () => {
-    expect(templateOf(job, "local/entry")).toContain('say "first start: marks the empty volume as albyhub-data"');
+    expect(templateOf(job, "local/entry")).toContain("\nVOLUME_ID='albyhub-data'\nFIRST_START='true'\n");
     expect(output.notices).toContainEqual({
       path: "homelab/albyhub",
       text: expect.stringContaining("firstStart = true"),
@@ -116,8 +122,10 @@ describe("AlbyHub with custom props", () => {
       RELAY: "wss://relay.example",
       MEMPOOL_API: "http://mempool.example/api",
     });
-    expect(templateOf(job, "local/entry")).toContain("@db.example:5432/nwc?sslmode=require");
-    expect(templateOf(job, "local/www/cgi-bin/health", 2)).toContain("-ge 1200 ]");
+    expect(templateOf(job, "local/entry")).toContain(
+      "\nDATABASE='db.example:5432/nwc'\nDATABASE_USER='albyhub'\nDATABASE_TLS='require'\n",
+    );
+    expect(templateOf(job, "local/www/cgi-bin/health", 2)).toContain("\nGRACE='1200'\n");
   });
 });
 

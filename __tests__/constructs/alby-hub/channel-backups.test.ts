@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { channelBackupsScript } from "../../../constructs/alby-hub/channel-backups";
+import { channelBackupsScript } from "../../../constructs/alby-hub/scripts";
 import { describeWith } from "../../tools";
 
 const FROM = "data/ldk/static_channel_backups";
@@ -48,7 +48,7 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
   const start = () => {
     const busybox = execFileSync("sh", ["-c", "command -v busybox"], { encoding: "utf8" }).trim();
     const script = channelBackupsScript("albyhub")
-      .replaceAll(/(^|[\s"=<>])\/(alloc|data|local|second)\b/gm, `$1${root}/$2`)
+      .replaceAll(/(^|[\s"'=<>])\/(alloc|data|local|second)\b/gm, `$1${root}/$2`)
       .replace("sleep 10 &", "sleep 0.2 &");
     writeFileSync(at("script"), script);
     // As in the container, where every applet is busybox's.
@@ -79,7 +79,8 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
     put(`${FROM}/2.json`, BACKUP("second"));
     await until(() => has(`${TO}/2.json`, BACKUP("second")));
     expect(log).toContain("channel-backups: copied 1.json, 19 bytes");
-    expect(log).toContain("channel-backups: copied 2.json, 20 bytes");
+    // It says so after it has done it.
+    await until(() => log.includes("channel-backups: copied 2.json, 20 bytes"));
     const before = Date.now();
     await stop();
     expect(running?.exitCode).toBe(0);
@@ -105,7 +106,7 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
       put(`${FROM}/1.json`, damaged);
       const old = Math.floor(Date.now() / 1000) - 60;
       utimesSync(at(`${FROM}/1.json`), old, old);
-      await until(() => log.includes("1.json is not whole, is not copied; what was copied of it before stays"));
+      await until(() => log.includes("1.json is incomplete and is not copied; an earlier copy of it stays"));
       expect(has(`${TO}/1.json`, BACKUP("first"))).toBe(true);
       expect(readdirSync(at(TO))).toEqual(["1.json"]);
     },
@@ -143,7 +144,7 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
     put(`${FROM}/2.json`, BACKUP("second"));
     start();
     await until(() => has(`${TO}/2.json`, BACKUP("second")));
-    await until(() => log.includes("cannot copy 1.json, goes on with the others: "));
+    await until(() => log.includes("cannot copy 1.json, continuing with the others: "));
     expect(log).not.toContain("is away");
   });
 
@@ -153,13 +154,13 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
     // A file where the folder was: writing fails as on a mount that gave up.
     put("second", "");
     put(`${FROM}/1.json`, BACKUP("written while away"));
-    await until(() => log.includes("the second place is away, tries again"));
+    await until(() => log.includes("the second place is away, trying again"));
     await turns(7);
     expect(log.match(/is away/g)?.length).toBeLessThan(4);
     rmSync(at("second"));
     renameSync(at("away"), at("second"));
     await until(() => has(`${TO}/1.json`, BACKUP("written while away")));
-    await until(() => log.includes("the second place is back, all is copied"));
+    await until(() => log.includes("the second place is back, everything is copied"));
   });
 
   test("brings all again to a second place that came back empty", async () => {
@@ -210,8 +211,11 @@ describeWith(["busybox"], "the sidecar that copies channel backups to a second p
     expect(readdirSync(at(old))).toHaveLength(2);
     put("alloc/data/albyhub-seen", `${copied + 1}\n`);
     await until(() => !existsSync(at(`${old}/20261126T230000Z`)));
-    expect(log).toContain(
-      "removed the copy of the work directory of 20261126T230000Z: the node has run since, so it is stale",
+    // It says so after it has done it.
+    await until(() =>
+      log.includes(
+        "removed the copy of the work directory of 20261126T230000Z: the node has run since, so it is stale",
+      ),
     );
     expect(readdirSync(at(old))).toEqual(["20261127T230000Z"]);
     expect(existsSync(at("second/before-upgrade/other/20261126T230000Z"))).toBe(true);

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { albyHubEntry, albyHubHealth } from "../../../constructs/alby-hub/scripts";
+import { Duration } from "../../../nomad/duration";
 import { describeWith } from "../../tools";
 
 const FOLDERS = ["alloc/bin", "alloc/data", "secrets", "local", "data"];
@@ -21,7 +22,7 @@ function sandbox() {
   const here = (script: string) =>
     script
       .replaceAll("/alloc/bin/busybox", busybox)
-      .replace(/(^|[\s"=(])\/(alloc|secrets|local|data)\b/gm, `$1${root}/$2`)
+      .replace(/(^|[\s"'=(])\/(alloc|secrets|local|data)\b/gm, `$1${root}/$2`)
       .replace("exec /bin/main", `exec env`);
   put("secrets/database_password", "url-safe_1.~");
   put("secrets/auto_unlock_password", "unlock");
@@ -59,7 +60,7 @@ const ENTRY = {
   firstStart: false,
   secrets: "nomad/jobs/a/a/a",
   autoUnlock: true,
-  databaseUri: "postgresql://u:$password@h/d",
+  database: { location: "h/d", user: "u", tls: "prefer" },
 };
 
 describeWith(["busybox"], "the start script of Alby Hub", () => {
@@ -140,7 +141,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
       box.put("data/blocks/blk00000.dat", "x");
       const { printed, status } = await start({ firstStart });
       expect(status).toBe(1);
-      expect(printed).toContain("holds something else than the data of an Alby Hub: blocks");
+      expect(printed).toContain("holds something other than the data of an Alby Hub: blocks");
     },
   );
 
@@ -149,7 +150,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     box.put("data/nwc.db", "x");
     const { printed, status } = await start();
     expect(status).toBe(1);
-    expect(printed).toContain("is that of a hub with a SQLite database, nwc.db");
+    expect(printed).toContain("belongs to a hub with a SQLite database, nwc.db");
   });
 
   test("refuses when the Lightning state has gone that the hub made after its first start", async () => {
@@ -160,7 +161,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     rmSync(join(box.root, "data/ldk"), { recursive: true });
     const { printed, status } = await start({ firstStart: true });
     expect(status).toBe(1);
-    expect(printed).toContain("the Lightning state has gone from the volume albyhub-data");
+    expect(printed).toContain("the Lightning state is gone from the volume albyhub-data");
   }, 30_000);
 
   test.each([
@@ -168,8 +169,8 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
       "the Nomad variable nomad/jobs/a/a/a has no value under the key database_password",
       "has no value under the key database_password",
     ],
-    ["p@ss/word", "must hold under the key database_password a value of A-Z"],
-    ["", "must hold under the key database_password a value"],
+    ["p@ss/word", "must have a value under the key database_password that uses only A-Z"],
+    ["", "must have a value under the key database_password"],
   ])("refuses the password file %j, without printing a password", async (password, message) => {
     box.put("secrets/database_password", password);
     const { printed, status } = await start({ firstStart: true });
@@ -211,9 +212,16 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     const { printed, status, address } = await startAll({ firstStart: true });
     expect(status).toBe(0);
     expect(printed).toContain(`LDK_ELECTRUM_SERVER=${address}\n`);
-    expect(printed).toContain("DATABASE_URI=postgresql://u:url-safe_1.~@h/d\n");
+    expect(printed).toContain("DATABASE_URI=postgresql://u:url-safe_1.~@h/d?sslmode=prefer\n");
     expect(printed).toContain("AUTO_UNLOCK_PASSWORD=unlock\n");
     expect(box.read("alloc/data/albyhub")).toMatch(new RegExp(`^started \\d+ ${address}\n$`));
+  }, 20_000);
+
+  test("leaves the password that unlocks to its owner when he unlocks by hand, and asks for no secret with it", async () => {
+    rmSync(join(box.root, "secrets/auto_unlock_password"));
+    const { printed, status } = await startAll({ firstStart: true, autoUnlock: false });
+    expect([status, printed]).toEqual([0, expect.stringContaining("DATABASE_URI=")]);
+    expect(printed).not.toContain("AUTO_UNLOCK_PASSWORD");
   }, 20_000);
 
   test("leaves other words in the volume at each start, before the hub is there, and none while it waits", async () => {
@@ -233,7 +241,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     const { printed, status } = await startAll();
     expect([status, printed]).toEqual([
       1,
-      expect.stringMatching(/refuses to start: cannot write to .*data that it starts/),
+      expect.stringMatching(/refuses to start: cannot record its start in .*data/),
     ]);
     expect(printed).not.toContain("DATABASE_URI");
   }, 40_000);
@@ -247,7 +255,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
       const { printed, status } = await start();
       expect([status, printed]).toEqual([
         1,
-        expect.stringContaining("put back into the volume albyhub-data and that broke off"),
+        expect.stringContaining("a restore of the work directory into the volume albyhub-data is incomplete"),
       ]);
     },
   );
@@ -265,7 +273,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     expect(box.has("data/.before-restore-20261126T230000Z/ldk/storage/ldk_node_data.sqlite")).toBe(true);
     box.put("alloc/data/albyhub-seen", "1\n");
     await untilTrue(() => !box.has("data/.before-restore-20261126T230000Z"));
-    await untilTrue(() => printed.includes("removed what was set aside"));
+    await untilTrue(() => printed.includes("removed what a restore had set aside"));
     expect(box.read("data/ldk/storage/ldk_node_data.sqlite")).toBe("x");
   }, 30_000);
 });
@@ -279,17 +287,15 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
     rmSync(box.root, { recursive: true });
   });
 
-  const GRACE = 600;
+  const GRACE = Duration.minutes(10);
   const ago = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
   const probe = async (info: object | undefined, autoUnlock = true) => {
     const hub = createServer((_, response) => response.end(JSON.stringify(info))).listen(0, "127.0.0.1");
     await new Promise((done) => hub.on("listening", done));
     const { port } = hub.address() as AddressInfo;
-    const functions = 'ok() { echo "200 $*"; exit; }\nbad() { echo "503 $*"; exit; }\n';
     box.put(
       "local/health",
-      functions +
-        box.here(albyHubHealth(info ? port : 1, GRACE, autoUnlock)).replaceAll(/\b(cat|wget|date|tr) /g, "busybox $1 "),
+      box.here(albyHubHealth(info ? port : 1, GRACE, autoUnlock)).replaceAll(/\b(cat|wget|date|tr) /g, "busybox $1 "),
     );
     return new Promise<string>((done) => {
       const shell = spawn("busybox", ["sh", join(box.root, "local/health")], { env: ENVIRONMENT });
@@ -299,7 +305,9 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
       });
       shell.on("close", () => {
         hub.close();
-        done(printed.trim());
+        const [, status, reason] =
+          /^Status: (\d+) [A-Za-z ]+\r\nContent-Type: text\/plain\r\n\r\n(.*)\n$/.exec(printed) ?? [];
+        done(`${status} ${reason}`);
       });
     });
   };
@@ -312,7 +320,7 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
   });
 
   test.each([
-    ["a running node", { setupCompleted: true, running: true }, 5000, true, "200 the Lightning node runs"],
+    ["a running node", { setupCompleted: true, running: true }, 5000, true, "200 the Lightning node is running"],
     [
       "a hub that is not set up",
       { setupCompleted: false, running: false },
@@ -325,29 +333,29 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
       { setupCompleted: true, running: false },
       590,
       true,
-      "200 the Lightning node does not run yet, or not for long",
+      "200 the Lightning node is not running yet, or stopped a moment ago",
     ],
     [
       "a node that has not started in time",
       { setupCompleted: true, running: false },
       601,
       true,
-      "503 the Lightning node does not run",
+      "503 the Lightning node is not running",
     ],
     [
       "a hub that answers nothing, in time",
       undefined,
       590,
       true,
-      "200 the Lightning node does not run yet, or not for long",
+      "200 the Lightning node is not running yet, or stopped a moment ago",
     ],
-    ["a hub that answers nothing, too late", undefined, 601, true, "503 the Lightning node does not run"],
+    ["a hub that answers nothing, too late", undefined, 601, true, "503 the Lightning node is not running"],
     [
       "a hub locked by hand",
       { setupCompleted: true, running: false },
       5000,
       false,
-      "200 locked: to be unlocked by hand",
+      "200 locked: its owner unlocks it by hand",
     ],
   ])("says of %s", async (_, info, seconds, autoUnlock, answer) => {
     state(`started ${ago(seconds)} 127.0.0.1:50001`);
@@ -357,16 +365,16 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
 
   test("gives a node that ran the same time to come back, whatever keeps it from answering", async () => {
     state(`started ${ago(5000)} 127.0.0.1:50001`);
-    expect(await probe({ setupCompleted: true, running: true })).toBe("200 the Lightning node runs");
-    expect(await probe(undefined)).toBe("200 the Lightning node does not run yet, or not for long");
+    expect(await probe({ setupCompleted: true, running: true })).toBe("200 the Lightning node is running");
+    expect(await probe(undefined)).toBe("200 the Lightning node is not running yet, or stopped a moment ago");
     box.put("alloc/data/albyhub-seen", `${ago(601)}\n`);
-    expect(await probe(undefined)).toBe("503 the Lightning node does not run");
+    expect(await probe(undefined)).toBe("503 the Lightning node is not running");
   });
 
   test("counts from the start when the node was last seen before it", async () => {
     state(`started ${ago(5)} 127.0.0.1:50001`);
     box.put("alloc/data/albyhub-seen", `${ago(601)}\n`);
-    expect(await probe(undefined)).toBe("200 the Lightning node does not run yet, or not for long");
+    expect(await probe(undefined)).toBe("200 the Lightning node is not running yet, or stopped a moment ago");
   });
 
   test("calls for a restart when electrs has another address, not when it has none", async () => {
@@ -374,7 +382,7 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
     box.put("local/electrs", "127.0.0.2:50001");
     expect(await probe({ running: true })).toBe("503 electrs moved from 127.0.0.1:50001 to 127.0.0.2:50001");
     box.put("local/electrs", "");
-    expect(await probe({ running: true })).toBe("200 the Lightning node runs");
+    expect(await probe({ running: true })).toBe("200 the Lightning node is running");
   });
 
   test.each([

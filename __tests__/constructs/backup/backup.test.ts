@@ -77,20 +77,22 @@ describe("Backup", () => {
 
   test("takes what is named, and nothing of the live state", () => {
     const script = templateOf(backup, "local/restic", 1);
-    expect(script).toContain(
-      `marked albyhub "$DATA/albyhub" albyhub-data && take albyhub "$DATA/albyhub" 'ldk/static_channel_backups/*.json' '.homelab-volume'\n`,
-    );
-    expect(script.match(/\btake [a-z]+ "/g)).toHaveLength(1);
+    expect(script).toContain("\nSETS='albyhub|true|true|albyhub-data|true'\n");
+    expect(script).toContain("\nINCLUDE='albyhub|ldk/static_channel_backups/*.json\nalbyhub|.homelab-volume'\n");
     expect(script).not.toMatch(/storage|sqlite/);
     expect(templateOf(backup, "local/database", 0)).toContain(
-      "set=albyhub\nconnect 127.0.0.1 5432 nwc albyhub prefer albyhub_database_password && dump ''",
+      "\nDATABASES='albyhub|127.0.0.1|5432|nwc|albyhub|prefer|albyhub_database_password|'\n",
     );
   });
 
   test("keeps 24 hourly, 7 daily, 4 weekly and 12 monthly snapshots of each set, and reads a tenth each week", () => {
     const script = templateOf(backup, "local/restic", 1);
-    expect(script).toContain("--keep-hourly 24 --keep-daily 7 --keep-weekly 4 --keep-monthly 12");
-    expect(templateOf(check, "local/restic")).toContain("--read-data-subset=10%");
+    expect(script).toContain("\nKEEP_HOURLY='24'\nKEEP_DAILY='7'\nKEEP_WEEKLY='4'\nKEEP_MONTHLY='12'\n");
+    expect(script).toContain(
+      '--keep-hourly "$KEEP_HOURLY" --keep-daily "$KEEP_DAILY" --keep-weekly "$KEEP_WEEKLY" --keep-monthly "$KEEP_MONTHLY"',
+    );
+    expect(templateOf(check, "local/restic")).toContain("\nSUBSET='10%'\n");
+    expect(templateOf(check, "local/restic")).toContain('--read-data-subset="$SUBSET"');
   });
 
   test("gives each task its own secrets, which it declares as the same ones", () => {
@@ -176,9 +178,9 @@ describe("Backup, as its owner wants it", () => {
   test("gives user and password of a REST server to restic, as secrets", () => {
     const repositoryKeys = ["RESTIC_REST_USERNAME", "RESTIC_REST_PASSWORD"];
     const { jobs } = synthesize(build({}, { repository: "rest:https://example.org:8000/a@b", repositoryKeys }).stack);
-    expect(templateOf(jobs.backup, "local/restic", 1)).toContain(
-      'secret RESTIC_REST_PASSWORD\nexport RESTIC_REST_PASSWORD="$value"',
-    );
+    const script = templateOf(jobs.backup, "local/restic", 1);
+    expect(script).toContain("\nREPOSITORY_KEYS='RESTIC_REST_USERNAME RESTIC_REST_PASSWORD'\n");
+    expect(script).toContain('  secret "$key" || give_up "$why"\n  export "$key=$value"\n');
     expect(JSON.stringify(taskOf(jobs.backup, "restic")?.Env)).not.toContain('PASSWORD":');
   });
 
@@ -199,9 +201,9 @@ describe("Backup, as its owner wants it", () => {
     const task = taskOf(jobs.backup, "restic");
     expect(task?.Env?.RESTIC_REPOSITORY).toBe("s3:https://s3.example.org/homelab");
     const script = templateOf(jobs.backup, "local/restic", 1);
-    expect(script).toContain('secret AWS_SECRET_ACCESS_KEY\nexport AWS_SECRET_ACCESS_KEY="$value"');
-    expect(script).toContain("--keep-hourly 6 --keep-daily 7 --keep-weekly 4 --keep-monthly 0");
-    expect(templateOf(jobs["backup-check"], "local/restic")).toContain("--read-data-subset=1/12");
+    expect(script).toContain("\nREPOSITORY_KEYS='AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY'\n");
+    expect(script).toContain("\nKEEP_HOURLY='6'\nKEEP_DAILY='7'\nKEEP_WEEKLY='4'\nKEEP_MONTHLY='0'\n");
+    expect(templateOf(jobs["backup-check"], "local/restic")).toContain("\nSUBSET='1/12'\n");
     expect(jobs.backup?.Periodic).toMatchObject({ Spec: "30 */2 * * *", TimeZone: "Europe/Berlin" });
     expect(jobs["backup-drill"]?.Periodic).toMatchObject({ Spec: "17 4 1 * *", TimeZone: "Europe/Berlin" });
     expect(output.secrets.filter(({ key }) => key === "AWS_ACCESS_KEY_ID").map(({ sameAs }) => sameAs)).toEqual(
@@ -213,7 +215,7 @@ describe("Backup, as its owner wants it", () => {
     const { jobs } = synthesize(build({ stack: { state: "pg" } }, { terraformState: { user: "tf" } }).stack);
     expect(jobs.backup?.Meta?.sets).toBe("albyhub,terraform,cluster");
     expect(templateOf(jobs.backup, "local/database", 0)).toContain(
-      "connect 127.0.0.1 5432 terraform tf prefer terraform_database_password && dump 'terraform_homelab'",
+      "\nterraform|127.0.0.1|5432|terraform|tf|prefer|terraform_database_password|terraform_homelab'\n",
     );
   });
 

@@ -29,9 +29,8 @@ describe("Electrs with default props", () => {
       ["probe", "prestart", true],
     ]);
     expect(group?.Tasks[0]?.Config).toMatchObject({ entrypoint: ["/alloc/bin/busybox", "sh", "/local/entry"] });
-    expect(templateOf(job, "local/entry")).toContain(
-      "exec electrs --skip-default-conf-files --conf /secrets/electrs.toml\n",
-    );
+    expect(templateOf(job, "local/entry")).toContain("\nCONFIG='/secrets/electrs.toml'\n");
+    expect(templateOf(job, "local/entry")).toContain('exec electrs --skip-default-conf-files --conf "$CONFIG"\n');
   });
 
   test("no template ever restarts it, nor does its health check", () => {

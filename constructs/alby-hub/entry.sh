@@ -1,0 +1,91 @@
+#!/bin/sh
+# Checks the volume and the secrets, waits for electrs, then becomes the hub. On every start, because the hub tries to
+# start its node only once, and stays up without it when electrs is not there.
+#
+# BUSYBOX        path of busybox
+# STATE          file that tells the probe: "waiting", or "started <epoch seconds> <electrs address>"
+# SEEN           file in which the probe records when the node last ran
+# ADDRESS_FILE   file with the address of electrs, empty while there is none
+# VOLUME_ID      the volume of the work directory, /data
+# FIRST_START    whether that may be empty
+# VOLUME_MARKER, START_MARKER, UNFINISHED_RESTORE, RESTORE_PART, SET_ASIDE
+#                names in the work directory, see model/work-directory.ts
+# VARIABLE       Nomad variable of the secrets, for messages
+# MISSING_VALUE  what a secret's file begins with when its value is empty
+# AUTO_UNLOCK    whether the hub unlocks itself
+# PASSWORD_NAME, UNLOCK_PASSWORD_NAME
+#                keys of the secrets
+# DATABASE, DATABASE_USER, DATABASE_TLS
+#                host:port/name, the role, libpq's sslmode
+
+refuse() { say "refuses to start: $*"; exit 1; }
+
+# secret KEY prints a secret, whose characters need no quoting in a shell or a URL.
+secret() {
+  value=$("$BUSYBOX" cat "/secrets/$1")
+  case $value in
+    "$MISSING_VALUE "*) say "$value"; return 1 ;;
+    '' | *[!A-Za-z0-9._~-]*) say "$MISSING_VALUE $VARIABLE must have a value under the key $1 that uses only A-Z a-z 0-9 . _ ~ -"; return 1 ;;
+  esac
+  echo "$value"
+}
+
+echo waiting > "$STATE"
+password=$(secret "$PASSWORD_NAME") || exit 1
+if [ "$AUTO_UNLOCK" = true ]; then unlock=$(secret "$UNLOCK_PASSWORD_NAME") || exit 1; fi
+
+# The work directory holds the channels, and the hub itself starts on an empty one without complaint: the channels are
+# lost then. One marker names the volume; the other records that there was Lightning state, once the hub has written it.
+"$BUSYBOX" chmod 0700 /data || say "cannot make /data private; is it owned by 3001:3001?"
+marker=/data/$VOLUME_MARKER
+state=/data/ldk/storage/ldk_node_data.sqlite
+[ ! -e "/data/$UNFINISHED_RESTORE" ] || refuse "a restore of the work directory into the volume $VOLUME_ID is incomplete, so the data is neither old nor new: rerun homelab backup restore … --work-directory to finish it"
+if [ -e "$marker" ]; then
+  found=$("$BUSYBOX" cat "$marker")
+  [ "$found" = "$VOLUME_ID" ] || refuse "the volume $VOLUME_ID holds the data of $found: the wrong folder is mounted"
+elif [ -e /data/nwc.db ]; then
+  refuse "the volume $VOLUME_ID belongs to a hub with a SQLite database, nwc.db, whose accounts and seed are not in PostgreSQL: migrate it in the hub first, then move nwc.db away"
+elif [ -s "$state" ]; then
+  say "adopts the data found on the volume $VOLUME_ID"
+elif [ -d /data/ldk ]; then
+  refuse "the volume $VOLUME_ID has the folder ldk of a hub, but not its channels, $state: restore all of it or none"
+elif [ -n "$("$BUSYBOX" ls -A /data | "$BUSYBOX" grep -v -x -e lost+found -e log)" ]; then
+  refuse "the volume $VOLUME_ID holds something other than the data of an Alby Hub: $("$BUSYBOX" ls -A /data | "$BUSYBOX" head -n 5 | "$BUSYBOX" tr '\n' ' ')"
+elif [ "$FIRST_START" = true ]; then
+  say "first start: marks the empty volume as $VOLUME_ID"
+else
+  refuse "the volume $VOLUME_ID is empty: if this is a new Alby Hub, set firstStart: true for its first deploy; if not, the wrong folder is mounted, and starting would lose the channels"
+fi
+if [ -e "$marker.lightning" ] && [ ! -e "$state" ]; then
+  refuse "the Lightning state is gone from the volume $VOLUME_ID: mount the right folder or restore it; never start from an old copy"
+fi
+[ -e "$marker" ] || echo "$VOLUME_ID" > "$marker" || refuse "cannot write to /data; is it owned by 3001:3001?"
+if [ ! -e "$marker.lightning" ]; then
+  { until [ -s "$state" ]; do "$BUSYBOX" sleep 5; done && : > "$marker.lightning"; } >/dev/null 2>&1 &
+fi
+"$BUSYBOX" rm -rf "/data/$RESTORE_PART"
+# Stale channel state can only lose funds: delete it once the node has run on the current one.
+if [ -n "$("$BUSYBOX" find /data -maxdepth 1 -name "$SET_ASIDE*")" ]; then
+  {
+    until [ -s "$SEEN" ]; do "$BUSYBOX" sleep 5; done
+    "$BUSYBOX" rm -rf "/data/$SET_ASIDE"* && say "removed what a restore had set aside: the node has run since"
+  } &
+fi
+
+ready() {
+  electrs=$("$BUSYBOX" cat "$ADDRESS_FILE")
+  waiting_for="a complete index of electrs at ${electrs:-an address that Nomad does not know yet}"
+  [ -n "$electrs" ] && ping_electrs "${electrs%:*}" "${electrs##*:}"
+}
+wait_until_ready
+
+export LDK_ELECTRUM_SERVER="$electrs"
+export DATABASE_URI="postgresql://$DATABASE_USER:$password@$DATABASE?sslmode=$DATABASE_TLS"
+if [ "$AUTO_UNLOCK" = true ]; then export AUTO_UNLOCK_PASSWORD="$unlock"; fi
+started=/data/$START_MARKER
+{
+  echo "$("$BUSYBOX" date -u +%Y-%m-%dT%H:%M:%SZ) $("$BUSYBOX" cat /proc/sys/kernel/random/uuid)" > "$started.part" &&
+    "$BUSYBOX" fsync "$started.part" && "$BUSYBOX" mv "$started.part" "$started"
+} || refuse "cannot record its start in /data"
+echo "started $("$BUSYBOX" date +%s) $electrs" > "$STATE"
+exec /bin/main
