@@ -169,7 +169,7 @@ let copy: string | undefined;
 
 function copied(): string {
   const folder = project({});
-  const left = /^(?:\.git|__tests__|cdktf\.out|dist|node_modules|.*\.tfstate.*)$/;
+  const left = /^(?:\.git|\.venv|__tests__|cdktf\.out|dist|node_modules|.*\.tfstate.*)$/;
   cpSync(root, folder, { recursive: true, filter: (file) => !left.test(basename(file)) });
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   const inventory = join(folder, "ansible/inventory.yml");
