@@ -162,19 +162,28 @@ describeWith(["terraform", "provider"], "homelab review with real Terraform and 
   }, 60_000);
 });
 
-/** This project in a folder of its own, whose `main.ts` is edited; what `npm run review` says there. */
-function reviewed(edit: (main: string) => string) {
-  const root = resolve(__dirname, "../../..");
+const root = resolve(__dirname, "../../..");
+
+/** This project in a folder of its own: one for all tests, so that only what is edited is compiled again. */
+let copy: string | undefined;
+
+function copied(): string {
   const folder = project({});
-  const left = /^(?:\.git|__tests__|cdktf\.out|dist|node_modules|.*\.tfstate.*)$/;
+  const left = /^(?:\.git|\.venv|__tests__|cdktf\.out|dist|node_modules|.*\.tfstate.*)$/;
   cpSync(root, folder, { recursive: true, filter: (file) => !left.test(basename(file)) });
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   const inventory = join(folder, "ansible/inventory.yml");
   // Nobody listens there: the machines of the inventory may be somebody's.
   writeFileSync(inventory, readFileSync(inventory, "utf8").replace("pinode2.local:4646", "127.0.0.1:9"));
+  return folder;
+}
+
+/** What `npm run review` says when `main.ts` is edited. */
+function reviewed(edit: (main: string) => string) {
+  copy ??= copied();
   const main = readFileSync(join(root, "main.ts"), "utf8");
-  writeFileSync(join(folder, "main.ts"), edit(main));
-  const { status, stdout, stderr } = spawnSync("npm", ["run", "--silent", "review"], { cwd: folder, encoding: "utf8" });
+  writeFileSync(join(copy, "main.ts"), edit(main));
+  const { status, stdout, stderr } = spawnSync("npm", ["run", "--silent", "review"], { cwd: copy, encoding: "utf8" });
   return { status, out: stdout, err: stderr };
 }
 
