@@ -8,7 +8,7 @@ process.env.TMPDIR = mkdtempSync(join(tmpdir(), "hl-"));
 chmodSync(process.env.TMPDIR, 0o755);
 process.on("exit", () => rmSync(process.env.TMPDIR, { recursive: true, force: true }));
 
-/** Unit, snapshot, contract and state tests; what needs a real Nomad or machines has a configuration of its own. */
+/** Unit, snapshot, contract and state tests. What needs a real Nomad or machines has a configuration beside it. */
 module.exports = {
   // For a machine that does other things as well.
   testTimeout: 60_000,
@@ -16,7 +16,8 @@ module.exports = {
   // One more than cores, since some files wait for servers of their own; jest itself would leave a core idle.
   maxWorkers: availableParallelism() + 1,
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }] },
+  setupFiles: ["<rootDir>/__tests__/setup.js"],
   roots: ["<rootDir>/__tests__"],
   testMatch: ["**/*.test.ts"],
-  testPathIgnorePatterns: ["/__tests__/ansible/", "/__tests__/backup/", "/__tests__/cluster/", "/__tests__/drills/"],
+  testPathIgnorePatterns: ["/__tests__/(?:ansible|backup|cluster|drills)/"],
 };

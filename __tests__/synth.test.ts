@@ -44,11 +44,11 @@ describe("for a mistake in the inventory, and then one in main.ts,", () => {
     expect(run(`npm run --silent ${script}`)).toEqual({ status: 1, stdout: "", stderr: `${IN_MAIN}\n` });
   });
 
-  test.each(mistakes)("cdktf synth prints the sentence once, without a stack trace: %s", (sentence, text) => {
-    writeFileSync(inventory, text);
+  test("cdktf synth prints the sentence once, without a stack trace", () => {
+    writeFileSync(inventory, right);
     const { status, stdout, stderr } = run("node_modules/.bin/cdktf synth");
     const printed = stdout + stderr;
-    expect([status, printed.split(sentence).length - 1]).toEqual([1, 1]);
+    expect([status, printed.split(IN_MAIN).length - 1]).toEqual([1, 1]);
     expect(printed).not.toMatch(/^ +at /m);
   });
 

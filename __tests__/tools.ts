@@ -5,20 +5,20 @@ import { join } from "node:path";
 
 /** How each tool is looked for. Its absence skips the tests that need it, and fails them when REQUIRE names it. */
 const TOOLS = {
+  ansible: () => runs("ansible-inventory", "--version"),
   /** With the default options, as in its own images: Debian's has no `nc -z`, and a wget that crashes. */
   busybox: () => spawnSync("busybox", ["nc", "--help"], { encoding: "utf8" }).stderr?.includes("-z") ?? false,
-  ansible: () => runs("ansible-inventory", "--version"),
-  debootstrap: () => runs("debootstrap", "--version"),
+  debootstrap: () => process.getuid?.() === 0 && runs("debootstrap", "--version"),
   docker: () => runs("docker", "info"),
   go: () => runs("go", "version"),
   nfsplugin: () => spawnSync("nfsplugin", ["--help"]).error === undefined,
   nomad: () => runs("nomad", "version"),
   postgres: () => postgresBinaries() !== undefined,
+  /** The Nomad provider, from the registry or a mirror that Terraform's configuration names. */
+  provider: () => findsProvider(),
   /** 0.17 says by its exit code why a repository does not open, and waits for locks. */
   restic: () =>
     /^restic 0\.(1[7-9]|[2-9]\d)\./.test(spawnSync("restic", ["version"], { encoding: "utf8" }).stdout ?? ""),
-  /** The Nomad provider, from the registry or a mirror that Terraform's configuration names. */
-  provider: () => findsProvider(),
   shellcheck: () => runs("shellcheck", "--version"),
   terraform: () => runs("terraform", "version"),
 } as const;
@@ -27,12 +27,36 @@ export type Tool = keyof typeof TOOLS;
 
 export const TOOL_NAMES = Object.keys(TOOLS) as Tool[];
 
+/** What to put on PATH for each tool. */
+const SOURCES: Readonly<Record<Tool, string>> = {
+  ansible: "Python with venv and pip, for .ci/ansible-venv",
+  busybox: "the program of the image busybox:1.37.0-musl, since Debian's has no nc -z",
+  debootstrap: "the package debootstrap, and root",
+  docker: "an engine that answers docker info, such as the package docker.io",
+  go: "Go, as tools/nomad-api/go.mod names it",
+  nfsplugin: "the program of the image registry.k8s.io/sig-storage/nfsplugin:v4.13.4",
+  nomad: "Nomad's binary",
+  postgres: "the package postgresql",
+  provider: "hashicorp/nomad 2.6.1, from the registry or a mirror that Terraform's configuration names",
+  restic: "restic 0.17 or newer",
+  shellcheck: "the package shellcheck",
+  terraform: "Terraform's binary",
+};
+
+const found = new Map<Tool, boolean>();
+
+function isMissing(tool: Tool): boolean {
+  const known = found.get(tool) ?? TOOLS[tool]();
+  found.set(tool, known);
+  return !known;
+}
+
 /**
  * `describe` for tests that need tools. Without them the block is skipped, with the reason in its title; with
  * `REQUIRE=go,postgres` the absence of one of those is a failure.
  */
 export function describeWith(tools: readonly Tool[], title: string, tests: () => void): void {
-  const missing = tools.filter((tool) => !TOOLS[tool]());
+  const missing = tools.filter(isMissing);
   if (missing.length === 0) {
     describe(title, tests);
     return;
@@ -46,8 +70,13 @@ export function describeWith(tools: readonly Tool[], title: string, tests: () =>
     });
     return;
   }
-  process.stderr.write(`skipped: ${title}: no ${missing.join(", ")} here\n`);
-  describe.skip(`${title} (skipped: no ${missing.join(", ")} here)`, tests);
+  describeSkipped(title, missing.map((tool) => `no ${tool} here (${SOURCES[tool]})`).join("; "), tests);
+}
+
+/** Skips a block, and says why in its title, from which .ci/summary.js gathers it. */
+export function describeSkipped(title: string, reason: string, tests: () => void): void {
+  process.stderr.write(`skipped: ${title}: ${reason}\n`);
+  describe.skip(`${title} (skipped: ${reason})`, tests);
 }
 
 /** The folder of initdb and pg_ctl, on PATH or where Debian keeps them. */

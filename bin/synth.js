@@ -60,8 +60,12 @@ async function compile() {
 function sentenceOf(error) {
   if (!error?.message) return String(error);
   if (debugging) return error.stack;
-  // CDKTF wraps what a lazy value throws, and adds a stack trace to the message.
-  const [message] = error.message.replace(/^(Resolution error: )+/, "").split(".\nObject creation stack:");
+  let { message } = error;
+  // CDKTF wraps what a lazy value throws, once for each level: "Resolution error: <message>.", and perhaps a stack trace.
+  const wrapped = "Resolution error: ";
+  while (message.startsWith(wrapped)) {
+    message = message.slice(wrapped.length).replace(/\.(\nObject creation stack:[\s\S]*)?$/, "");
+  }
   if (error.name === "Error") return message;
   return `${error.name}: ${message}\nHOMELAB_DEBUG=1 npm run synth shows where this comes from`;
 }

@@ -1,3 +1,5 @@
+const MAX_EDITS = 2;
+
 /**
  * The known name that `name` was probably meant to be, or undefined when none is near: up to two letters wrong, or
  * the right words in another order or with one left out (`nomad_kill_timeout` for `nomad_max_kill_timeout`).
@@ -7,8 +9,11 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   const words = text.split("_");
   const [best] = known
     .filter((candidate) => candidate !== name)
-    .map((candidate) => ({ candidate, edits: edits(text, candidate) }))
-    .filter(({ candidate, edits }) => edits <= 2 || (words.length > 1 && within(words, candidate.split("_"))))
+    .map((candidate) => ({ candidate, hasWords: words.length > 1 && within(words, candidate.split("_")) }))
+    // The distance is at least the difference in length.
+    .filter(({ candidate, hasWords }) => hasWords || Math.abs(candidate.length - text.length) <= MAX_EDITS)
+    .map((one) => ({ ...one, edits: edits(text, one.candidate) }))
+    .filter(({ hasWords, edits }) => hasWords || edits <= MAX_EDITS)
     .sort((a, b) => a.edits - b.edits);
   return best?.candidate;
 }

@@ -30,8 +30,10 @@ const TOKEN = /\/\*.*?\*\/|"(?:\\.|[^"\\])*"|`[^`]*`|[A-Za-z_.$][\w.$]*|\S/gs;
 
 /** The calls of some functions in a template, wherever in an action they stand: those named, or those that match. */
 export function callsOf(template: Template, functions: readonly string[] | RegExp): TemplateCall[] {
+  const text = template.EmbeddedTmpl ?? "";
+  if (!(functions instanceof RegExp) && !functions.some((name) => text.includes(name))) return [];
   const isWanted = (name: string) => (functions instanceof RegExp ? functions.test(name) : functions.includes(name));
-  return [...(template.EmbeddedTmpl ?? "").matchAll(actionPattern(template))].flatMap(([, action = ""]) => {
+  return [...text.matchAll(actionPattern(template))].flatMap(([, action = ""]) => {
     const tokens = action.match(TOKEN) ?? [];
     return tokens.flatMap((name, at) => {
       if (!isWanted(name)) return [];

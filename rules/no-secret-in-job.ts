@@ -16,22 +16,34 @@ function isFlag(argument: unknown): boolean {
 }
 
 /** Every text of a job, wherever it stands, with the name it has there. */
-export function textsOf(value: unknown, place = "", name = "", parent?: unknown): Text[] {
+export function textsOf(value: unknown): Text[] {
+  const texts: Text[] = [];
+  collect(value, { place: "", name: "", parent: undefined }, texts);
+  return texts;
+}
+
+interface Position {
+  readonly place: string;
+  readonly name: string;
+  readonly parent: unknown;
+}
+
+function collect(value: unknown, { place, name, parent }: Position, texts: Text[]): void {
   if (typeof value === "string") {
     const template = name === "EmbeddedTmpl" ? (parent as Template) : undefined;
-    return [{ place, name, text: value, kind: { shell: SHELL_FIELDS.test(place), template } }];
-  }
-  if (Array.isArray(value)) {
-    return value.flatMap((member, index) => {
+    texts.push({ place, name, text: value, kind: { shell: SHELL_FIELDS.test(place), template } });
+  } else if (Array.isArray(value)) {
+    for (const [index, member] of value.entries()) {
       // In a command line, `--password` names what comes after it.
       const isNamed = isFlag(value[index - 1]) && !isFlag(member);
-      const memberName = isNamed ? value[index - 1] : name;
-      return textsOf(member, `${place}[${member?.Name ?? member?.DestPath ?? index}]`, memberName, value);
-    });
+      const memberPlace = `${place}[${member?.Name ?? member?.DestPath ?? index}]`;
+      collect(member, { place: memberPlace, name: isNamed ? value[index - 1] : name, parent: value }, texts);
+    }
+  } else {
+    for (const [key, member] of Object.entries(value ?? {})) {
+      collect(member, { place: place ? `${place}.${key}` : key, name: key, parent: value }, texts);
+    }
   }
-  return Object.entries(value ?? {}).flatMap(([key, member]) =>
-    textsOf(member, place ? `${place}.${key}` : key, key, value),
-  );
 }
 
 /** A job is readable by whoever reads Terraform's plan or state, the pull request, or Nomad's list of jobs. */

@@ -53,8 +53,7 @@ export function baseImage(): string {
   if (attempt("docker", ["image", "inspect", name])) return name;
   const root = mkdtempSync(join(tmpdir(), "debian-"));
   try {
-    const mirror = "http://deb.debian.org/debian";
-    command("debootstrap", ["--variant=minbase", `--include=${PACKAGES}`, "bookworm", root, mirror]);
+    command("debootstrap", ["--variant=minbase", `--include=${PACKAGES}`, "bookworm", root]);
     writeFileSync(join(root, "etc/systemd/system/shared-root.service"), SHARED_ROOT);
     command("mkdir", ["-p", join(root, "etc/systemd/system/sysinit.target.wants")]);
     writeFileSync(join(root, "usr/sbin/mount.nfs"), MOUNT_NFS);

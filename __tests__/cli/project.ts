@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import type { Job, Task } from "../../.gen/nomad/job";
 import type { HomelabOutput } from "../../model/homelab";
 import { Duration } from "../../nomad/duration";
-import { escapeTerraform, toJobspec } from "../../nomad/jobspec";
+import { escapeTerraform } from "../../nomad/terraform-text";
 
 const folders: string[] = [];
 afterAll(() => {
@@ -55,8 +55,9 @@ export function task(name: string, image: string, [cpu, memory, memoryMax]: read
   };
 }
 
+/** As `NomadJob` writes it, without loading CDKTF. */
 export function jobResource(job: Job) {
-  return { json: true, jobspec: toJobspec(job) };
+  return { json: true, jobspec: escapeTerraform(JSON.stringify(job, null, 2)) };
 }
 
 /** A stack file as CDKTF writes it, with the output `homelab`. */

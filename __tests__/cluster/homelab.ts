@@ -6,7 +6,7 @@ import { Cluster } from "../../cluster/cluster";
 import { SERVICE_USER } from "../../nomad/template";
 import { Postgres } from "../backup/postgres";
 import { FIXTURE_INVENTORY } from "../fixture-project";
-import { describeWith, type Tool } from "../tools";
+import { describeSkipped, describeWith, type Tool } from "../tools";
 import { Checkout } from "./checkout";
 import { command, until } from "./command";
 import { Database } from "./database";
@@ -62,8 +62,7 @@ export function describeOnHomelab(title: string, tests: () => void, more: readon
   if (missing.length === 0 || process.env.REQUIRE?.split(",").includes("nomad")) {
     describeWith(["nomad", "provider", "docker", ...more], title, tests);
   } else {
-    process.stderr.write(`skipped: ${title}: needs ${missing.join("; ")}\n`);
-    describe.skip(`${title} (skipped: needs ${missing.join("; ")})`, tests);
+    describeSkipped(title, `needs ${missing.join("; ")}`, tests);
   }
 }
 

@@ -9,9 +9,13 @@ import { lines } from "../../review/text";
 
 const FOLDER = join(__dirname, "../fixtures/plans");
 
+const plans = new Map<string, string>();
+
 /** A plan that real Terraform made; see its folder's make.mjs. */
 export function fixture(name: string): string {
-  return gunzipSync(readFileSync(join(FOLDER, `${name}.json.gz`))).toString();
+  const text = plans.get(name) ?? gunzipSync(readFileSync(join(FOLDER, `${name}.json.gz`))).toString();
+  plans.set(name, text);
+  return text;
 }
 
 export function reviewOf(name: string, options?: ReviewOptions): Review {

@@ -32,7 +32,16 @@ function isPublicNumber(name: string): boolean {
   return PUBLIC_NUMBER.test(wordsOf(name).join(""));
 }
 
+/** The same few names are asked for with every text of every job. */
+const SECRET_NAMES = new Map<string, boolean>();
+
 function isSecretName(name: string): boolean {
+  const known = SECRET_NAMES.get(name) ?? speaksOfSecret(name);
+  SECRET_NAMES.set(name, known);
+  return known;
+}
+
+function speaksOfSecret(name: string): boolean {
   const words = wordsOf(name);
   if (ABOUT_A_SECRET.test(words.at(-1) ?? "")) return false;
   return words.some((word) => SECRET_ENDING.test(word) || SECRET_WORD.test(word)) || SECRET_PAIR.test(words.join(""));
@@ -66,6 +75,9 @@ const FORMS: readonly [string, RegExp][] = [
   ["a key in hex", /(?<![0-9a-f]|sha(?:256|512)[:-])(?!0{8}|0[23][0-9a-f]{64}(?![0-9a-f]))[0-9a-f]{64,}/i],
 ];
 
+/** Too short for a key, without the dots of a token or what separates a name from its value: only a secret's name tells. */
+const PLAIN = /^[\w/-]{0,50}$/;
+
 const HEX_OF_A_NAME = new RegExp(`${NAME}["']?[ \\t]*[:= ][ \\t]*["']?[0-9a-f]{64,}`, "gi");
 
 const URL_PASSWORD = /(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:\/\/[^\s:@/]*:([^\s@/]+)@/gi;
@@ -84,18 +96,21 @@ export interface TextKind {
  * @param name the key under which the text stands, such as an environment variable's.
  */
 export function literalSecrets(name: string, text: string, kind: TextKind): string[] {
-  const filled = fillIn(text, kind);
+  const isPlain = !kind.template && PLAIN.test(text);
+  const filled = isPlain ? text : fillIn(text, kind);
+  const whole = isSecretName(name) && isLiteral(filled) ? [`${name}=(hidden)`] : [];
+  if (isPlain) return whole;
   const named = ASSIGNMENTS.flatMap((assignment) => [...filled.matchAll(assignment)])
     .filter(([, key = "", value = ""]) => isSecretName(key) && isLiteral(value))
     .map(([, key]) => `${key}=(hidden)`);
   const urls = [...filled.matchAll(URL_PASSWORD)]
     .filter(([, password = ""]) => isLiteral(password))
     .map(() => "a password in a URL (hidden)");
-  const unexplained = text.replace(HEX_OF_A_NAME, (whole, key: string) => (isPublicNumber(key) ? key : whole));
-  const forms = FORMS.filter(
-    ([, form]) => form.test(unexplained) && !(isPublicNumber(name) && /^[0-9a-f]+$/i.test(text.trim())),
-  ).map(([what]) => `${what} (hidden)`);
-  const whole = isSecretName(name) && isLiteral(filled) ? [`${name}=(hidden)`] : [];
+  const unexplained = () => text.replace(HEX_OF_A_NAME, (whole, key: string) => (isPublicNumber(key) ? key : whole));
+  const isNumber = () => isPublicNumber(name) && /^[0-9a-f]+$/i.test(text.trim());
+  const forms = FORMS.filter(([, form]) => form.test(text) && form.test(unexplained()) && !isNumber()).map(
+    ([what]) => `${what} (hidden)`,
+  );
   return [...new Set([...whole, ...named, ...urls, ...forms])];
 }
 

@@ -1,7 +1,8 @@
 /** Tests of the playbooks on machines of their own: twenty minutes and more, one after another, as root. See README.md. */
 module.exports = {
-  ...require("./jest.config.js"),
-  roots: ["<rootDir>/__tests__/ansible"],
+  ...require("../../jest.config.js"),
+  rootDir: "../..",
+  roots: [__dirname],
   testPathIgnorePatterns: [],
   testTimeout: 20 * 60 * 1000,
   maxWorkers: 1,
