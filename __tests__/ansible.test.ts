@@ -9,10 +9,13 @@ import { BACKUP_JOBS } from "../model/backup-jobs";
 import { Duration } from "../nomad/duration";
 import { SERVICE_USER } from "../nomad/template";
 import { Agents } from "./cluster/agents";
+import { copyProject, FIXTURE_INVENTORY, FIXTURE_MAIN, runMain } from "./fixture-project";
 import { describeWith } from "./tools";
 
-const ANSIBLE = resolve(__dirname, "../ansible");
-const SOURCE = readFileSync(join(ANSIBLE, "inventory.yml"), "utf8");
+const COPY = mkdtempSync(join(tmpdir(), "project-"));
+copyProject(COPY);
+const ANSIBLE = join(COPY, "ansible");
+const SOURCE = readFileSync(FIXTURE_INVENTORY, "utf8");
 const ROLES = readdirSync(join(ANSIBLE, "roles"));
 const PLAYBOOKS = ["nomad_cluster.yml", "playbooks/preflight.yml", "playbooks/patch_cluster.yml"];
 const CLIENTS = ["pinode1", "pinode3", "pinode4"];
@@ -190,11 +193,11 @@ describeWith(["ansible"], "the playbooks", () => {
   describe("render for the inventory", () => {
     const out = mkdtempSync(join(tmpdir(), "rendered-"));
     const rendered = (host: string, file: string) => readFileSync(join(out, host, file), "utf8");
-    const cluster = Cluster.fromInventory(join(ANSIBLE, "inventory.yml"));
+    const cluster = Cluster.fromInventory(FIXTURE_INVENTORY);
     const larger = mkdtempSync(join(tmpdir(), "rendered-"));
 
     beforeAll(() => {
-      render(out, join(ANSIBLE, "inventory.yml"));
+      render(out, FIXTURE_INVENTORY);
       render(larger, join(project(...THREE_SERVERS), "ansible", "inventory.yml"));
     }, PATIENCE);
 
@@ -282,13 +285,15 @@ describeWith(["ansible"], "the playbooks", () => {
   });
 
   describe("refuse, before any machine is reached,", () => {
-    const synthesized = project();
+    const synthesized = mkdtempSync(join(tmpdir(), "synthesized-"));
 
     beforeAll(() => {
-      run(process.execPath, ["node_modules/typescript/bin/tsc"], resolve(__dirname, ".."));
-      const { status, output } = run(process.execPath, [resolve(__dirname, "../dist/main.js")], synthesized);
-      if (status !== 0) throw new Error(output);
-    }, PATIENCE);
+      process.env.CDKTF_OUTDIR = synthesized;
+      runMain();
+    });
+    afterAll(() => {
+      delete process.env.CDKTF_OUTDIR;
+    });
 
     const refusals: [title: string, changes: [string, string][], message: string][] = [
       [
@@ -330,7 +335,7 @@ describeWith(["ansible"], "the playbooks", () => {
     ];
     test.each(refusals)("%s", (_title, changes, message) => {
       const inventory = join(project(...changes), "ansible", "inventory.yml");
-      const args = ["-i", inventory, "-e", `common_cdktf_out=${synthesized}/cdktf.out`, "playbooks/patch_cluster.yml"];
+      const args = ["-i", inventory, "-e", `common_cdktf_out=${synthesized}`, "playbooks/patch_cluster.yml"];
       const { status, text } = run("ansible-playbook", args);
       expect(text).toContain(message);
       expect(status).not.toBe(0);
@@ -347,9 +352,8 @@ describeWith(["ansible"], "the playbooks", () => {
 
     test("five minutes, as synthesis does", () => {
       const folder = project(["nomad_max_kill_timeout: 15m", "nomad_max_kill_timeout: 5m"]);
-      const { status, output } = run(process.execPath, [resolve(__dirname, "../dist/main.js")], folder);
-      expect(status).not.toBe(0);
-      expect(output).toMatch(/KillTimeout = 15m\n.*longer than the clients honour \(5m\)/);
+      const synthesize = () => runMain(FIXTURE_MAIN, join(folder, "ansible", "inventory.yml"));
+      expect(synthesize).toThrow(/KillTimeout = 15m\n.*longer than the clients honour \(5m\)/);
     });
   });
 });

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { Cluster } from "../cluster/cluster";
+import { FIXTURE_INVENTORY } from "./fixture-project";
 import { describeWith } from "./tools";
 
-const INVENTORY = join(__dirname, "../ansible/inventory.yml");
-const SOURCE = readFileSync(INVENTORY, "utf8");
+const SOURCE = readFileSync(FIXTURE_INVENTORY, "utf8");
 const NAS = "    nas_address: 192.168.68.50";
 const SERVER = "          ansible_host: pinode2.local";
 
@@ -96,8 +96,8 @@ function problemsOf(file: string): string[] {
   }
 }
 
-describe("the inventory of this repository", () => {
-  const cluster = Cluster.fromInventory(INVENTORY);
+describe("the fixture inventory", () => {
+  const cluster = Cluster.fromInventory(FIXTURE_INVENTORY);
 
   test("has one server and three clients", () => {
     expect(cluster.servers).toEqual([{ name: "pinode2" }]);
@@ -132,7 +132,7 @@ describe("the inventory of this repository", () => {
   });
 
   test("is found by a path relative to the working directory", () => {
-    expect(Cluster.fromInventory(relative(process.cwd(), INVENTORY))).toEqual(cluster);
+    expect(Cluster.fromInventory(relative(process.cwd(), FIXTURE_INVENTORY))).toEqual(cluster);
   });
 });
 
@@ -360,7 +360,7 @@ describe("what is right passes", () => {
   ];
 
   test.each(same)("%s", (_title, edits) => {
-    expect(clusterOf(...edits)).toEqual(Cluster.fromInventory(INVENTORY));
+    expect(clusterOf(...edits)).toEqual(Cluster.fromInventory(FIXTURE_INVENTORY));
   });
 
   test.each(["https://pinode2.local:443", "http://[fd00::2]:4646", "http://192.168.68.11:80"])(

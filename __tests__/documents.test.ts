@@ -18,11 +18,11 @@ import {
   proseOf,
   tableOf,
 } from "./documents";
+import { FIXTURE_MAIN } from "./fixture-project";
 import { TOOL_NAMES } from "./tools";
 import { typeErrors } from "./type-errors";
 
 const FILES = markdownFiles();
-const MAIN = readFileSync("main.ts", "utf8");
 const { scripts, version } = JSON.parse(readFileSync("package.json", "utf8"));
 
 describe.each(FILES)("%s", (file) => {
@@ -93,7 +93,7 @@ describe("the documents", () => {
     const declarations = `
       import type { ${CONSTRUCTS.map(({ name }) => `${name}Props`).join(", ")} } from "./constructs";
       type Required<T> = { [K in keyof T]-?: object extends Pick<T, K> ? never : K }[keyof T];`;
-    const program = MAIN.replace("import { AlbyHub,", "import { Duration, AlbyHub,");
+    const program = FIXTURE_MAIN.replace("import { AlbyHub,", "import { Duration, AlbyHub,");
     expect(typeErrors([program, ...blocks, ...tables, declarations].join("\n"))).toBe("");
   });
 

@@ -38,7 +38,7 @@ export interface Changes {
   readonly backup?: Partial<CsiVolumeProps>;
 }
 
-/** The homelab of main.ts on the test's cluster, with changes. */
+/** The fixture homelab on the test's cluster, with changes. */
 export function buildHomelab(changes: Changes = {}) {
   const stack = new HomelabStack(Testing.app(), "homelab", { cluster: testCluster(), ...changes.stack });
   const plugin = new NfsCsiPlugin(stack, "csi-nfs", {
@@ -64,8 +64,8 @@ export function buildHomelab(changes: Changes = {}) {
     busybox: BUSYBOX,
     ...changes.electrs,
   });
-  const albyHubData = volume("albyhub-data", "funds", changes.albyHubData);
   const second = changes.backup && volume("backup", "backup", changes.backup);
+  const albyHubData = volume("albyhub-data", "funds", changes.albyHubData);
   const albyHub = new AlbyHub(stack, "albyhub", {
     image: "ghcr.io/getalby/hub:v1.24.0",
     metaVersion: 1,
@@ -98,7 +98,7 @@ export function templateOf(job: Job | undefined, destination: string, task = 0):
   return found.EmbeddedTmpl;
 }
 
-/** Adds what main.ts has of backups to a homelab that was built with a volume for them, with changes. */
+/** Adds what the fixture homelab has of backups to one that was built with a volume for them, with changes. */
 export function addBackup(built: ReturnType<typeof buildHomelab>, changes: Partial<BackupProps> = {}) {
   const { stack, plugin, bitcoin, electrs, albyHub, second } = built;
   const volume = (volumeId: string, more: Partial<CsiVolumeProps> = {}) =>
@@ -109,7 +109,10 @@ export function addBackup(built: ReturnType<typeof buildHomelab>, changes: Parti
     postgresImage: "postgres:17.6",
     metaVersion: 1,
     volume: backupVolume,
-    snapshots: volume("nomad-snapshots", { accessMode: "multi-node-reader-only" }),
+    snapshots: volume("nomad-snapshots", {
+      accessMode: "multi-node-reader-only",
+      share: stack.cluster.nas.snapshotExport,
+    }),
     sets: [bitcoin.backupSet, electrs.backupSet, albyHub.backupSet],
     ...changes,
   });

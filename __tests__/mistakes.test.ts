@@ -1,14 +1,15 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { transformSync } from "@swc/core";
+import { join } from "node:path";
+import { FIXTURE_INVENTORY, FIXTURE_MAIN, runMain } from "./fixture-project";
 import { typeErrors } from "./type-errors";
 
-const MAIN = readFileSync("main.ts", "utf8");
-const INVENTORY = readFileSync("ansible/inventory.yml", "utf8");
+const { sentenceOf } = require("../bin/synth.js");
+
+const INVENTORY = readFileSync(FIXTURE_INVENTORY, "utf8");
 const SYNTH = "app.synth();";
 const BITCOIN = 'image: "bitcoin/bitcoin:31.1",';
+const WITH_MEMORY: [string, string] = ["import { AlbyHub,", "import { Memory, AlbyHub,"];
 const ELECTRS = /image: "getumbrel\/electrs:v0.11.1.*",/;
 
 /** A mistake: a line of main.ts or of the inventory, what it becomes, and what the owner is told. */
@@ -42,11 +43,6 @@ const MISTAKES: readonly Mistake[] = [
     told: ["31.1-alpine", "amd64", "image-versions"],
   },
   {
-    name: "metaVersion 0",
-    main: [[/metaVersion: 1,\n {2}bitcoin,/, "metaVersion: 0,\n  bitcoin,"]],
-    told: ["homelab/electrs: metaVersion = 0 must be a positive whole number", "raise it by one"],
-  },
-  {
     name: "kill timeout above the client's",
     main: [onJob("bitcoin", "group.Tasks[0]!.KillTimeout = 1_200_000_000_000 as never;")],
     told: ["homelab/bitcoin", "KillTimeout", "20m", "15m", "stop-chain"],
@@ -55,7 +51,7 @@ const MISTAKES: readonly Mistake[] = [
     name: "memory above what fits with one client drained",
     main: [
       [BITCOIN, `${BITCOIN}\n  memory: Memory.mebibytes(7200),\n  memoryMax: Memory.mebibytes(7300),`],
-      ['import { App } from "cdktf";', 'import { App } from "cdktf";\nimport { Memory } from "./nomad/memory";'],
+      WITH_MEMORY,
     ],
     told: ["drained", "placement"],
   },
@@ -93,22 +89,6 @@ const MISTAKES: readonly Mistake[] = [
     name: "host network in a service",
     main: [onJob("electrs", 'group.Networks![0]!.Mode = "host";')],
     told: ["homelab/electrs", "host", "bridge-networking"],
-  },
-  {
-    name: "txindex with prune",
-    main: [
-      [BITCOIN, `${BITCOIN}\n  txindex: true,\n  prune: Memory.mebibytes(2000),`],
-      ['import { App } from "cdktf";', 'import { App } from "cdktf";\nimport { Memory } from "./nomad/memory";'],
-    ],
-    told: ["homelab/bitcoin: txindex = true with prune", "leave one of them out"],
-  },
-  {
-    name: "electrs on a pruned node",
-    main: [
-      [BITCOIN, `${BITCOIN}\n  prune: Memory.mebibytes(2000),`],
-      ['import { App } from "cdktf";', 'import { App } from "cdktf";\nimport { Memory } from "./nomad/memory";'],
-    ],
-    told: ["homelab/electrs: bitcoin = homelab/bitcoin is pruned", "take `prune` from it"],
   },
   {
     name: "electrs 0.12 with Core 30",
@@ -152,11 +132,6 @@ const MISTAKES: readonly Mistake[] = [
     told: ["homelab/electrs", "electrs-dta", "volume-exists"],
   },
   {
-    name: "a bad CIDR",
-    inventory: [/192\.168\.68\.0\/\d+/, "192.168.68.0/33"],
-    told: [/inventory\.yml:\d+:\d+: .*192\.168\.68\.0\/33/],
-  },
-  {
     name: "a duration without unit",
     inventory: [/nomad_drain_deadline: 15m/, "nomad_drain_deadline: 15"],
     told: [/inventory\.yml:\d+:\d+: .*15/, "unit"],
@@ -170,6 +145,81 @@ const MISTAKES: readonly Mistake[] = [
       ),
     ],
     told: ["homelab/electrs", "bitcoin-zmq", "service-provided"],
+  },
+];
+
+/** Mistakes that are reported before any rule runs, with all that is printed. */
+const SENTENCES: readonly (Omit<Mistake, "told"> & { readonly sentence: string })[] = [
+  {
+    name: "a misspelt variable",
+    inventory: ["nomad_drain_deadline: 15m", "nomad_drain_deadlin: 15m"],
+    sentence:
+      'ansible/inventory.yml:20:5: unknown variable "nomad_drain_deadlin", very near to "nomad_drain_deadline": ' +
+      "correct it, or choose a name less alike",
+  },
+  {
+    name: "a missing variable",
+    inventory: ["    nas_address: 192.168.68.50\n", ""],
+    sentence: "ansible/inventory.yml:5:1: nas_address is not set: add it, such as nas_address: 192.168.68.50",
+  },
+  {
+    name: "a bad CIDR",
+    inventory: ["192.168.68.0/24", "192.168.68.0/33"],
+    sentence:
+      "ansible/inventory.yml:24:15: lan_cidr: the prefix of 192.168.68.0/33 is out of range: " +
+      "write 8 to 30 bits, such as 192.168.68.0/24",
+  },
+  {
+    name: "a host in two groups",
+    inventory: ["        pinode4:", "        pinode2:"],
+    sentence: 'ansible/inventory.yml:68:9: host "pinode2" is already in nomad_servers (line 42): keep it in one group',
+  },
+  {
+    name: "invalid YAML",
+    inventory: ["nomad_region: global", "nomad_region: [global"],
+    sentence:
+      "ansible/inventory.yml:12:5: not valid YAML (Flow sequence in block collection must be sufficiently indented and " +
+      "end with a ]): mend this first, what follows is read after it",
+  },
+  {
+    name: "metaVersion 0",
+    main: [[/metaVersion: 1,\n {2}bitcoin,/, "metaVersion: 0,\n  bitcoin,"]],
+    sentence:
+      "homelab/electrs: metaVersion = 0 must be a positive whole number; " +
+      "start with 1, and raise it by one to restart the service",
+  },
+  {
+    name: "an invalid job id",
+    main: [[BITCOIN, `${BITCOIN}\n  jobId: "Bitcoin Core",`]],
+    sentence:
+      'homelab/bitcoin: jobId = "Bitcoin Core" must be lower-case letters, digits and dashes, a letter first, 51 at most',
+  },
+  {
+    name: "a volume that holds something else",
+    main: [['volumeId: "bitcoin-data", holds: "chain"', 'volumeId: "bitcoin-data", holds: "index"']],
+    sentence:
+      'homelab/bitcoin: data = volume "bitcoin-data" holds "index", and this service needs one that holds "chain": ' +
+      "pass that volume, or correct `holds`",
+  },
+  {
+    name: "txindex with prune",
+    main: [[BITCOIN, `${BITCOIN}\n  txindex: true,\n  prune: Memory.mebibytes(2000),`], WITH_MEMORY],
+    sentence:
+      "homelab/bitcoin: txindex = true with prune = 2000 MiB: the index needs every block; leave one of them out",
+  },
+  {
+    name: "electrs on a pruned node",
+    main: [[BITCOIN, `${BITCOIN}\n  prune: Memory.mebibytes(2000),`], WITH_MEMORY],
+    sentence:
+      "homelab/electrs: bitcoin = homelab/bitcoin is pruned, and electrs needs every block; take `prune` from it",
+  },
+  {
+    name: "a Terraform reference in a job, found only while CDKTF writes",
+    main: [[BITCOIN, `${BITCOIN}\n  extraConfig: { uacomment: homelab.scheduler.id },`]],
+    sentence:
+      'job.TaskGroups.0.Tasks.0.Templates.0.EmbeddedTmpl of job "bitcoin" is a Terraform reference (a CDKTF token): ' +
+      "a job takes plain values only, so that the plan stays readable; " +
+      "write the plain name and order the resources with dependsOn",
   },
 ];
 
@@ -191,39 +241,33 @@ describe("a mistake in one line of main.ts or of the inventory", () => {
     return edited;
   };
 
-  /** Runs a program as main.ts, in its place. */
-  const run = (source: string) => {
-    const { code } = transformSync(source, {
-      jsc: { target: "es2022", parser: { syntax: "typescript" } },
-      module: { type: "commonjs" },
-    });
-    const fromRoot = (id: string) =>
-      id.startsWith(".") ? require(resolve(id)) : createRequire(resolve("main.ts"))(id);
-    new Function("require", "exports", code)((id: string) => (id === "cdktf" ? require("cdktf") : fromRoot(id)), {});
-  };
-
   test("the program itself passes", () => {
-    expect(() => run(MAIN)).not.toThrow();
+    expect(() => runMain()).not.toThrow();
   });
 
-  test.each(MISTAKES)("$name is refused at synth", ({ main = [], inventory, told }) => {
-    let source = main.reduce(edit, MAIN);
-    if (inventory) {
-      const file = join(directory, "inventory.yml");
-      writeFileSync(file, edit(INVENTORY, inventory));
-      source = edit(source, ['"ansible/inventory.yml"', JSON.stringify(file)]);
-    }
-    let message = "";
+  /** What synth prints for the edited files. */
+  const told = ({ main = [], inventory }: Omit<Mistake, "told">): string => {
+    const file = join(directory, "inventory.yml");
+    writeFileSync(file, inventory ? edit(INVENTORY, inventory) : INVENTORY);
     try {
-      run(source);
+      runMain(main.reduce(edit, FIXTURE_MAIN), file);
+      return "";
     } catch (error) {
-      message = (error as Error).message;
+      return sentenceOf(error).replaceAll(file, "ansible/inventory.yml");
     }
-    for (const part of told) expect(message).toMatch(part);
+  };
+
+  test.each(MISTAKES)("$name is refused at synth", ({ told: parts, ...mistake }) => {
+    const text = told(mistake);
+    for (const part of parts) expect(text).toMatch(part);
+  });
+
+  test.each(SENTENCES)("$name prints one sentence and nothing else", ({ sentence, ...mistake }) => {
+    expect(told(mistake)).toBe(sentence);
   });
 
   test("an unpinned image is refused at the type check", () => {
-    expect(typeErrors(edit(MAIN, [BITCOIN, 'image: "bitcoin/bitcoin",']))).toMatch(
+    expect(typeErrors(edit(FIXTURE_MAIN, [BITCOIN, 'image: "bitcoin/bitcoin",']))).toMatch(
       /main\.ts\(\d+,\d+\): error TS2322: Type '"bitcoin\/bitcoin"' is not assignable to type '`\$\{string\}:\$\{string\}`'/,
     );
   });

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { TaskPlace } from "../model/homelab";
 import { identify, VERSIONS } from "../model/versions";
 import { parseImage } from "../nomad/image";
+import { FIXTURE_MAIN } from "./fixture-project";
 
 interface PackageRule {
   readonly matchDatasources?: readonly string[];
@@ -12,7 +13,6 @@ interface PackageRule {
 }
 
 const config = JSON.parse(readFileSync("renovate.json", "utf8"));
-const main = readFileSync("main.ts", "utf8");
 const [manager] = config.customManagers;
 
 /** What the manager finds in a text, as Renovate does. */
@@ -41,18 +41,26 @@ function programOf(image: string) {
   return identify(nobody, image)?.program;
 }
 
-/** Every image in main.ts, found otherwise: a text with a colon and a digit after it. */
-const images = [...main.matchAll(/"([^"\s]+:v?\d[^"\s]*)"/g)].map(([, text]) => text ?? "");
+/** Every image in the fixture's main.ts, found otherwise: a text with a colon and a digit after it. */
+const images = [...FIXTURE_MAIN.matchAll(/"([^"\s]+:v?\d[^"\s]*)"/g)].map(([, text]) => text ?? "");
 
 describe("Renovate", () => {
-  test("looks at main.ts", () => {
-    const [pattern] = manager.managerFilePatterns;
-    expect(new RegExp(pattern.slice(1, -1)).test("main.ts")).toBe(true);
+  test("looks at main.ts and at what else is the owner's, and not at fixtures", () => {
+    const patterns: RegExp[] = manager.managerFilePatterns.map((pattern: string) => new RegExp(pattern.slice(1, -1)));
+    const files = [
+      "main.ts",
+      "own/signet.ts",
+      "own/deep/node.ts",
+      "own/README.md",
+      "__tests__/fixtures/homelab/main.ts",
+    ];
+    const read = files.filter((file) => patterns.some((pattern) => pattern.test(file)));
+    expect(read).toEqual(["main.ts", "own/signet.ts", "own/deep/node.ts"]);
   });
 
   test("finds every image in main.ts, with tag and digest", () => {
     expect(images.length).toBeGreaterThan(4);
-    expect(found(main)).toEqual(
+    expect(found(FIXTURE_MAIN)).toEqual(
       images.map((image) => {
         const { repository, tag, digest } = parseImage(image);
         return { depName: repository, currentValue: tag, currentDigest: digest };

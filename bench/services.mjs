@@ -1,5 +1,5 @@
 // Synthesizes N Bitcoin nodes on N machines: `node bench/services.mjs N FOLDER`. Needs `npm run build` first.
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -7,14 +7,13 @@ const require = createRequire(import.meta.url);
 const { App } = require("cdktf");
 const { Cluster } = require("../dist/cluster/cluster.js");
 const { BitcoinNode, CsiVolume, HomelabStack, NfsCsiPlugin } = require("../dist/constructs/index.js");
-const { readFileSync } = await import("node:fs");
 
 const [count, folder] = [Number(process.argv[2]), process.argv[3]];
 
-// The real inventory, with a client for each service and two to spare: the plugin wants two while one is drained.
-const inventory = readFileSync(new URL("../ansible/inventory.yml", import.meta.url), "utf8");
+// The fixture inventory, with a client for each service and two to spare: the plugin wants two while one is drained.
+const fixture = new URL("../__tests__/fixtures/homelab/ansible/inventory.yml", import.meta.url);
 const { parse, stringify } = require("yaml");
-const document = parse(inventory);
+const document = parse(readFileSync(fixture, "utf8"));
 const clients = document.all.children.nomad_clients;
 const [first] = Object.values(clients.hosts);
 clients.hosts = Object.fromEntries(

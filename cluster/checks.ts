@@ -11,6 +11,8 @@ export function check(tree: Tree, problems: Problems): void {
 class Checks {
   private readonly servers: readonly Host[];
   private readonly clients: readonly Host[];
+  /** Variables that are there under a misspelt name. */
+  private readonly meant = new Set<string>();
 
   constructor(
     private readonly tree: Tree,
@@ -41,6 +43,7 @@ class Checks {
     for (const { name, key } of this.tree.written) {
       const meant = misspelt(name);
       if (!meant) continue;
+      this.meant.add(meant);
       const text = `unknown variable "${name}", very near to "${meant}": correct it, or choose a name less alike`;
       this.problems.add(key, text);
     }
@@ -177,6 +180,8 @@ class Checks {
   }
 
   private missing(place: Place, name: VariableName, label: string): void {
+    // Reported once, at the misspelt name.
+    if (this.meant.has(name)) return;
     this.problems.add(place, `${label} is not set: add it, such as ${name}: ${VARIABLES[name].example}`);
   }
 

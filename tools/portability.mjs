@@ -1,14 +1,18 @@
-// `npm run portability`: is there a way out of CDKTF, which is no longer developed? Two ways are tried on this very
-// program: its maintained fork `cdktn` in its place, and Terraform's own language by `cdktf synth --hcl`.
+// `npm run portability`: is there a way out of CDKTF, which is no longer developed? Two ways are tried on the fixture
+// homelab: its maintained fork `cdktn` in its place, and Terraform's own language by `cdktf synth --hcl`.
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "@cdktf/hcl2json";
 
+const require = createRequire(import.meta.url);
+require("../__tests__/cluster/typescript");
+const { copyProject } = require("../__tests__/fixture-project");
+
 const FORK = "npm:cdktn@0.24.0";
-const root = resolve(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "..");
 const work = mkdtempSync(join(tmpdir(), "portability-"));
 process.on("exit", () => rmSync(work, { recursive: true, force: true }));
 let failed = false;
@@ -16,7 +20,7 @@ let failed = false;
 /** Runs a program to its end. @throws with all that it said when it fails. */
 function run(program, args, options = {}) {
   const env = { ...process.env, CHECKPOINT_DISABLE: "1", DISABLE_VERSION_CHECK: "1", CI: "1", ...options.env };
-  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd: root, encoding: "utf8", ...options, env });
+  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: "utf8", ...options, env });
   if (status !== 0) throw new Error(`${program} ${args.join(" ")} failed: ${error?.message ?? stdout + stderr}`);
 }
 
@@ -26,25 +30,19 @@ function report(is, text) {
   failed ||= !is;
 }
 
-/** A copy of the project without what was made in it. */
-function copyTo(name) {
-  const copy = join(work, name);
-  const made = new Set([".git", "node_modules", "dist", "cdktf.out", "package-lock.json"]);
-  cpSync(root, copy, { recursive: true, filter: (file) => !made.has(basename(file)) && !file.includes(".tfstate") });
-  return copy;
-}
-
 /** The project as it is. */
 function original() {
-  const copy = copyTo("original");
-  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  const copy = join(work, "original");
+  copyProject(copy);
   return copy;
 }
 
 /** The project with the fork as its cdktf; the CLI, which synthesis does not need, stays behind. */
 function forked() {
-  const copy = copyTo("forked");
-  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const copy = join(work, "forked");
+  copyProject(copy);
+  for (const name of ["node_modules", "package-lock.json"]) rmSync(join(copy, name));
+  const manifest = JSON.parse(readFileSync(join(copy, "package.json"), "utf8"));
   manifest.dependencies.cdktf = FORK;
   manifest.overrides = { ...manifest.overrides, cdktf: FORK };
   const { typescript, "@types/node": types } = manifest.devDependencies;
@@ -72,7 +70,8 @@ function takeVersion(stack) {
   return version;
 }
 
-const ours = synthesize(original());
+const project = original();
+const ours = synthesize(project);
 const theirs = synthesize(forked());
 for (const [name, stack] of Object.entries(ours)) {
   const versions = [stack, theirs[name]].map(takeVersion);
@@ -83,7 +82,7 @@ for (const [name, stack] of Object.entries(ours)) {
   );
 }
 
-run("npx", ["cdktf", "synth", "--hcl", "-o", join(work, "hcl")]);
+run("npx", ["cdktf", "synth", "--hcl", "-o", join(work, "hcl")], { cwd: project });
 for (const [name, { resource }] of Object.entries(ours)) {
   const file = join(work, "hcl", "stacks", name, "cdk.tf");
   run("terraform", ["fmt", "-write=false", file]);

@@ -3,12 +3,12 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { attempt, command, until } from "../cluster/command";
+import { copyProject, FIXTURE_INVENTORY } from "../fixture-project";
 import { baseImage } from "./base-image";
 
-const ANSIBLE = resolve(__dirname, "../../ansible");
 const PREFIX = "hl-ansible-";
 
 /** How a playbook ended. */
@@ -53,7 +53,7 @@ export class Machines {
   readonly folder = mkdtempSync(join(tmpdir(), "machines-"));
   /** Every host of the inventory. */
   readonly hosts: readonly string[];
-  private readonly source = parse(readFileSync(join(ANSIBLE, "inventory.yml"), "utf8"));
+  private readonly source = parse(readFileSync(FIXTURE_INVENTORY, "utf8"));
   private readonly listeners: Server[] = [];
   /** Where the machines reach this one. */
   gateway = "";
@@ -62,6 +62,7 @@ export class Machines {
     private readonly id: string,
     only?: readonly string[],
   ) {
+    copyProject(join(this.folder, "project"));
     const groups = Object.values<{ hosts: Record<string, unknown> }>(this.source.all.children);
     for (const { hosts } of groups) {
       for (const host of Object.keys(hosts)) if (only && !only.includes(host)) delete hosts[host];
@@ -138,7 +139,7 @@ export class Machines {
     return join(this.folder, ".secrets", name);
   }
 
-  /** Writes the inventory of this repository for these machines, with other figures where they are given. */
+  /** Writes the fixture inventory for these machines, with other figures where they are given. */
   writeInventory(figures: Readonly<Record<string, unknown>> = {}): void {
     const { vars, children } = this.source.all;
     Object.assign(vars, {
@@ -166,7 +167,11 @@ export class Machines {
   async play(playbook: string, args: readonly string[] = [], token = ""): Promise<Play> {
     const env = { ...process.env, ANSIBLE_NOCOLOR: "1", NO_COLOR: "1", NOMAD_TOKEN: token };
     const all = ["-i", join(this.folder, "inventory.yml"), playbook, ...args];
-    const child = spawn("ansible-playbook", all, { cwd: ANSIBLE, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn("ansible-playbook", all, {
+      cwd: join(this.folder, "project/ansible"),
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk) => {

@@ -6,7 +6,7 @@ import type { Holds } from "../../model/homelab";
 import { Duration } from "../../nomad/duration";
 import type { Settings } from "./project";
 
-/** main.ts on the test's cluster: the same constructs and defaults, stand-in images, and a stack that may go again. */
+/** The fixture homelab on the test's cluster: the same constructs and defaults, stand-in images, and a stack that may go again. */
 const { images, chain, metaVersion, firstStart, volumes, renderDelay, startDeadline }: Settings = JSON.parse(
   readFileSync("settings.json", "utf8"),
 );

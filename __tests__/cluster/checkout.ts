@@ -1,14 +1,10 @@
 import { spawn } from "node:child_process";
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { PinnedImage } from "../../nomad/image";
+import { copyProject } from "../fixture-project";
 import { type Images, REAL } from "./images";
 import { environment } from "./project";
-
-const REPOSITORY = resolve(__dirname, "../..");
-
-/** What an owner's folder has beside what is checked in. */
-const MADE = new Set([".git", "cdktf.out", "dist", "node_modules"]);
 
 export interface Ran {
   readonly code: number | null;
@@ -16,7 +12,7 @@ export interface Ran {
   readonly text: string;
 }
 
-/** This repository in a folder of its own, as its owner has it: main.ts and inventory edited, README's commands run. */
+/** This project in a folder of its own, as an owner has it: main.ts and inventory edited, README's commands run. */
 export class Checkout {
   constructor(
     readonly folder: string,
@@ -24,11 +20,7 @@ export class Checkout {
     images: Images,
     private readonly token: string,
   ) {
-    cpSync(REPOSITORY, folder, {
-      recursive: true,
-      filter: (file) => !MADE.has(basename(file)) && !file.includes(".tfstate"),
-    });
-    symlinkSync(join(REPOSITORY, "node_modules"), join(folder, "node_modules"));
+    copyProject(folder);
     writeFileSync(join(folder, "ansible/inventory.yml"), inventory);
     const names: readonly [string, PinnedImage][] = [
       ["registry.k8s.io/sig-storage/nfsplugin", images.nfs],

@@ -1,10 +1,11 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { Cluster } from "../../cluster/cluster";
 import { SERVICE_USER } from "../../nomad/template";
 import { Postgres } from "../backup/postgres";
+import { FIXTURE_INVENTORY } from "../fixture-project";
 import { describeSkipped, describeWith, type Tool } from "../tools";
 import { Checkout } from "./checkout";
 import { command, until } from "./command";
@@ -78,7 +79,7 @@ export function testOn(homelab: () => Homelab, name: string, body: () => Promise
 }
 
 /**
- * The homelab of the inventory on this machine: its servers and clients as Nomad agents in a network of their own, a
+ * The fixture homelab on this machine: its servers and clients as Nomad agents in a network of their own, a
  * NAS, a database, stand-in images, and a cdktf project to deploy.
  */
 export class Homelab {
@@ -104,7 +105,7 @@ export class Homelab {
     const postgres = options.postgres && {
       postgres: await Postgres.start({ address: lan.ownAddress, password: secrets.databasePassword, auth: "password" }),
     };
-    const inventory = parse(readFileSync(resolve(__dirname, "../../ansible/inventory.yml"), "utf8"));
+    const inventory = parse(readFileSync(FIXTURE_INVENTORY, "utf8"));
     const { nomad_servers, nomad_clients } = inventory.all.children;
     const hosts = new Map<string, Host>();
     for (const name of [...Object.keys(nomad_servers.hosts), ...Object.keys(nomad_clients.hosts)]) {

@@ -1,5 +1,5 @@
-import { rmSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { AllocationStub } from "../../nomad/live";
 import { PAUSE } from "../../nomad/pause";
 import { describeWith } from "../tools";
@@ -76,16 +76,18 @@ describeWith(["nomad"], "the verbs of homelab on a real Nomad", () => {
       for (const line of out.split("\n")) expect(line.length).toBeLessThan(150);
     });
 
-    test("warns when the program was edited after the synthesis", async () => {
-      writeFileSync(join(folder, "main.ts"), "");
+    test.each(["main.ts", "own/signet.ts"])("warns when %s was edited after the synthesis", async (name) => {
+      const file = join(folder, name);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, "");
       const later = Date.now() / 1000 + 60;
-      utimesSync(join(folder, "main.ts"), later, later);
+      utimesSync(file, later, later);
       const { code, err } = await run(["status"], "reader");
       expect([code, err]).toEqual([
         0,
-        "warning: main.ts is newer than what was synthesized from it: run npm run synth\n",
+        `warning: ${name} is newer than what was synthesized from it: run npm run synth\n`,
       ]);
-      rmSync(join(folder, "main.ts"));
+      rmSync(file);
     });
 
     test("is red, and ends with 2, when a service was stopped or is not there", async () => {

@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { NomadClient } from "../../nomad/client";
@@ -37,10 +37,14 @@ export function targetsIn(stack: string | undefined): { readonly targets: Target
   return { targets, warnings: targets.flatMap((one) => [...one.client.warnings, ...staleness(one)]) };
 }
 
-/** What was edited since the synthesis: programs beside cdktf.json, and the inventory. */
+/** What was edited since the synthesis: programs beside cdktf.json and in `own`, and the inventory. */
 function staleness({ file }: Synthesized, project = process.cwd()): string[] {
   const synthesized = statSync(file).mtimeMs;
-  const read = [...readdirSync(project).filter((name) => name.endsWith(".ts")), join("ansible", "inventory.yml")];
+  const programs = [".", "own"]
+    .filter((folder) => existsSync(join(project, folder)))
+    .flatMap((folder) => readdirSync(join(project, folder)).map((name) => join(folder, name)))
+    .filter((name) => name.endsWith(".ts"));
+  const read = [...programs, join("ansible", "inventory.yml")];
   const newer = read.find(
     (name) => (statSync(join(project, name), { throwIfNoEntry: false })?.mtimeMs ?? 0) > synthesized,
   );

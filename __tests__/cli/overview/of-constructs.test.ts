@@ -5,7 +5,7 @@ import { readSynthesized } from "../../../cli/shared/synthesized";
 import { buildHomelab } from "../../homelab-fixture";
 import { synthesized } from "../project";
 
-/** The homelab of main.ts, synthesized and read back. */
+/** The fixture homelab, synthesized and read back. */
 const [homelab] = readSynthesized("/", { CDKTF_OUTDIR: Testing.fullSynth(buildHomelab().stack) });
 if (!homelab) throw new Error("nothing was read");
 const overview = overviewOf(homelab);

@@ -1,7 +1,8 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { run } from "../../../cli/homelab";
+import { copyProject, FIXTURE_MAIN } from "../../fixture-project";
 import { fixture } from "../../review/plans";
 import { describeWith } from "../../tools";
 import { job, project, stackFile, synthesized, task } from "../project";
@@ -162,16 +163,12 @@ describeWith(["terraform", "provider"], "homelab review with real Terraform and 
   }, 60_000);
 });
 
-const root = resolve(__dirname, "../../..");
-
-/** This project in a folder of its own: one for all tests, so that only what is edited is compiled again. */
+/** The fixture homelab in a folder of its own: one for all tests, so that only what is edited is compiled again. */
 let copy: string | undefined;
 
 function copied(): string {
   const folder = project({});
-  const left = /^(?:\.git|\.venv|__tests__|cdktf\.out|dist|node_modules|.*\.tfstate.*)$/;
-  cpSync(root, folder, { recursive: true, filter: (file) => !left.test(basename(file)) });
-  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  copyProject(folder);
   const inventory = join(folder, "ansible/inventory.yml");
   // Nobody listens there: the machines of the inventory may be somebody's.
   writeFileSync(inventory, readFileSync(inventory, "utf8").replace("pinode2.local:4646", "127.0.0.1:9"));
@@ -181,8 +178,7 @@ function copied(): string {
 /** What `npm run review` says when `main.ts` is edited. */
 function reviewed(edit: (main: string) => string) {
   copy ??= copied();
-  const main = readFileSync(join(root, "main.ts"), "utf8");
-  writeFileSync(join(copy, "main.ts"), edit(main));
+  writeFileSync(join(copy, "main.ts"), edit(FIXTURE_MAIN));
   const { status, stdout, stderr } = spawnSync("npm", ["run", "--silent", "review"], { cwd: copy, encoding: "utf8" });
   return { status, out: stdout, err: stderr };
 }

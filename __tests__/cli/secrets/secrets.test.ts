@@ -18,7 +18,7 @@ let nomad: FakeNomad;
 let lab: string;
 let withLaptop: string;
 
-/** The homelab of main.ts, synthesized for the fake Nomad. */
+/** The fixture homelab, synthesized for the fake Nomad. */
 function synthesizeFor(address: string, laptop: boolean): string {
   const { bitcoin, stack } = buildHomelab();
   if (laptop) bitcoin.rpcUser("laptop", ["getblockcount"]);

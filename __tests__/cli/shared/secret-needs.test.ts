@@ -27,7 +27,7 @@ function needs(
 
 const keys = (...templates: string[]) => needs(templates).needs.map(({ path, key }) => `${path} ${key}`);
 
-describe("the homelab of main.ts", () => {
+describe("the fixture homelab", () => {
   const { bitcoin, stack } = buildHomelab();
   bitcoin.rpcUser("laptop", ["getblockcount"]);
   const [homelab] = readSynthesized("/", { CDKTF_OUTDIR: Testing.fullSynth(stack) });

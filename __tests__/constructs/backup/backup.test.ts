@@ -2,7 +2,7 @@ import type { Job } from "../../../.gen/nomad/job";
 import { CsiVolume } from "../../../constructs";
 import { addBackup, BUSYBOX, buildHomelab, type Changes, synthesize, templateOf } from "../../homelab-fixture";
 
-/** The homelab of main.ts with its backup. */
+/** The fixture homelab with its backup. */
 function build(changes: Changes = {}, props: Parameters<typeof addBackup>[1] = {}) {
   return addBackup(buildHomelab({ backup: {}, ...changes }), props);
 }
