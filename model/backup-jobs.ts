@@ -26,6 +26,14 @@ export function setResultOf(set: string): VariableRef {
 /** The list of snapshots, as the last good backup left it. */
 export const SNAPSHOTS: VariableRef = { namespace: "default", path: "homelab/backup/snapshots" };
 
+/**
+ * Where the hub writes its static channel backups, below the work directory: one file each time that a channel becomes
+ * ready, named by the time, not in one step.
+ *
+ * @see https://github.com/getAlby/hub/blob/v1.24.0/service/start.go
+ */
+export const CHANNEL_BACKUPS = "ldk/static_channel_backups";
+
 /** Folder on the backup volume for static channel backups, with a folder for each job. */
 export const CHANNEL_COPIES = "channels";
 

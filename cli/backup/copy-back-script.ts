@@ -1,5 +1,5 @@
 import { BEFORE_UPGRADE } from "../../model/backup-jobs";
-import { RESTORE_PART, SET_ASIDE, START_MARKER, UNFINISHED_RESTORE } from "../../model/work-directory";
+import { RESTORE_PART, SET_ASIDE, START_MARKER, UNFINISHED_RESTORE } from "../../model/marker-files";
 import { shellScript } from "../../nomad/shell";
 
 /**

@@ -13,7 +13,7 @@
 # TIME            of the copy, the name of its folder; only a complete copy has a SHA256SUMS
 # BEFORE_UPGRADE  where copies are, below $BACKUP
 # START_MARKER, UNFINISHED_RESTORE, RESTORE_PART, SET_ASIDE
-#                 names in the work directory, see model/work-directory.ts
+#                 names in the work directory, see model/marker-files.ts
 
 say() { echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) $*"; }
 refuse() { say "refuses: $*" >&2; exit 1; }

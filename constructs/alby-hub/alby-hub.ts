@@ -1,6 +1,7 @@
 import type { Construct } from "constructs";
 import type { Job } from "../../.gen/nomad/job";
-import { CHANNEL_BACKUPS, VOLUME_MARKER } from "../../model/work-directory";
+import { CHANNEL_BACKUPS } from "../../model/backup-jobs";
+import { VOLUME_MARKER } from "../../model/marker-files";
 import { Duration } from "../../nomad/duration";
 import type { PinnedImage } from "../../nomad/image";
 import { Memory } from "../../nomad/memory";

@@ -9,7 +9,7 @@
 # VOLUME_ID      the volume of the work directory, /data
 # FIRST_START    whether that may be empty
 # VOLUME_MARKER, START_MARKER, UNFINISHED_RESTORE, RESTORE_PART, SET_ASIDE
-#                names in the work directory, see model/work-directory.ts
+#                names in the work directory, see model/marker-files.ts
 # VARIABLE       Nomad variable of the secrets, for messages
 # MISSING_VALUE  what a secret's file begins with when its value is empty
 # AUTO_UNLOCK    whether the hub unlocks itself

@@ -1,13 +1,6 @@
 import type { Template } from "../../.gen/nomad/job";
-import { BEFORE_UPGRADE, CHANNEL_COPIES } from "../../model/backup-jobs";
-import {
-  CHANNEL_BACKUPS,
-  RESTORE_PART,
-  SET_ASIDE,
-  START_MARKER,
-  UNFINISHED_RESTORE,
-  VOLUME_MARKER,
-} from "../../model/work-directory";
+import { BEFORE_UPGRADE, CHANNEL_BACKUPS, CHANNEL_COPIES } from "../../model/backup-jobs";
+import { RESTORE_PART, SET_ASIDE, START_MARKER, UNFINISHED_RESTORE, VOLUME_MARKER } from "../../model/marker-files";
 import type { Duration } from "../../nomad/duration";
 import { shellScript } from "../../nomad/shell";
 import { MISSING_SECRET } from "../../nomad/template";

@@ -1,7 +1,7 @@
 import type { Construct } from "constructs";
 import type { Job, PeriodicConfig, VolumeRequest } from "../../.gen/nomad/job";
-import { BACKUP_JOBS, type BackupJob } from "../../model/backup-jobs";
-import { CHANNEL_BACKUPS, VOLUME_MARKER } from "../../model/work-directory";
+import { BACKUP_JOBS, type BackupJob, CHANNEL_BACKUPS } from "../../model/backup-jobs";
+import { VOLUME_MARKER } from "../../model/marker-files";
 import { Memory } from "../../nomad/memory";
 import { SERVICE_USER, type Secret } from "../../nomad/template";
 import { resources, serviceJob } from "../job-parts";

@@ -5,7 +5,7 @@
 # SERVICES        whose work directories are in $DATA
 # BEFORE_UPGRADE  where copies go, below $BACKUP
 # UNFINISHED_RESTORE, RESTORE_PART, SET_ASIDE
-#                 names in the work directory, see model/work-directory.ts
+#                 names in the work directory, see model/marker-files.ts
 
 job=$NOMAD_META_job
 is_one_of "$job" "$SERVICES" || give_up "job = $job is not one of $(echo "$SERVICES" | sed 's/ /, /g')"

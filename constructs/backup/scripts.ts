@@ -1,18 +1,13 @@
 import {
   type BackupJob,
   BEFORE_UPGRADE,
+  CHANNEL_BACKUPS,
   CHANNEL_COPIES,
   resultOf,
   SET_RESULTS,
   SNAPSHOTS,
 } from "../../model/backup-jobs";
-import {
-  CHANNEL_BACKUPS,
-  RESTORE_PART,
-  SET_ASIDE,
-  UNFINISHED_RESTORE,
-  VOLUME_MARKER,
-} from "../../model/work-directory";
+import { RESTORE_PART, SET_ASIDE, UNFINISHED_RESTORE, VOLUME_MARKER } from "../../model/marker-files";
 import { type ShellValues, shellScript, table, words } from "../../nomad/shell";
 import { MISSING_SECRET } from "../../nomad/template";
 import { CLUSTER, type Keep } from "./props";
@@ -149,7 +144,7 @@ function backupScript(files: readonly string[], values: ShellValues): string {
 }
 
 function resticScript(files: readonly string[], { password, storage }: RepositorySecrets, values: ShellValues): string {
-  return backupScript([own("secret"), own("repository"), ...files], {
+  return backupScript([own("secret"), own("open-repository"), ...files], {
     MISSING_VALUE: MISSING_SECRET,
     REPOSITORY_PASSWORD_NAME: password,
     REPOSITORY_KEYS: words(storage),

@@ -15,11 +15,3 @@ export const RESTORE_PART = ".restore.part";
 
 /** In the work directory: what was there before a copy was put back, with the state of channels in it. */
 export const SET_ASIDE = ".before-restore-";
-
-/**
- * Where the hub writes its static channel backups, below the work directory: one file each time that a channel becomes
- * ready, named by the time, not in one step.
- *
- * @see https://github.com/getAlby/hub/blob/v1.24.0/service/start.go
- */
-export const CHANNEL_BACKUPS = "ldk/static_channel_backups";
