@@ -1,8 +1,9 @@
+import type { Job } from "../.gen/nomad/job";
 import type { NomadClient } from "./client";
-import { type AllocationStub, allocationsOf, isLive, type JobRef, type NodeStub, nodesOf } from "./live";
 import { NomadError } from "./nomad-error";
 import { pauseText, readPause } from "./pause";
 import { readVariable, type VariableRef, variableExists } from "./variable";
+import { hiddenWriters } from "./writers";
 
 /** One key of a Nomad variable that a task reads. */
 export interface RequiredSecret extends VariableRef {
@@ -12,14 +13,14 @@ export interface RequiredSecret extends VariableRef {
 /** What a deploy is about to do. */
 export interface Change {
   /** The jobs that would get a new version: no others can start a second writer. */
-  readonly jobs: readonly JobRef[];
+  readonly jobs: readonly Job[];
   /** What the jobs read. */
   readonly secrets: readonly RequiredSecret[];
 }
 
 /** Why it must not be done now, and what to do first. */
 export interface Refusal {
-  readonly reason: "paused" | "unknown" | "node" | "secret";
+  readonly reason: "paused" | "unknown" | "node" | "claim" | "secret";
   /** Absent when it concerns no single job. */
   readonly job?: string;
   readonly problem: string;
@@ -36,10 +37,9 @@ export interface Refusal {
  * @throws NomadError when Nomad cannot be asked: then nobody knows, and the deploy must not go on either.
  */
 export async function guard(client: NomadClient, { jobs, secrets }: Change): Promise<readonly Refusal[]> {
-  const [pause, nodes, allocations, missing] = await Promise.all([
-    readPause(client),
-    jobs.length > 0 ? nodesOf(client) : [],
-    Promise.all(jobs.map((job) => allocationsOf(client, job))),
+  const pause = await readPause(client);
+  const [hidden, missing] = await Promise.all([
+    hiddenWriters(client, jobs, pause?.writers),
     missingSecrets(client, secrets),
   ]);
   const refusals: Refusal[] = missing.map(({ namespace, path, key }) => ({
@@ -47,9 +47,13 @@ export async function guard(client: NomadClient, { jobs, secrets }: Change): Pro
     problem: `${key} in ${path}, namespace ${namespace}, has no value, and its task waits for it`,
     remedy: "run homelab secrets init; homelab secrets check names all that is missing",
   }));
-  for (const allocation of allocations.flat().filter(isLive)) {
-    const refusal = refusalOf(allocation, nodes);
-    if (refusal) refusals.unshift(refusal);
+  for (const { reason, job, problem, remedy } of hidden.toReversed()) {
+    refusals.unshift({
+      reason,
+      job,
+      problem: `${problem}; a new version of ${job} would start beside it`,
+      remedy,
+    });
   }
   if (pause) {
     refusals.unshift({
@@ -59,25 +63,6 @@ export async function guard(client: NomadClient, { jobs, secrets }: Change): Pro
     });
   }
   return refusals;
-}
-
-function refusalOf(allocation: AllocationStub, nodes: readonly NodeStub[]): Refusal | undefined {
-  const { JobID, NodeID, NodeName, ClientStatus } = allocation;
-  const status = nodes.find(({ ID }) => ID === NodeID)?.Status ?? "gone";
-  if (ClientStatus !== "unknown" && status === "ready") return undefined;
-  const unknown = ClientStatus === "unknown";
-  return {
-    reason: unknown ? "unknown" : "node",
-    job: JobID,
-    problem: unknown
-      ? `allocation ${short(allocation)} of ${JobID} is unknown, because ${NodeName} is ${status}; a new version of ${JobID} would start beside it`
-      : `${NodeName} is ${status}, and allocation ${short(allocation)} of ${JobID} is there; it may run on while a new version starts elsewhere`,
-    remedy: `wait until ${NodeName} is back; if it never will be, make sure that it is off and run homelab node-lost ${NodeName}`,
-  };
-}
-
-function short({ ID }: AllocationStub): string {
-  return ID.slice(0, 8);
 }
 
 /** Keys without a value. Each variable is asked for once. */

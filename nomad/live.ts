@@ -5,6 +5,8 @@ import { NomadError } from "./nomad-error";
 export interface NodeStub {
   readonly ID: string;
   readonly Name: string;
+  /** Its IP address, without a port. */
+  readonly Address?: string;
   /** `disconnected`: it is away, and has allocations that wait for it. */
   readonly Status: "initializing" | "ready" | "down" | "disconnected";
   readonly SchedulingEligibility: "eligible" | "ineligible";
@@ -120,6 +122,14 @@ export function nodesOf(client: NomadClient): Promise<readonly NodeStub[]> {
   return client.get(["nodes"], { query: { resources: true }, needs: 'the policy "read" for nodes' });
 }
 
+/** `host:port` at which a machine's own agent answers; undefined for a machine that Nomad does not know (any more). */
+export async function agentAddress(client: NomadClient, id: string): Promise<string | undefined> {
+  const node = await ifThere(
+    client.get<{ readonly HTTPAddr?: string }>(["node", id], { needs: 'the policy "read" for nodes' }),
+  );
+  return node?.HTTPAddr || undefined;
+}
+
 /** Every allocation of a job that Nomad remembers, those of an earlier job of the same name as well. */
 export function allocationsOf(client: NomadClient, { ID, Namespace }: JobRef): Promise<readonly AllocationStub[]> {
   return client.get(["job", ID, "allocations"], {
@@ -145,6 +155,29 @@ export async function checksOf(client: NomadClient, allocation: AllocationStub):
     { namespace: allocation.Namespace, needs: capability("read-job", allocation.Namespace) },
   );
   return Object.values(results ?? {});
+}
+
+/**
+ * What its machine measures of an allocation, whatever the server believes of it; undefined when the machine does not
+ * know it (any more).
+ *
+ * @throws NomadError when the machine cannot be asked.
+ */
+export async function taskStatsOf(
+  client: NomadClient,
+  { ID, Namespace }: Pick<AllocationStub, "ID" | "Namespace">,
+): Promise<unknown> {
+  try {
+    return await client.get<unknown>(["client", "allocation", ID, "stats"], {
+      namespace: Namespace,
+      needs: capability("read-job", Namespace),
+    });
+  } catch (error) {
+    // A machine that is away is a 404 as well.
+    if (error instanceof NomadError && error.status === 404 && /unknown allocation/i.test(error.message))
+      return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { NomadClient } from "./client";
+import { NomadError } from "./nomad-error";
 import { readVariable, type VariableRef } from "./variable";
 
 /** One for the whole cluster, in the namespace that every cluster has. */
@@ -12,6 +13,18 @@ export interface PausedGroup {
   readonly count: number;
 }
 
+/** An allocation that was told to stop and has not been seen to end, and where it may still run. */
+export interface LastWriter {
+  readonly namespace: string;
+  readonly job: string;
+  readonly group: string;
+  readonly allocation: string;
+  readonly node: string;
+  readonly nodeId: string;
+  /** `host:port` of the machine's agent and of the allocation's ports: who gives the machine up asks there first. */
+  readonly addresses: readonly string[];
+}
+
 /** Services are stopped on purpose, and must not be started by a deploy. */
 export interface Pause {
   readonly reason: string;
@@ -19,6 +32,8 @@ export interface Pause {
   readonly since: string;
   /** In the order in which they were stopped. */
   readonly groups: readonly PausedGroup[];
+  /** Kept here because Nomad forgets an allocation that has stopped, and a machine that is away for a day. */
+  readonly writers: readonly LastWriter[];
 }
 
 /**
@@ -34,11 +49,60 @@ export async function readPause(client: NomadClient): Promise<Pause | undefined>
 /** A pause as its variable holds it. A variable that somebody wrote by hand is a pause too. */
 export function pauseOf(items: Readonly<Record<string, string>>): Pause | undefined {
   if (Object.keys(items).length === 0) return undefined;
-  const { reason = "no reason given", since = "an unknown time", groups = "[]" } = items;
+  const { reason = "no reason given", since = "an unknown time", groups, writers } = items;
+  return { reason, since, groups: listIn(groups, "groups"), writers: listIn(writers, "writers") };
+}
+
+function listIn<T>(text = "[]", key: string): T[] {
   try {
-    return { reason, since, groups: JSON.parse(groups) };
+    const list: unknown = JSON.parse(text);
+    if (Array.isArray(list)) return list;
   } catch {
-    throw new Error(`the variable ${PAUSE.path} in namespace ${PAUSE.namespace} holds no JSON under the key groups`);
+    // Told below.
+  }
+  throw new Error(
+    `the variable ${PAUSE.path} in namespace ${PAUSE.namespace} holds no JSON list under the key ${key}; correct it with nomad var put`,
+  );
+}
+
+/**
+ * Writes a pause, if nobody else wrote it since.
+ *
+ * @param modifyIndex of the variable as it was read; 0 for a pause that is new.
+ * @returns the variable's next index.
+ * @throws when somebody else came first, or the token may not write it.
+ */
+export async function writePause(
+  client: NomadClient,
+  { reason, since, groups, writers }: Pause,
+  modifyIndex: number,
+): Promise<number> {
+  const Items = { reason, since, groups: JSON.stringify(groups), writers: JSON.stringify(writers) };
+  return changing(async () => {
+    const { ModifyIndex } = await client.put<{ readonly ModifyIndex: number }>(
+      ["var", PAUSE.path],
+      { Namespace: PAUSE.namespace, Path: PAUSE.path, Items },
+      { namespace: PAUSE.namespace, query: { cas: modifyIndex }, needs: NEEDS },
+    );
+    return ModifyIndex;
+  });
+}
+
+/** Ends a pause; otherwise as {@link writePause}. */
+export async function deletePause(client: NomadClient, modifyIndex: number): Promise<void> {
+  await changing(() =>
+    client.delete(["var", PAUSE.path], { namespace: PAUSE.namespace, query: { cas: modifyIndex }, needs: NEEDS }),
+  );
+}
+
+const NEEDS = `the capabilities "write" and "destroy" for variables at ${PAUSE.path} in namespace "${PAUSE.namespace}"`;
+
+async function changing<T>(change: () => Promise<T>): Promise<T> {
+  try {
+    return await change();
+  } catch (error) {
+    if (!(error instanceof NomadError && error.status === 409)) throw error;
+    throw new Error("somebody else began, changed or ended a pause in the meantime; look again with homelab status");
   }
 }
 

@@ -1,24 +1,28 @@
 import type { Command } from "commander";
 import { stopTime } from "../../model/places";
-import { runsOf } from "../../nomad/batch";
 import type { NomadClient } from "../../nomad/client";
 import { Duration } from "../../nomad/duration";
 import { deploymentOf, isRunning } from "../../nomad/live";
-import { PAUSE, type Pause, type PausedGroup, pauseOf, pauseText } from "../../nomad/pause";
+import { deletePause, PAUSE, type Pause, type PausedGroup, pauseOf, pauseText, writePause } from "../../nomad/pause";
 import { scaleGroup, wantedCount } from "../../nomad/scale";
 import { readVariable } from "../../nomad/variable";
 import { periodicOf, type Service, servicesOf } from "../shared/services";
 import { Session } from "../shared/session";
-import { untilHealthy, untilStopped } from "../shared/steps";
+import { untilHealthy, untilNoRun, untilStopped } from "../shared/steps";
 import { ENVIRONMENT, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
-import { reasonOf, type Watch } from "../shared/watch";
+import { reasonOf } from "../shared/watch";
+import { lastWritersOf, refuseHiddenWriters } from "../shared/writers";
 
 const HELP_PAUSE = `
 Periodic jobs, such as backups, start no more, and one that runs is waited for. Then services of type "service" are scaled to
 0, those that need others first; CSI plugins stay. How many instances each had is
 kept in the Nomad variable ${PAUSE.path} of the namespace ${PAUSE.namespace}, which also makes drift, the review and npm run
-deploy know of the pause. Interrupted, or stopped by an error, another run goes on from there.
+deploy know of the pause, and so is what ran, until its end was seen. Interrupted, or stopped by an error, another run goes
+on from there.
+
+Nothing is stopped while an allocation is unknown or its machine is away: nobody could see its end, and after the pause a
+second one would start beside it.
 
 Exit codes: 0 all are stopped, 1 an error or interrupted. With --json, standard output is
 { pause: { reason, since, groups }, stopped: [service] }. With ACLs it takes scale-job in the namespaces, and read and
@@ -27,7 +31,9 @@ ${ENVIRONMENT}`;
 
 const HELP_RESUME = `
 Starts what homelab pause stopped, each with as many instances as it had, what others need first, and waits until each is
-healthy before the next. The pause is over when all are.
+healthy before the next. The pause is over when all are. Nothing is started while something may still write out of sight:
+an allocation that is unknown, or one that was told to stop and whose machine went away before its end was seen, also when
+Nomad has forgotten both.
 
 Exit codes: 0 all are healthy, or there was no pause, 1 an error or interrupted. With --json, standard output is
 { started: [service] }. With ACLs it takes scale-job in the namespaces, and read, write and destroy of the variable.
@@ -55,18 +61,33 @@ export const resume: Verb = {
       .action((_options: unknown, command: Command) => end(new Session(command))),
 };
 
+/** How things stand before a pause, or in the middle of one. */
+interface Look {
+  readonly existing: Pause | undefined;
+  readonly modifyIndex: number;
+  /** What would be remembered, and has instances. */
+  readonly groups: readonly PausedGroup[];
+}
+
 async function begin(reason: string, session: Session): Promise<void> {
   const target = session.target();
   const { client } = target;
   const periodic = periodicOf(target);
   const services = servicesOf(target).filter(({ job, isPlugin }) => !isPlugin && (job.Type ?? "service") === "service");
-  const { existing, modifyIndex, counts } = await session.looking([target], async () => {
+  const all = [...services, ...periodic];
+  const look = async (): Promise<Look> => {
     const { items, modifyIndex } = await readVariable(client, PAUSE);
     const existing = pauseOf(items);
-    return { existing, modifyIndex, counts: existing?.groups ?? (await countsOf(client, [...services, ...periodic])) };
-  });
+    await refuseHiddenWriters(client, all, existing?.writers).catch((error: Error) => {
+      throw new Error(
+        `${existing ? `${pauseText(existing)}; it cannot go on: ` : ""}${error.message}; nothing was stopped`,
+      );
+    });
+    return { existing, modifyIndex, groups: existing?.groups ?? (await countsOf(client, all)) };
+  };
+  const { existing, groups, modifyIndex } = await session.looking([target], look);
   // First what starts by the clock: a backup that ends now is whole, and none begins while its volume goes away.
-  const stopping = [...services, ...periodic].filter((service) => groupIn(counts, service)).reverse();
+  const stopping = all.filter((service) => groupIn(groups, service)).reverse();
   if (existing) session.say(`${pauseText(existing)}; goes on with it`);
   for (const service of stopping) {
     const how = periodic.includes(service)
@@ -75,17 +96,37 @@ async function begin(reason: string, session: Session): Promise<void> {
     session.say(`stops ${service.name}, ${how}`);
   }
   await session.consent(`stop ${stopping.map(({ name }) => name).join(", ") || "nothing, and keep deploys out"}?`);
+  // Whoever was asked may have taken an hour.
+  const now = await session.looking([target], look);
+  if (now.modifyIndex !== modifyIndex || JSON.stringify(now.groups) !== JSON.stringify(groups)) {
+    throw new Error("what runs has changed since you were asked; nothing was stopped, run it again");
+  }
 
-  const begun: Pause = existing ?? { reason, since: new Date().toISOString(), groups: counts };
-  // Written before anything is stopped: whatever happens then, it is known how to go back.
-  if (!existing) await write(client, begun, modifyIndex);
+  // Written before anything is stopped: whatever happens then, it is known how to go back, and who wrote last.
+  const writers = await lastWritersOf(client, stopping);
+  const known = (existing?.writers ?? []).filter(
+    (one) => !writers.some(({ allocation }) => allocation === one.allocation),
+  );
+  let begun: Pause = {
+    ...(existing ?? { reason, since: new Date().toISOString(), groups }),
+    writers: [...known, ...writers],
+  };
+  let index = await writePause(client, begun, modifyIndex);
   const stopped: string[] = [];
   await session
     .watch(async (watch) => {
       for (const service of stopping) {
         watch.check();
+        await refuseHiddenWriters(client, [service], begun.writers);
         if ((await wantedCount(client, service)) !== 0) await scaleGroup(client, service, 0, `paused: ${begun.reason}`);
-        await (periodic.includes(service) ? untilNoRun(watch, client, service) : untilStopped(watch, client, service));
+        await (periodic.includes(service)
+          ? untilNoRun(watch, client, service.job)
+          : untilStopped(watch, client, service));
+        const left = begun.writers.filter((one) => !groupIn([{ ...one, count: 0 }], service));
+        if (left.length < begun.writers.length) {
+          begun = { ...begun, writers: left };
+          index = await writePause(client, begun, index);
+        }
         stopped.push(service.name);
         session.say(`${service.name} is stopped`);
       }
@@ -100,20 +141,36 @@ async function begin(reason: string, session: Session): Promise<void> {
 async function end(session: Session): Promise<void> {
   const target = session.target();
   const { client } = target;
-  const { items, modifyIndex } = await session.looking([target], () => readVariable(client, PAUSE));
-  const existing = pauseOf(items);
   const periodic = periodicOf(target);
-  const starting = [...servicesOf(target), ...periodic].filter((service) => groupIn(existing?.groups ?? [], service));
+  const { existing, modifyIndex, starting, running } = await session.looking([target], async () => {
+    const { items, modifyIndex } = await readVariable(client, PAUSE);
+    const existing = pauseOf(items);
+    const starting = [...servicesOf(target), ...periodic].filter((one) => groupIn(existing?.groups ?? [], one));
+    if (existing) refuseStrangers(existing, starting);
+    // At everything first: what was started before something is refused would run without what it needs.
+    await refuseHiddenWriters(client, starting, existing?.writers).catch((error: Error) => {
+      throw new Error(`${error.message}; nothing was started, and the pause stays on`);
+    });
+    const counts = await Promise.all(starting.map((service) => wantedCount(client, service)));
+    return { existing, modifyIndex, starting, running: starting.filter((_, at) => counts[at] !== 0) };
+  });
   const started: string[] = [];
   if (existing) {
-    refuseStrangers(existing, starting);
+    if (running.length > 0) {
+      session.say(
+        `goes on: ${running.map(({ name }) => name).join(", ")} ${running.length > 1 ? "are" : "is"} started already`,
+      );
+    }
     await session
       .watch(async (watch) => {
         for (const service of starting) {
           watch.check();
           const { count } = groupIn(existing.groups, service) as PausedGroup;
-          const since = Date.now();
           const stopped = (await wantedCount(client, service)) === 0;
+          // One that was told to stop may take its time still.
+          if (stopped && !periodic.includes(service)) await untilStopped(watch, client, service);
+          await refuseHiddenWriters(client, [service], existing.writers);
+          const since = Date.now();
           if (stopped) await scaleGroup(client, service, count, "resumed");
           if (periodic.includes(service)) {
             started.push(service.name);
@@ -141,37 +198,14 @@ async function end(session: Session): Promise<void> {
           "the pause stays on; homelab resume goes on, homelab status says more",
         ),
       );
-    await client.delete(["var", PAUSE.path], { namespace: PAUSE.namespace, query: { cas: modifyIndex }, needs: NEEDS });
+    await deletePause(client, modifyIndex);
   }
   session.say(existing ? "the pause is over" : "no pause is on");
   session.print({ started });
 }
 
-/** A backup of hours is not cut off for a pause; a run that hangs must not hold it up for ever. */
-const LONGEST_RUN = Duration.minutes(30);
-
-/** Waits for the end of what a periodic job has begun. */
-function untilNoRun(watch: Watch, client: NomadClient, { name, job }: Service): Promise<true> {
-  return watch.until(`the run of ${name} to end, or stop it with nomad job stop`, LONGEST_RUN, async () => {
-    const [run] = await runsOf(client, job);
-    if (run) watch.tell(`waiting for ${run.ID} to end`);
-    return run ? undefined : true;
-  });
-}
-
 /** They are healthy by then; Nomad waits for its own minimum. */
 const LONGEST_DEPLOYMENT = Duration.minutes(10);
-
-const NEEDS = `the capabilities "write" and "destroy" for variables at ${PAUSE.path} in namespace "${PAUSE.namespace}"`;
-
-async function write(client: NomadClient, { reason, since, groups }: Pause, cas: number): Promise<void> {
-  const Items = { reason, since, groups: JSON.stringify(groups) };
-  await client.put(
-    ["var", PAUSE.path],
-    { Namespace: PAUSE.namespace, Path: PAUSE.path, Items },
-    { namespace: PAUSE.namespace, query: { cas }, needs: NEEDS },
-  );
-}
 
 /** What would be forgotten when the pause ends. */
 function refuseStrangers({ groups }: Pause, starting: readonly Service[]): void {

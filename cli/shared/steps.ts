@@ -1,10 +1,12 @@
 import { stopTime, updateOf } from "../../model/places";
+import { runsOf } from "../../nomad/batch";
 import type { NomadClient } from "../../nomad/client";
 import { Duration } from "../../nomad/duration";
-import { type AllocationStub, capability } from "../../nomad/live";
+import { type AllocationStub, capability, type JobRef } from "../../nomad/live";
 import { healthOf, startedAt } from "./health";
 import { liveAllocations, type Service } from "./services";
 import type { Watch } from "./watch";
+import { refuseHiddenWriters } from "./writers";
 
 /** For Nomad's own work around a stop: deregistering, unmounting, telling the server. */
 const SLACK = Duration.minutes(1);
@@ -43,15 +45,29 @@ export function untilHealthy(
   });
 }
 
-/** Waits until nothing of a service runs any more. */
+/**
+ * Waits until nothing of a service runs any more, as its machine tells.
+ *
+ * @throws as soon as its machine is away, since nobody can see the end then.
+ */
 export function untilStopped(watch: Watch, client: NomadClient, service: Service): Promise<true> {
   const longest = stopTime(service.group);
   const what = `${service.name} to stop, which may take ${longest}`;
   return watch.until(what, longest.plus(SLACK), async () => {
-    const live = await liveAllocations(client, service);
-    const away = live.find(({ ClientStatus }) => ClientStatus === "unknown");
-    if (away) throw new Error(`${service.name} cannot be stopped: its machine ${away.NodeName} is away`);
-    return live.length === 0 ? true : undefined;
+    await refuseHiddenWriters(client, [service]);
+    return (await liveAllocations(client, service)).length === 0 || undefined;
+  });
+}
+
+/** A backup of hours is not cut off for a pause; a run that hangs must not hold it up for ever. */
+const LONGEST_RUN = Duration.minutes(30);
+
+/** Waits for the end of what a periodic job has begun. */
+export function untilNoRun(watch: Watch, client: NomadClient, job: JobRef): Promise<true> {
+  return watch.until(`the run of ${job.ID} to end, or stop it with nomad job stop`, LONGEST_RUN, async () => {
+    const [run] = await runsOf(client, job);
+    if (run) watch.tell(`waiting for ${run.ID} to end`);
+    return run ? undefined : true;
   });
 }
 
