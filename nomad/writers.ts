@@ -1,6 +1,6 @@
 import type { Job, TaskGroup } from "../.gen/nomad/job";
 import type { NomadClient } from "./client";
-import { type AllocationStub, allocationsOf, isLive, type NodeStub, nodesOf, taskStatsOf } from "./live";
+import { type AllocationStub, isLive, type NodeStub, nodesOf, placedAllocations, taskStatsOf } from "./live";
 import type { LastWriter } from "./pause";
 import { type LiveVolume, volumeOf } from "./volume";
 
@@ -37,7 +37,9 @@ export async function hiddenWriters(
     nodesOf(client),
     ...jobs.map(async (job) => ({
       job,
-      allocations: await allocationsOf(client, job),
+      allocations: (await placedAllocations(client, job)).filter(
+        ({ JobID, Namespace }) => JobID === job.ID && Namespace === job.Namespace,
+      ),
       volumes: await Promise.all(claimsOf(job).map((source) => volumeOf(client, source, job.Namespace))),
     })),
   ]);

@@ -1,16 +1,22 @@
 import { type Command, CommanderError } from "commander";
+import type { Job } from "../../.gen/nomad/job";
 import { BEFORE_UPGRADE } from "../../model/backup-jobs";
 import { stopTime } from "../../model/places";
 import { dispatch, forcePeriodic } from "../../nomad/batch";
+import type { NomadClient } from "../../nomad/client";
 import { deploymentOf, isRunning, type JobRef } from "../../nomad/live";
+import { deletePause, type Pause, writePause } from "../../nomad/pause";
 import { scaleGroup, wantedCount } from "../../nomad/scale";
 import { type Service, serviceNamed, servicesOf } from "../shared/services";
 import { Session } from "../shared/session";
-import { untilStopped } from "../shared/steps";
+import { untilNoRun, untilStopped } from "../shared/steps";
 import { type Target, withOptions } from "../shared/target";
+import { reasonOf, type Watch } from "../shared/watch";
+import { lastWritersOf, refuseHiddenWriters } from "../shared/writers";
 import { backupJob } from "./jobs";
 import { resultsOf, setsOf } from "./results";
-import { assertCanRun, follow, type Kind, kindOf, type Outcome, outcomeText } from "./run";
+import { assertCanRun, follow, kindOf, type Outcome, outcomeText } from "./run";
+import { refuseWhileItRuns } from "./stopped";
 
 const HELP = `
 Stops the service cleanly, runs a backup, and copies its work directory to before-upgrade/<service> of the backup's volume;
@@ -19,7 +25,9 @@ service stays stopped: change its image in main.ts, npm run plan, npm run deploy
 node has run the copy is stale, and is removed by itself. When the upgrade never ran, homelab backup restore <service>
 --work-directory puts the copy back.
 
-When the backup or the copy fails, the service is started again as it was. Exit codes: 0 stopped and copied, 1 an error, a
+Meanwhile a pause is on, which keeps deploys out. When the backup or the copy fails, the service is started again as it was;
+interrupted, it stays stopped, and homelab resume starts it. Nothing is stopped while an allocation of the service is unknown
+or its machine is away. Exit codes: 0 stopped and copied, 1 an error, a
 failure, or interrupted, and then it says whether the service runs. With --json, standard output is
 { service, copy, snapshot, runs: [{ run, allocation, node, succeeded, seconds, failedTask, log }] }.`;
 
@@ -50,53 +58,86 @@ export function copiedService(target: Target, name: string): Service {
   return service;
 }
 
+/** Before it is stopped. @throws while anything speaks against it. @returns how many instances it has. */
+async function mayBegin(client: NomadClient, service: Service, jobs: readonly Job[]): Promise<number> {
+  for (const one of jobs) await assertCanRun(client, one);
+  await refuseHiddenWriters(client, [service]);
+  const [count, deployment] = await Promise.all([wantedCount(client, service), deploymentOf(client, service.job)]);
+  if (deployment && isRunning(deployment)) {
+    throw new Error(`a deployment of ${service.name} is ${deployment.Status}; wait for its end, see homelab status`);
+  }
+  return count;
+}
+
 async function beforeUpgrade(name: string, session: Session): Promise<void> {
   const target = session.target();
   const { client } = target;
   const [copyJob, backupNow] = [backupJob(target, "backup-copy"), backupJob(target, "backup")];
   const service = copiedService(target, name);
-  const { job } = service;
-  for (const one of [copyJob, backupNow]) await assertCanRun(client, one);
-  const [count, deployment] = await Promise.all([wantedCount(client, service), deploymentOf(client, job)]);
-  if (deployment && isRunning(deployment)) {
-    throw new Error(`a deployment of ${service.name} is ${deployment.Status}; wait for its end, see homelab status`);
-  }
-  const startAgain = `nomad job scale -namespace ${job.Namespace} ${job.ID} ${service.group.Name} ${count || 1}`;
+  const { job, group } = service;
+  const look = () => mayBegin(client, service, [copyJob, backupNow]);
+  const count = await session.looking([target], look);
   session.say(
     `stops ${service.name}, which may take ${stopTime(service.group)}, and keeps it stopped until the next deploy`,
   );
   await session.consent(`stop ${service.name}, back it up and copy its work directory?`);
+  // Whoever was asked may have taken an hour.
+  if ((await session.looking([target], look)) !== count) {
+    throw new Error(`the count of ${service.name} has changed since you were asked; nothing was stopped, run it again`);
+  }
 
-  if (count > 0) await scaleGroup(client, service, 0, "before an upgrade");
-  const stays = `${service.name} stays stopped; ${startAgain} starts it as it was`;
-  await session
-    .watch((watch) => untilStopped(watch, client, service))
-    .catch((error: Error) => {
-      throw new Error(`${error.message}; ${stays}`);
+  // A pause of its own: no deploy starts the service while its directory is copied, and what wrote last is remembered.
+  let pause: Pause = {
+    reason: `before an upgrade of ${service.name}`,
+    since: new Date().toISOString(),
+    groups: count > 0 ? [{ namespace: job.Namespace, job: job.ID, group: group.Name, count }] : [],
+    writers: await lastWritersOf(client, [service]),
+  };
+  let index = await writePause(client, pause, 0);
+  const stays = `a pause is on, which keeps deploys out; homelab resume starts ${service.name} as it was`;
+  const waiting = <T>(work: (watch: Watch) => Promise<T>): Promise<T> =>
+    session.watch(work).catch((error: unknown) => {
+      throw new Error(`${reasonOf(error)}; ${stays}`);
     });
-  session.say(`${service.name} is stopped`);
+  await waiting(async (watch) => {
+    if (count > 0) await scaleGroup(client, service, 0, "before an upgrade");
+    await untilStopped(watch, client, service);
+    pause = { ...pause, writers: [] };
+    index = await writePause(client, pause, index);
+    session.say(`${service.name} is stopped`);
+  });
   const runs: Outcome[] = [];
-  const run = async (what: string, kind: Kind, begin: () => Promise<JobRef>): Promise<void> => {
-    const outcome = await follow(session, client, kind, begin).catch((error: Error) => {
+  const run = async (what: string, of: Job, begin: () => Promise<JobRef>): Promise<void> => {
+    // The clock may have begun one since it was looked at, and two at once are worth less than one.
+    await waiting(async (watch) => {
+      await untilNoRun(watch, client, of);
+      await assertCanRun(client, of, { allowPaused: true });
+      await refuseWhileItRuns(client, service);
+    });
+    const outcome = await follow(session, client, kindOf(of), begin).catch((error: Error) => {
       throw new Error(`${error.message}; ${stays}`);
     });
     runs.push(outcome);
     if (!session.json) session.write(outcomeText(what, outcome));
     if (outcome.succeeded) return;
     // Nothing reads its directory any more.
+    await waiting(() => refuseHiddenWriters(client, [service]));
     if (count > 0) await scaleGroup(client, service, count, `${what} before an upgrade failed`);
+    await deletePause(client, index);
     session.say(
       `${service.name} is ${count > 0 ? "started again as it was" : "stopped, as it was before"}; do not upgrade it now`,
     );
     session.print({ service: service.name, runs });
     throw new CommanderError(1, "homelab.failed", `${what} failed`);
   };
-  await run("the backup", kindOf(backupNow), () => forcePeriodic(client, backupNow));
+  await run("the backup", backupNow, () => forcePeriodic(client, backupNow));
   // The hourly runs go on, and the newest dump is soon that of a database that the new version has migrated.
   const snapshot = (await setsOf(client, [job.ID]))[0]?.snapshot;
-  await run("the copy", kindOf(copyJob), () =>
-    dispatch(client, copyJob, { job: job.ID, ...(snapshot && { snapshot }) }),
-  );
+  await run("the copy", copyJob, () => dispatch(client, copyJob, { job: job.ID, ...(snapshot && { snapshot }) }));
+  // What ran while it was copied has torn the copy.
+  await waiting(() => refuseWhileItRuns(client, service));
+  await deletePause(client, index);
+  const startAgain = `nomad job scale -namespace ${job.Namespace} ${job.ID} ${group.Name} ${count || 1}`;
   const { done } = await resultsOf(client, "backup-copy");
   const time = done?.sets.find((set) => set.name === job.ID)?.time ?? "<time>";
   const copy = `${BEFORE_UPGRADE}/${job.ID}/${time}`;

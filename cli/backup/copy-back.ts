@@ -3,8 +3,7 @@ import type { Job } from "../../.gen/nomad/job";
 import { BEFORE_UPGRADE } from "../../model/backup-jobs";
 import type { NomadClient } from "../../nomad/client";
 import { allocationsOf, capability, ifThere, type JobRef } from "../../nomad/live";
-import { wantedCount } from "../../nomad/scale";
-import { liveAllocations, type Service } from "../shared/services";
+import type { Service } from "../shared/services";
 import type { Session } from "../shared/session";
 import type { Target } from "../shared/target";
 import { ageText, WIDTH, wrap } from "../shared/text";
@@ -13,6 +12,7 @@ import { copyBackScript } from "./copy-back-script";
 import { backupJob } from "./jobs";
 import { resultsOf } from "./results";
 import { follow, mainTask, outcomeText } from "./run";
+import { refuseWhileItRuns } from "./stopped";
 
 const WARNING = `A Lightning channel has one valid state, the newest. Whoever starts a node from an older one can lose all \
 that is in the channel, because the peer may take it as an attempt to cheat. This copy is good only if the Lightning node \
@@ -65,19 +65,6 @@ export async function copyBack(name: string, session: Session, target: Target): 
   session.say(
     `${service.name} stays stopped; next: the old image in main.ts, npm run plan, npm run deploy, which starts it`,
   );
-}
-
-async function refuseWhileItRuns(client: NomadClient, service: Service): Promise<void> {
-  const [count, live] = await Promise.all([wantedCount(client, service), liveAllocations(client, service)]);
-  const [first] = live;
-  const remedy = `stop it first: nomad job scale -namespace ${service.job.Namespace} ${service.job.ID} ${service.group.Name} 0`;
-  if (count > 0)
-    throw new Error(`${service.name} is meant to run, and nothing is written beneath a running hub; ${remedy}`);
-  if (first) {
-    throw new Error(
-      `${service.name} is ${first.ClientStatus} on ${first.NodeName}, and nothing is written beneath it; wait for its end`,
-    );
-  }
 }
 
 /** How many allocations have started its main task since. */

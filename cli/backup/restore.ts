@@ -65,6 +65,8 @@ async function restore(set: string, options: RestoreOptions, session: Session): 
   );
   if (database) session.say(`and its dump into the database ${database}, which must hold no table`);
   await session.confirmName(set);
+  // Whoever was asked may have taken an hour.
+  await assertCanRun(client, job, { allowPaused: true });
   const meta = { set, snapshot, ...(database && { database }) };
   const outcome = await follow(session, client, kindOf(job), () => dispatch(client, job, meta));
   session.print({ ...outcome, set, snapshot }, () => outcomeText("the restore", outcome));

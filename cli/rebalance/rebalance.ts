@@ -22,6 +22,7 @@ import { ENVIRONMENT, type Target, withOptions } from "../shared/target";
 import { type Cell, type Style, table, WIDTH, wrap } from "../shared/text";
 import type { Verb } from "../shared/verb";
 import { reasonOf } from "../shared/watch";
+import { hiddenWritersOf } from "../shared/writers";
 import { betterFor, type Machine, type Movable, type Move, movesOf } from "./spread";
 
 /** A move as `--json` prints it. */
@@ -39,7 +40,7 @@ Nomad decides where a service goes: after each move it is read where that was, a
 moved. What others need moves first; each must be healthy before the next, and at the end what needs it.
 
 Refused while a deployment runs, a claim is stuck, bitcoind starts or is in its initial sync, a machine is draining or down,
-an allocation is unknown or pending, or a pause is on.
+an allocation is unknown, pending or being stopped, something may still write on a machine that is away, or a pause is on.
 
 Exit codes: 0 as even as it gets, or moved, 1 an error, a service that went back, or interrupted, 2 refused. With --json,
 standard output is { moves: [{ service, from, to, atMost, placed, seconds }], refusals: [text] }. With ACLs it takes
@@ -193,10 +194,12 @@ async function refusalsOf(
   services: readonly Service[],
 ): Promise<string[]> {
   const jobs = [...new Map(services.map(({ job }) => [`${job.Namespace}/${job.ID}`, job])).values()];
+  const isOwn = (id: string, namespace: string) => jobs.some((job) => job.ID === id && job.Namespace === namespace);
   const node = services.find(({ program }) => program === "Bitcoin Core");
   const running = live.find((one) => one.JobID === node?.job.ID && one.Namespace === node.job.Namespace);
-  const [pause, deployments, volumes, unready] = await Promise.all([
-    readPause(client),
+  const pause = await readPause(client);
+  const [hidden, deployments, volumes, unready] = await Promise.all([
+    hiddenWritersOf(client, services, pause?.writers),
     Promise.all(jobs.map((job) => deploymentOf(client, job))),
     Promise.all(homelab.volumes.map(({ id, namespace }) => volumeOf(client, id, namespace))),
     node && running?.ClientStatus === "running" ? unsettled(client, node, running) : undefined,
@@ -210,11 +213,16 @@ async function refusalsOf(
     ...nodes.filter(({ Status }) => Status !== "ready").map(({ Name, Status }) => `${Name} is ${Status}`),
     ...nodes.filter(({ Drain }) => Drain).map(({ Name }) => `${Name} is draining`),
     ...live
-      .filter(({ ClientStatus, JobID, Namespace }) => {
-        const isOwn = jobs.some((job) => job.ID === JobID && job.Namespace === Namespace);
-        return ClientStatus === "unknown" || (ClientStatus === "pending" && isOwn);
-      })
+      .filter(
+        ({ ClientStatus, JobID, Namespace }) =>
+          ClientStatus === "unknown" || (ClientStatus === "pending" && isOwn(JobID, Namespace)),
+      )
       .map(({ JobID, ClientStatus }) => `an allocation of ${JobID} is ${ClientStatus}`),
+    ...live
+      .filter(({ DesiredStatus, JobID, Namespace }) => DesiredStatus !== "run" && isOwn(JobID, Namespace))
+      .map(({ JobID }) => `an allocation of ${JobID} is being stopped`),
+    // Those that Nomad calls unknown are told above.
+    ...hidden.filter(({ reason }) => reason !== "unknown").map(({ problem }) => problem),
     ...deployments.flatMap((one) => (one && isRunning(one) ? [`a deployment of ${one.JobID} is ${one.Status}`] : [])),
     ...stuck,
     ...(unready ? [`${node?.name} must be left alone: ${unready}`] : []),

@@ -1,12 +1,15 @@
 import type { Command } from "commander";
 import { stopTime } from "../../model/places";
+import type { NomadClient } from "../../nomad/client";
 import type { AllocationStub } from "../../nomad/live";
+import { pauseText, readPause } from "../../nomad/pause";
 import { dependantsOf, liveAllocations, type Service, serviceNamed, servicesOf } from "../shared/services";
 import { Session } from "../shared/session";
 import { restartTasks, untilHealthy } from "../shared/steps";
 import { ENVIRONMENT, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
 import { Interrupted } from "../shared/watch";
+import { hiddenWritersOf, refuseHiddenWriters } from "../shared/writers";
 
 /** What was restarted, as `--json` prints it. */
 interface Restarted {
@@ -19,7 +22,8 @@ interface Restarted {
 
 const HELP = `
 Services are named by job, by job/group, or by a name they register in Nomad. Several are restarted one after another, in
-the order in which they need each other; each must be healthy before the next, and in the end all that need them.
+the order in which they need each other; each must be healthy before the next, and in the end all that need them. Nothing
+is restarted while an allocation of one of them is unknown, being stopped, or on a machine that is away.
 
 Exit codes: 0 all are healthy again, 1 an error or interrupted. With --json, standard output is
 { restarted: [{ service, allocation, node, seconds }], healthy: [service] }. Ctrl-C ends it between two steps.
@@ -51,10 +55,8 @@ async function run(names: readonly string[], session: Session): Promise<void> {
   const named = names.map((name) => serviceNamed(services, name));
   const chosen = services.filter((one) => named.includes(one));
   const dependants = dependantsOf(services, chosen);
-  const running = new Map<Service, readonly AllocationStub[]>();
-  await session.looking([target], async () => {
-    for (const service of chosen) running.set(service, await restartable(client, service));
-  });
+  const look = () => restartable(client, chosen);
+  const running = await session.looking([target], look);
 
   for (const service of chosen) {
     const places = (running.get(service) ?? []).map(({ NodeName }) => NodeName).join(", ");
@@ -62,13 +64,17 @@ async function run(names: readonly string[], session: Session): Promise<void> {
   }
   if (dependants.length > 0) session.say(`interrupts what needs it: ${dependants.map(({ name }) => name).join(", ")}`);
   await session.consent(`restart ${chosen.map(({ name }) => name).join(", ")}?`);
+  // Whoever was asked may have taken an hour.
+  await session.looking([target], look);
 
   const restarted: Restarted[] = [];
   const healthy: string[] = [];
   await session
     .watch(async (watch) => {
       for (const service of chosen) {
-        for (const allocation of running.get(service) ?? []) {
+        // What it waited for before may have taken as long.
+        const allocations = (await restartable(client, [service])).get(service) ?? [];
+        for (const allocation of allocations) {
           watch.check();
           const since = Date.now();
           watch.tell(`waiting for ${service.name} to stop, which may take ${stopTime(service.group)}`);
@@ -81,7 +87,9 @@ async function run(names: readonly string[], session: Session): Promise<void> {
       }
       const checked = Date.now();
       for (const service of dependants) {
-        if ((await liveAllocations(client, service)).length === 0) continue;
+        const away = (await hiddenWritersOf(client, [service])).length > 0;
+        if (away) session.say(`${service.name} cannot be seen now; homelab status says more`);
+        if (away || (await liveAllocations(client, service)).length === 0) continue;
         await untilHealthy(watch, client, service, { checked });
         healthy.push(service.name);
         session.say(`${service.name} is healthy`);
@@ -97,13 +105,25 @@ async function run(names: readonly string[], session: Session): Promise<void> {
   session.print({ restarted, healthy });
 }
 
-/** @throws when there is nothing to restart, or its machine is away. */
-async function restartable(client: Parameters<typeof liveAllocations>[0], service: Service): Promise<AllocationStub[]> {
-  const live = (await liveAllocations(client, service)).filter(({ DesiredStatus }) => DesiredStatus === "run");
-  if (live.length === 0)
-    throw new Error(`${service.name} does not run; homelab status says why, and a deploy starts it`);
-  const away = live.find(({ ClientStatus }) => ClientStatus === "unknown");
-  if (away)
-    throw new Error(`${service.name} is unknown, because its machine ${away.NodeName} is away; wait until it is back`);
-  return live;
+/** What runs of each service. @throws when there is nothing to restart, or something may write out of sight. */
+async function restartable(
+  client: NomadClient,
+  services: readonly Service[],
+): Promise<ReadonlyMap<Service, readonly AllocationStub[]>> {
+  const pause = await readPause(client);
+  await refuseHiddenWriters(client, services, pause?.writers);
+  const found = await Promise.all(
+    services.map(async (service) => {
+      const live = await liveAllocations(client, service);
+      const stopping = live.find(({ DesiredStatus }) => DesiredStatus !== "run");
+      if (stopping) throw new Error(`${service.name} is being stopped on ${stopping.NodeName}; wait for its end`);
+      if (live.length === 0) {
+        throw new Error(
+          `${service.name} does not run; ${pause ? pauseText(pause) : "homelab status says why, and a deploy starts it"}`,
+        );
+      }
+      return [service, live] as const;
+    }),
+  );
+  return new Map(found);
 }

@@ -12,6 +12,7 @@ import { Session } from "../shared/session";
 import { restartTasks, untilHealthy } from "../shared/steps";
 import { ENVIRONMENT, withOptions } from "../shared/target";
 import { reasonOf, type Watch } from "../shared/watch";
+import { refuseHiddenWriters } from "../shared/writers";
 import { warnOfPlainHttp } from "./input";
 import { belongsTo, rpcauth } from "./rpcauth";
 import { hashesOf, passwordOf } from "./state";
@@ -54,6 +55,8 @@ async function rotate(user: string, session: Session): Promise<void> {
   const begun = belongsTo(hashes.items[next] ?? "", current);
   warnOfPlainHttp(client, session);
   const names = begun ? consumer.name : `${node.name}, then ${consumer.name}`;
+  const restarting = begun ? [consumer] : [node, consumer];
+  await refuseHiddenWriters(client, restarting);
   await session.consent(`change the password of ${user}, and restart ${names}?`);
 
   const restarted: string[] = [];
@@ -61,6 +64,7 @@ async function rotate(user: string, session: Session): Promise<void> {
   await session
     .watch(async (watch) => {
       const restart = async (service: Service) => {
+        await refuseHiddenWriters(client, [service]);
         const since = Date.now();
         for (const allocation of await running(client, service)) await restartTasks(client, service, allocation);
         await untilHealthy(watch, client, service, { started: since });
