@@ -122,12 +122,17 @@ export function nodesOf(client: NomadClient): Promise<readonly NodeStub[]> {
   return client.get(["nodes"], { query: { resources: true }, needs: 'the policy "read" for nodes' });
 }
 
-/** `host:port` at which a machine's own agent answers; undefined for a machine that Nomad does not know (any more). */
-export async function agentAddress(client: NomadClient, id: string): Promise<string | undefined> {
-  const node = await ifThere(
-    client.get<{ readonly HTTPAddr?: string }>(["node", id], { needs: 'the policy "read" for nodes' }),
-  );
-  return node?.HTTPAddr || undefined;
+/** What only a machine's own record tells. */
+export interface NodeDetail {
+  /** `host:port` at which its own agent answers. */
+  readonly HTTPAddr?: string;
+  /** Since when it has its status, or registered last: seconds since 1970. */
+  readonly StatusUpdatedAt?: number;
+}
+
+/** A machine's record; undefined for one that Nomad does not know (any more). */
+export function nodeOf(client: NomadClient, id: string): Promise<NodeDetail | undefined> {
+  return ifThere(client.get<NodeDetail>(["node", id], { needs: 'the policy "read" for nodes' }));
 }
 
 /** Every allocation of a job that Nomad remembers, those of an earlier job of the same name as well. */

@@ -21,6 +21,8 @@ export interface LastWriter {
   readonly allocation: string;
   readonly node: string;
   readonly nodeId: string;
+  /** How long its machine may take to stop it, such as `6m`: so long it may write after the machine is back. */
+  readonly stopTime: string;
   /** `host:port` of the machine's agent and of the allocation's ports: who gives the machine up asks there first. */
   readonly addresses: readonly string[];
 }

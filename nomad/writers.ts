@@ -1,6 +1,7 @@
 import type { Job, TaskGroup } from "../.gen/nomad/job";
 import type { NomadClient } from "./client";
-import { type AllocationStub, isLive, type NodeStub, nodesOf, placedAllocations, taskStatsOf } from "./live";
+import { Duration } from "./duration";
+import { type AllocationStub, isLive, type NodeStub, nodeOf, nodesOf, placedAllocations, taskStatsOf } from "./live";
 import type { LastWriter } from "./pause";
 import { type LiveVolume, volumeOf } from "./volume";
 
@@ -51,17 +52,9 @@ export async function hiddenWriters(
       if (writer) hidden.push(writer);
     }
     for (const one of remembered.filter(({ job: id, namespace }) => id === job.ID && namespace === job.Namespace)) {
-      const status = statusOf(one.nodeId);
-      if (status === "ready" || allocations.some(({ ID }) => ID === one.allocation)) continue;
-      hidden.push({
-        reason: "node",
-        job: job.ID,
-        namespace: job.Namespace,
-        group: one.group,
-        allocation: one.allocation,
-        problem: `nobody saw the end of allocation ${short(one.allocation)} of ${job.ID} on ${one.node}, which Nomad has forgotten since, and ${one.node} is ${status}`,
-        remedy: remedyFor(one.node, status),
-      });
+      if (allocations.some(({ ID }) => ID === one.allocation)) continue;
+      const writer = await forgottenWriter(client, one, statusOf(one.nodeId));
+      if (writer) hidden.push(writer);
     }
     for (const volume of volumes) hidden.push(...hiddenClaims(job, volume, allocations, statusOf));
   }
@@ -100,6 +93,32 @@ async function hiddenAllocation(
   );
   if (status !== "down" && status !== "disconnected" && replaced) return undefined;
   return { reason: "node", ...at, problem, remedy: remedyFor(NodeName, status) };
+}
+
+/** For a machine that is back to notice that Nomad has forgotten an allocation. */
+const NOTICE = Duration.seconds(30);
+
+/** An allocation that Nomad has no record of any more. A machine that comes back ends such a one, in its own time. */
+async function forgottenWriter(
+  client: NomadClient,
+  { job, namespace, group, allocation, node, nodeId, stopTime }: LastWriter,
+  status: NodeStatus,
+): Promise<HiddenWriter | undefined> {
+  const at = { reason: "node", job, namespace, group, allocation } as const;
+  const what = `nobody saw the end of allocation ${short(allocation)} of ${job} on ${node}, which Nomad has forgotten since`;
+  if (status !== "ready") {
+    return { ...at, problem: `${what}, and ${node} is ${status}`, remedy: remedyFor(node, status) };
+  }
+  const { StatusUpdatedAt = 0 } = (await nodeOf(client, nodeId)) ?? {};
+  const ready = Duration.between(StatusUpdatedAt * 1000, Date.now());
+  const needed = Duration.parse(stopTime).plus(NOTICE);
+  if (ready.isLongerThan(needed)) return undefined;
+  const left = Math.ceil(needed.toSeconds() - ready.toSeconds());
+  return {
+    ...at,
+    problem: `${what}; ${node} is back only now and may take ${needed} to end it`,
+    remedy: `wait ${left} s`,
+  };
 }
 
 /** Claims that other jobs hold, and claims that nobody can explain. */

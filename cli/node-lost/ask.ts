@@ -50,16 +50,14 @@ function knock(place: Place, timeout: Duration): Promise<Asked> {
 
 /** Each place once, with all that is there. */
 export function distinct(places: readonly Place[]): Place[] {
-  const byAddress = new Map<string, Place>();
+  const known = new Map<string, Set<string>>();
   for (const place of places) {
-    const address = addressOf(place);
-    const known = byAddress.get(address);
-    byAddress.set(
-      address,
-      known && known.what !== place.what ? { ...known, what: `${known.what}, ${place.what}` } : place,
-    );
+    known.set(addressOf(place), (known.get(addressOf(place)) ?? new Set()).add(place.what));
   }
-  return [...byAddress.values()];
+  return [...new Map(places.map((place) => [addressOf(place), place])).values()].map((place) => ({
+    ...place,
+    what: [...(known.get(addressOf(place)) ?? [])].join(", "),
+  }));
 }
 
 /** `host:port` read back; undefined for what is none, and for an address that means every interface or this machine. */

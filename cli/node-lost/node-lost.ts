@@ -1,7 +1,7 @@
 import { type Command, CommanderError } from "commander";
 import type { NomadClient } from "../../nomad/client";
 import { Duration } from "../../nomad/duration";
-import { type AllocationStub, agentAddress, isLive, type NodeStub, nodesOf, placedAllocations } from "../../nomad/live";
+import { type AllocationStub, isLive, type NodeStub, nodeOf, nodesOf, placedAllocations } from "../../nomad/live";
 import { NomadError } from "../../nomad/nomad-error";
 import { type LastWriter, PAUSE, pauseOf, writePause } from "../../nomad/pause";
 import { wantedCount } from "../../nomad/scale";
@@ -188,7 +188,7 @@ async function placesOf(
   allocations: readonly AllocationStub[],
   remembered: readonly LastWriter[],
 ): Promise<Place[]> {
-  const agent = node && (await agentAddress(client, node.ID));
+  const agent = node && (await nodeOf(client, node.ID))?.HTTPAddr;
   const known = [
     agent && placeOf(agent, "its Nomad agent"),
     ...allocations.flatMap(({ JobID, AllocatedResources }) =>

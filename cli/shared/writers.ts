@@ -1,8 +1,10 @@
+import { stopTime } from "../../model/places";
 import type { NomadClient } from "../../nomad/client";
-import { agentAddress, isLive, placedAllocations } from "../../nomad/live";
+import { Duration } from "../../nomad/duration";
+import { nodeOf } from "../../nomad/live";
 import type { LastWriter } from "../../nomad/pause";
 import { type HiddenWriter, hiddenWriters } from "../../nomad/writers";
-import type { Service } from "./services";
+import { liveAllocations, type Service } from "./services";
 
 /**
  * Asked before anything is stopped, started, moved, copied or restored, and again after every wait: may somebody still be
@@ -44,23 +46,23 @@ export async function hiddenWritersOf(
 /** What of these services runs now, to be remembered before it is told to stop. */
 export async function lastWritersOf(client: NomadClient, services: readonly Service[]): Promise<LastWriter[]> {
   const found = await Promise.all(
-    services.map(async ({ job, group }) =>
-      (await placedAllocations(client, job)).filter((one) => one.TaskGroup === group.Name && isLive(one)),
+    services.map(async (service) =>
+      (await liveAllocations(client, service)).map((allocation) => ({ service, allocation })),
     ),
   );
-  const allocations = found.flat();
-  const nodes = [...new Set(allocations.map(({ NodeID }) => NodeID))];
-  const agents = new Map(await Promise.all(nodes.map(async (id) => [id, await agentAddress(client, id)] as const)));
-  return allocations.map(({ Namespace, JobID, TaskGroup, ID, NodeName, NodeID, AllocatedResources }) => ({
-    namespace: Namespace,
-    job: JobID,
-    group: TaskGroup,
-    allocation: ID,
-    node: NodeName,
-    nodeId: NodeID,
+  const ids = [...new Set(found.flat().map(({ allocation }) => allocation.NodeID))];
+  const nodes = new Map(await Promise.all(ids.map(async (id) => [id, await nodeOf(client, id)] as const)));
+  return found.flat().map(({ service: { group }, allocation }) => ({
+    namespace: allocation.Namespace,
+    job: allocation.JobID,
+    group: group.Name,
+    allocation: allocation.ID,
+    node: allocation.NodeName,
+    nodeId: allocation.NodeID,
+    stopTime: Duration.seconds(Math.ceil(stopTime(group).toSeconds())).toString(),
     addresses: [
-      ...[agents.get(NodeID) ?? []].flat(),
-      ...(AllocatedResources?.Shared.Ports ?? []).map(({ HostIP, Value }) => `${HostIP}:${Value}`),
+      ...[nodes.get(allocation.NodeID)?.HTTPAddr ?? []].flat(),
+      ...(allocation.AllocatedResources?.Shared.Ports ?? []).map(({ HostIP, Value }) => `${HostIP}:${Value}`),
     ],
   }));
 }

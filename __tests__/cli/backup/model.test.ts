@@ -82,7 +82,7 @@ describe("the mood of a backup", () => {
   });
 
   test("is yellow when it grows old during a pause", () => {
-    const pause = { reason: "a disk", since: "", groups: [] };
+    const pause = { reason: "a disk", since: "", groups: [], writers: [] };
     expect(judge(seen({ pause, sets: sets(3 * DAY) })).sets[0]).toMatchObject({
       mood: "waiting",
       problem: "no backup runs while the pause is on",
