@@ -95,8 +95,8 @@ async function hiddenAllocation(
   return { reason: "node", ...at, problem, remedy: remedyFor(NodeName, status) };
 }
 
-/** For a machine that is back to notice that Nomad has forgotten an allocation. */
-const NOTICE = Duration.seconds(30);
+/** For a machine that is back to notice that Nomad has forgotten an allocation, and for clocks that differ. */
+const NOTICE = Duration.minutes(1);
 
 /** An allocation that Nomad has no record of any more. A machine that comes back ends such a one, in its own time. */
 async function forgottenWriter(

@@ -1,10 +1,11 @@
-import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { Duration } from "../../nomad/duration";
 import type { AllocationStub } from "../../nomad/live";
 import { PAUSE } from "../../nomad/pause";
 import { describeWith } from "../tools";
 import { Agents } from "./agents";
-import { until } from "./command";
+import { sleep, until } from "./command";
 import { homelab, type Ran, synthesize } from "./command-line";
 import type { Role } from "./policies";
 import { program } from "./programs";
@@ -271,6 +272,117 @@ the pause is on; homelab resume ends it
     });
   });
 
+  describe("a pause whose machine goes away before the end of the writer is seen", () => {
+    /** Notes every 0.2 s that it writes, and does not mind being told to stop. */
+    const writer = program("writer", {
+      script: `trap "" TERM INT; while :; do echo "$(date +%s) $NOMAD_ALLOC_ID" >> "$NOMAD_META_journal"; sleep 0.2; done`,
+      disconnect: true,
+      killTimeout: Duration.seconds(10),
+    });
+    let journal = "";
+    const since = Date.now();
+    const timeline: string[] = [];
+    const note = (what: string) => timeline.push(`${Math.round((Date.now() - since) / 1000)} s: ${what}`);
+    /** Who wrote, second by second. */
+    const writers = () => {
+      const seconds = new Map<string, Set<string>>();
+      for (const line of readFileSync(journal, "utf8").trim().split("\n")) {
+        const [second = "", id = ""] = line.split(" ");
+        seconds.set(second, (seconds.get(second) ?? new Set()).add(id));
+      }
+      return [...seconds.values()].map((ids) => ids.size);
+    };
+    const isWriting = () => Date.now() - statSync(journal).mtimeMs < 1_500;
+
+    test("is refused while it is unknown, and resume waits until its own machine has ended it", async () => {
+      journal = join(folder, "journal");
+      const job = { ...writer, Meta: { ...writer.Meta, journal } };
+      await agents.register(job);
+      // Nomad has no such volume, and the verb need not know: a program of this machine mounts nothing.
+      const volume = { Name: "data", Type: "csi" as const, Source: "data", AccessMode: "single-node-writer" as const };
+      const claiming = { ...job, TaskGroups: job.TaskGroups.map((group) => ({ ...group, Volumes: { data: volume } })) };
+      const own = synthesize(agents.address, [claiming]);
+      const verb = (...args: string[]) => homelab(own, args, { token: agents.token("deployer") });
+      const { ID = "", NodeName = "" } = (await newest("writer")) ?? {};
+      const statusOf = async () => (await allocations("writer")).find((one) => one.ID === ID)?.ClientStatus;
+      note(`writes on ${NodeName}`);
+
+      // Unknown from the start: nothing may be told to stop.
+      await agents.kill(NodeName);
+      await until("it is unknown", 60, async () => (await statusOf()) === "unknown" || undefined);
+      note("its machine is away, and it writes on");
+      const refused = await verb("pause", "--reason", "a switch", "--yes");
+      note(`homelab pause: exit code ${refused.code}`);
+      expect([refused.code, refused.err]).toEqual([
+        1,
+        expect.stringMatching(/of writer is unknown.*nothing was stopped/),
+      ]);
+      await expect(agents.send("GET", `var/${PAUSE.path}`)).rejects.toThrow("404");
+      await agents.startClient(NodeName);
+      await until("it runs again", 60, async () => (await statusOf()) === "running" || undefined);
+      note("its machine is back");
+
+      // Away in the middle of the stop.
+      const pausing = verb("pause", "--reason", "a switch", "--yes");
+      await until(
+        "it is told to stop",
+        30,
+        async () => (await newest("writer"))?.DesiredStatus === "stop" || undefined,
+      );
+      await sleep(2_000);
+      await agents.kill(NodeName);
+      note("homelab pause has told it to stop, and its machine is away again");
+      const cut = await pausing;
+      note(`homelab pause: exit code ${cut.code}`);
+      expect([cut.code, cut.err]).toEqual([1, expect.stringMatching(/may run on there.*not, or not yet: writer/)]);
+      expect(isWriting()).toBe(true);
+      const early = await verb("resume");
+      note(`homelab resume: exit code ${early.code}`);
+      expect([early.code, early.err]).toEqual([1, expect.stringContaining("nothing was started")]);
+
+      // Nomad forgets both.
+      await until("Nomad has forgotten allocation and machine", 60, async () => {
+        await agents.send("PUT", "system/gc");
+        const nodes = await agents.send<{ Name: string }[]>("GET", "nodes");
+        return ((await statusOf()) === undefined && !nodes.some(({ Name }) => Name === NodeName)) || undefined;
+      });
+      expect(isWriting()).toBe(true);
+      note("Nomad has forgotten the allocation and the machine; it writes on");
+      for (const args of [["resume"], ["pause", "--reason", "x", "--yes"]]) {
+        const late = await verb(...args);
+        note(`homelab ${args[0]}: exit code ${late.code}`);
+        expect([late.code, late.err]).toEqual([
+          1,
+          expect.stringMatching(/nobody saw the end .*gone from Nomad's list/),
+        ]);
+      }
+      // Without the volume, which Nomad would look for when it plans.
+      const guard = await homelab(synthesize(agents.address, [job]), ["guard"], { token: agents.token("deployer") });
+      note(`homelab guard: exit code ${guard.code}`);
+      expect([guard.code, guard.out]).toEqual([2, expect.stringContaining("a pause is on since")]);
+
+      await agents.startClient(NodeName);
+      await agents.ready([NodeName]);
+      note("its machine is back");
+      const back = await verb("resume");
+      note(`homelab resume: exit code ${back.code}`);
+      expect([back.code, back.err]).toEqual([1, expect.stringMatching(/is back only now and may take 1m10s/)]);
+      await until("its machine has ended it", 60, () => !isWriting() || undefined);
+      note("its machine has ended it");
+      await until("resume", 120, async () => (await verb("resume")).code === 0 || undefined);
+      note("homelab resume: exit code 0");
+      await sleep(3_000);
+      expect(isWriting()).toBe(true);
+      const counts = writers();
+      process.stderr.write(
+        `${timeline.join("\n")}\n${counts.length} seconds with a writer, most at once ${Math.max(...counts)}\n`,
+      );
+      expect(counts.length).toBeGreaterThan(40);
+      expect(Math.max(...counts)).toBe(1);
+      await agents.send("DELETE", "job/writer?purge=true", undefined, "lab");
+    }, 400_000);
+  });
+
   describe("a token of the server role", () => {
     test.each([
       ["guard", ["guard"]],
@@ -317,21 +429,25 @@ the pause is on; homelab resume ends it
       );
     });
 
-    test("shows what hangs on it, wants the confirmation and the policy, and then purges it", async () => {
+    test("shows what hangs on it, wants the confirmation, and gives up none that answers, as loopback does", async () => {
       await agents.kill("two");
       const shown = await until("two is away", 60, async () => {
         const ran = await run(["node-lost", "two"], "patcher");
         return ran.code === 2 ? ran : undefined;
       });
-      expect(shown.out).toMatch(/^two is (down|disconnected)\n {2}may still run there: /);
-      expect(shown.out).toContain("--confirm-powered-off");
-      expect((await run(["node-lost", "two", "--confirm-powered-off"], "reader")).err).toContain(
-        'this takes the policy "write" for nodes',
+      expect(shown.out).toMatch(
+        /^two is (down|disconnected)\n {2}it is on: it answers at 127[\s\S]*\n {2}may still run there: /,
       );
-      const { code, out } = await run(["node-lost", "two", "--confirm-powered-off"], "patcher");
-      expect([code, out]).toEqual([0, expect.stringContaining("two is purged")]);
+      expect(shown.out).toContain("--confirm-powered-off");
+      const { code, err } = await run(["node-lost", "two", "--confirm-powered-off"], "patcher");
+      expect([code, err]).toEqual([
+        1,
+        expect.stringMatching(
+          /error: two is on: it answers at 127\.0\.0\.1:22 .*nothing was purged\n$|its Nomad agent/,
+        ),
+      ]);
       const nodes = await agents.send<{ Name: string }[]>("GET", "nodes");
-      expect(nodes.map(({ Name }) => Name)).toEqual(["one"]);
+      expect(nodes.map(({ Name }) => Name).toSorted()).toEqual(["one", "two"]);
     });
   });
 });
