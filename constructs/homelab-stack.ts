@@ -8,11 +8,13 @@ import type { Cluster } from "../cluster/cluster";
 import type {
   Acknowledgement,
   ClusterFigures,
+  DatabaseRecord,
   Dependency,
   Homelab,
   HomelabOutput,
   JobRecord,
   Notice,
+  OtherStack,
   Program,
   SecretRecord,
   VolumeRecord,
@@ -69,6 +71,7 @@ export class HomelabStack extends TerraformStack {
   /** What constructs tell of themselves beyond their jobs; see the types. */
   readonly volumes: VolumeRecord[] = [];
   readonly programs = new Map<Job, Program>();
+  readonly databases = new Map<Job, DatabaseRecord>();
   readonly secrets: SecretRecord[] = [];
   readonly jobDependencies: Dependency[] = [];
   readonly acknowledgements: Acknowledgement[] = [];
@@ -126,6 +129,7 @@ export class HomelabStack extends TerraformStack {
       dependencies: jobDependencies,
       acknowledgements,
       notices,
+      others: this.others(),
     };
   }
 
@@ -135,6 +139,16 @@ export class HomelabStack extends TerraformStack {
     return this;
   }
 
+  /** The stacks before this one in the app, so that what two of them share is told once, at the later. */
+  private others(): OtherStack[] {
+    const stacks = this.stacks();
+    return stacks.slice(0, stacks.indexOf(this)).map((stack) => ({
+      jobs: stack.jobs().map((nomadJob) => stack.record(nomadJob)),
+      volumes: stack.volumes,
+      sameCluster: stack.cluster.nomadAddress.toLowerCase() === this.cluster.nomadAddress.toLowerCase(),
+    }));
+  }
+
   private jobs(): NomadJob[] {
     return this.node.findAll().filter((construct) => construct instanceof NomadJob) as NomadJob[];
   }
@@ -142,8 +156,15 @@ export class HomelabStack extends TerraformStack {
   private record(nomadJob: NomadJob): JobRecord {
     const { job, removalPolicy } = nomadJob;
     const program = this.programs.get(job);
+    const database = this.databases.get(job);
     const path = Node.of(nomadJob).path.replace(/\/Default$/, "");
-    return { path, job, retained: removalPolicy === "retain", ...(program && { program }) };
+    return {
+      path,
+      job,
+      retained: removalPolicy === "retain",
+      ...(program && { program }),
+      ...(database && { database }),
+    };
   }
 
   private output(): HomelabOutput {
@@ -156,17 +177,36 @@ export class HomelabStack extends TerraformStack {
       nomadAddress: this.cluster.nomadAddress,
       state: this.state,
     };
-    return { ...this.homelab(), jobs: Object.fromEntries(jobs), terraform };
+    const { others: _, ...homelab } = this.homelab();
+    return { ...homelab, jobs: Object.fromEntries(jobs), terraform };
   }
 
   private judge(): string[] {
-    const open = judge(this.homelab(), RULES).filter(({ acknowledged }) => acknowledged === undefined);
+    const open = this.unacknowledged();
     for (const warning of open.filter(({ severity }) => severity === "warning")) {
       Annotations.of(this).addWarning(describe(warning));
     }
-    const broken = open.filter(({ severity }) => severity === "violation");
-    if (broken.length > 0) throw brokenRules(this.node.id, broken);
-    return [];
+    if (open.every(({ severity }) => severity === "warning")) return [];
+    // CDKTF stops at the first stack that throws, so that one speaks for all.
+    const broken = this.stacks().flatMap((stack) => {
+      const verdicts = stack.unacknowledged().filter(({ severity }) => severity === "violation");
+      return verdicts.length > 0 ? [{ stack: stack.node.id, verdicts }] : [];
+    });
+    throw brokenRules(
+      broken.map(({ stack }) => stack),
+      broken.flatMap(({ verdicts }) => verdicts),
+    );
+  }
+
+  private unacknowledged(): Verdict[] {
+    return judge(this.homelab(), RULES).filter(({ acknowledged }) => acknowledged === undefined);
+  }
+
+  /** Every homelab of the app, in order. */
+  private stacks(): HomelabStack[] {
+    return this.node.root.node
+      .findAll()
+      .filter((construct): construct is HomelabStack => construct instanceof HomelabStack);
   }
 }
 
@@ -174,11 +214,11 @@ export class HomelabStack extends TerraformStack {
  * All that is wrong, at once. Thrown rather than returned to CDKTF, whose own error ends with the advice to skip
  * validation, and without the calls that led here, since they are not where the mistake is.
  */
-function brokenRules(stack: string, verdicts: readonly Verdict[]): Error {
+function brokenRules(stacks: readonly string[], verdicts: readonly Verdict[]): Error {
   const count = verdicts.length === 1 ? "a rule is broken" : `${verdicts.length} times a rule is broken`;
   const error = new Error(
     [
-      `${count} in stack ${stack}`,
+      `${count} in stack ${stacks.join(" and ")}`,
       ...verdicts.map(describe),
       "mend main.ts or the inventory, or accept a finding with acknowledge(rule, reason) on its construct",
     ].join("\n\n"),

@@ -1,7 +1,7 @@
 import { type ITerraformDependable, TerraformResource } from "cdktf";
 import { Construct } from "constructs";
 import type { Job } from "../.gen/nomad/job";
-import type { Holds, Program, SecretRecord } from "../model/homelab";
+import type { DatabaseRecord, Holds, Program, SecretRecord } from "../model/homelab";
 import { NomadJob } from "../nomad/nomad-job";
 import { Secret, secretPath } from "../nomad/template";
 import type { RuleName } from "../rules";
@@ -99,14 +99,20 @@ export abstract class Service extends Construct {
    * Registers a job of the homelab's namespace, after the namespace, the scheduler's settings and what is given.
    *
    * @param program what the main task runs, for the rules about versions.
+   * @param database the PostgreSQL database that no other job may have.
    */
   protected addJob(
     job: Job,
     dependables: readonly ITerraformDependable[],
-    { id = "Default", program }: { readonly id?: string; readonly program?: Program } = {},
+    {
+      id = "Default",
+      program,
+      database,
+    }: { readonly id?: string; readonly program?: Program; readonly database?: DatabaseRecord } = {},
   ): NomadJob {
     const { namespace, scheduler, removalPolicy } = this.stack;
     if (program) this.stack.programs.set(job, program);
+    if (database) this.stack.databases.set(job, database);
     return new NomadJob(this, id, { job, removalPolicy, dependsOn: [namespace, scheduler, ...dependables] });
   }
 

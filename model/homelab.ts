@@ -33,6 +33,16 @@ export interface ClusterFigures {
   readonly drainDeadline?: string;
   /** Whether the scheduler honours `memory_max`. */
   readonly memoryOversubscription?: boolean;
+  /** The Nomad release that the inventory names, such as `2.0.5`. */
+  readonly nomadVersion?: string;
+}
+
+/** A PostgreSQL database that one job alone may use. */
+export interface DatabaseRecord {
+  /** Host name or address. */
+  readonly server: string;
+  readonly port: number;
+  readonly name: string;
 }
 
 /** What a job is there to run. Its main task's image has the program's version as its tag, whatever it is called. */
@@ -46,6 +56,8 @@ export interface JobRecord {
   readonly retained: boolean;
   /** Absent for a job that no construct of a program made. */
   readonly program?: Program;
+  /** The database that holds its seed or its accounts; absent when it has none. */
+  readonly database?: DatabaseRecord;
 }
 
 export interface VolumeRecord {
@@ -57,7 +69,7 @@ export interface VolumeRecord {
   readonly attachmentMode: "file-system" | "block-device";
   readonly mountFlags: readonly string[];
   readonly retained: boolean;
-  /** The NFS server and the absolute path of the folder there; absent for a volume that is only referred to. */
+  /** The NFS server and the absolute path of the folder there; absent for one that is only referred to, unless told. */
   readonly source?: { readonly server: string; readonly share: string };
   /** False for a volume that lives already and is only referred to. */
   readonly managed: boolean;
@@ -104,6 +116,14 @@ export interface Notice {
   readonly text: string;
 }
 
+/** Another stack of the same app, as far as it can get in the way of this one. */
+export interface OtherStack {
+  readonly jobs: readonly JobRecord[];
+  readonly volumes: readonly VolumeRecord[];
+  /** Whether it is deployed to the same Nomad. */
+  readonly sameCluster: boolean;
+}
+
 /** Everything that rules, overview and review know of a homelab: plain data, the same at synth and in a plan. */
 export interface Homelab {
   readonly cluster: ClusterFigures;
@@ -113,10 +133,12 @@ export interface Homelab {
   readonly dependencies: readonly Dependency[];
   readonly acknowledgements: readonly Acknowledgement[];
   readonly notices: readonly Notice[];
+  /** The stacks before this one in the same app. Known at synthesis alone: a plan has one stack. */
+  readonly others?: readonly OtherStack[];
 }
 
 /** The Terraform output `homelab`: all of a homelab but the job specs, which stand in their own resources. */
-export interface HomelabOutput extends Omit<Homelab, "jobs"> {
+export interface HomelabOutput extends Omit<Homelab, "jobs" | "others"> {
   /** By resource address, such as `nomad_job.bitcoin`. */
   readonly jobs: Readonly<Record<string, Omit<JobRecord, "job">>>;
   /** Terraform's own settings: of what was before them a plan shows nothing else. */

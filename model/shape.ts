@@ -147,15 +147,18 @@ export const DOCKER = {
   mounts: MOUNTS,
 } as const satisfies ShapeOf<DockerConfig>;
 
+const DATABASE = { server: "text", port: "number", name: "text" } as const;
+
 /** The output `homelab`, in which nothing may lack: one of that name in another form is somebody else's. */
 export const OUTPUT = {
-  jobs: { "*": { path: "text", retained: "flag", program: { "?": "text" } } },
+  jobs: { "*": { path: "text", retained: "flag", program: { "?": "text" }, database: { "?": DATABASE } } },
   cluster: {
     datacenter: "text",
     clients: [{ name: "text", memory: "number", cpu: "number" }],
     maxKillTimeout: "text",
     drainDeadline: "text",
     memoryOversubscription: "flag",
+    nomadVersion: { "?": "text" },
   },
   volumes: [
     {

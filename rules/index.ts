@@ -1,4 +1,5 @@
 import { bridgeNetworking } from "./bridge-networking";
+import { databaseIdentity } from "./database-identity";
 import { funds } from "./funds";
 import { healthCheck } from "./health-check";
 import { imageVersions } from "./image-versions";
@@ -30,6 +31,7 @@ const NAMED = [
   singleWriter,
   oneWayData,
   volumeIdentity,
+  databaseIdentity,
   volumeExists,
   mountFlags,
   stopChain,

@@ -1,8 +1,10 @@
 import { Testing } from "cdktf";
-import { BitcoinNode, CsiVolume, HomelabStack } from "../../constructs";
+import { AlbyHub, BitcoinNode, CsiVolume, HomelabStack, NfsCsiPlugin } from "../../constructs";
+import type { IVolume } from "../../constructs/storage/volume";
 import { Duration } from "../../nomad/duration";
+import { RULES } from "../../rules";
 import { testCluster } from "../cluster-fixture";
-import { buildHomelab, synthesize } from "../homelab-fixture";
+import { BUSYBOX, buildHomelab, synthesize } from "../homelab-fixture";
 
 describe("HomelabStack", () => {
   const { stack } = buildHomelab();
@@ -88,9 +90,11 @@ describe("HomelabStack", () => {
     expect(() => synthesize(accepted)).toThrow("pinned-image");
     bitcoin.acknowledge("pinned-image", "a test of the next release, ${not} a token");
     const { output: said } = synthesize(accepted);
-    expect(said.acknowledgements).toEqual([
-      { path: "homelab/bitcoin", rule: "pinned-image", reason: "a test of the next release, $${not} a token" },
-    ]);
+    expect(said.acknowledgements).toContainEqual({
+      path: "homelab/bitcoin",
+      rule: "pinned-image",
+      reason: "a test of the next release, $${not} a token",
+    });
   });
 
   test("refuses to take over the namespace that the plugin runs in", () => {
@@ -175,5 +179,57 @@ describe("NfsCsiPlugin", () => {
         CSIPluginConfig: { ID: "nfs", MountDir: "/csi" },
       });
     }
+  });
+});
+
+describe("two stacks of one app", () => {
+  /** The fixture homelab, and a hub in a namespace of its own. */
+  const withLab = (data: (lab: HomelabStack, plugin: NfsCsiPlugin) => IVolume, databaseName?: string) => {
+    const { stack, electrs } = buildHomelab();
+    const lab = new HomelabStack(stack.node.root, "lab", { cluster: testCluster(), namespace: "lab" });
+    const plugin = new NfsCsiPlugin(lab, "csi-nfs", {
+      image: "registry.k8s.io/sig-storage/nfsplugin:v4.13.4",
+      metaVersion: 1,
+      pluginId: "nfs-lab",
+    });
+    new AlbyHub(lab, "albyhub", {
+      image: "ghcr.io/getalby/hub:v1.24.0",
+      metaVersion: 1,
+      electrs,
+      data: data(lab, plugin),
+      busybox: BUSYBOX,
+      port: 18080,
+      ...(databaseName && { databaseName }),
+    }).acknowledge("second-place", "a test's homelab: there are no channels to lose");
+    return RULES.filter(({ name }) => name.endsWith("-identity")).flatMap((rule) =>
+      rule.check(lab.homelab()).map(({ path }) => `${rule.name} ${path}`),
+    );
+  };
+
+  test("on one folder of funds and one database are refused at the later one", () => {
+    const found = withLab(
+      (lab, plugin) => new CsiVolume(lab, "data", { volumeId: "albyhub-data", holds: "funds", plugin }),
+    );
+    expect(found).toEqual(["volume-identity lab/data", "database-identity lab/albyhub"]);
+  });
+
+  test("that refer to the volume of the other are refused, unless they tell of another folder", () => {
+    const refer = (more: { share?: string }) => (lab: HomelabStack) =>
+      CsiVolume.fromVolumeId(lab, "data", { volumeId: "albyhub-data", holds: "funds", ...more });
+    expect(withLab(refer({}), "lab")).toEqual(["volume-identity lab/data"]);
+    expect(withLab(refer({ share: "/mnt/homelab-general/../homelab-general/albyhub-data/" }), "lab")).toEqual([
+      "volume-identity lab/data",
+    ]);
+    expect(withLab(refer({ share: "/mnt/lab/albyhub-data" }), "lab")).toEqual([]);
+  });
+
+  test("make the synthesis fail, with what is wrong in either", () => {
+    const { stack, bitcoin } = buildHomelab();
+    delete bitcoin.job.TaskGroups[0]?.Tasks[0]?.Resources;
+    const lab = new HomelabStack(stack.node.root, "lab", { cluster: testCluster(), namespace: "lab" });
+    CsiVolume.fromVolumeId(lab, "again", { volumeId: "albyhub-data", holds: "funds" });
+    expect(() => synthesize(stack)).toThrow(
+      /in stack homelab and lab\n[\s\S]*\(rule resources\)[\s\S]*lab\/again: share = [\s\S]*may be the folder of homelab\/albyhub-data/,
+    );
   });
 });

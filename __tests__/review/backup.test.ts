@@ -42,7 +42,9 @@ describe("the review of a homelab with its backup", () => {
     const { findings, services } = review();
     const uses = services.flatMap(({ volumes }) => volumes.filter(({ id }) => id === "backup"));
     expect(uses).toHaveLength(6);
-    expect(findings).toEqual([]);
+    expect(findings.map(({ finding, subject }) => `${finding} ${subject}`)).toEqual([
+      "rule-acknowledged homelab/albyhub",
+    ]);
   });
 
   test("finds one as soon as the backup would write the hub's volume, which holds funds", () => {

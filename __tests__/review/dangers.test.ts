@@ -202,6 +202,7 @@ describe("dangers in a stack that does not describe itself", () => {
       "second-writer-on-funds nomad_job.second",
       "port-exposed nomad_job.second",
       "rule-broken nomad_job.second:own-secret-path",
+      "rule-broken nomad_job.second:second-place",
       "rule-broken nomad_job.second:static-port",
     ]);
     expect(review.exit).toBe(3);
@@ -343,7 +344,7 @@ describe("dangers of the stack and its resources", () => {
         change.actions = ["update"];
         change.after = {
           ...change.after,
-          context: { server: "192.168.68.50", share: "/mnt/homelab-general/albyhub-data/" },
+          context: { server: "192.168.68.50", share: "/mnt/homelab-general/./x/../albyhub-data/" },
         };
       }),
     ).toContain("second-writer-on-funds nomad_job.electrs");

@@ -1,5 +1,5 @@
 import type { Job, Nanoseconds, Task, TaskGroup, Template, UpdateStrategy, VolumeRequest } from "../../.gen/nomad/job";
-import type { ClusterFigures, Dependency, Homelab, JobRecord, VolumeRecord } from "../../model/homelab";
+import type { ClusterFigures, Dependency, Homelab, JobRecord, OtherStack, VolumeRecord } from "../../model/homelab";
 import { Duration } from "../../nomad/duration";
 import { file, oneInstance, Secret, secretPath } from "../../nomad/template";
 import type { Finding, Rule } from "../../rules/rule";
@@ -12,11 +12,14 @@ export interface Draft {
   jobs: Mutable<JobRecord>[];
   volumes: Mutable<VolumeRecord>[];
   dependencies: Dependency[];
+  others: OtherStack[];
   readonly bitcoin: Service;
   readonly electrs: Service;
   readonly albyhub: Service;
   readonly controller: Service;
   readonly node: Service;
+  readonly backup: Mutable<JobRecord>;
+  readonly backupVolume: Mutable<VolumeRecord>;
 }
 
 /** A job with its only group and task, its request for a volume, and its volume. */
@@ -140,6 +143,53 @@ function pluginOf(type: "controller" | "node"): Service {
   };
 }
 
+/** The server of no other volume. */
+const SECOND_SERVER = { server: "192.168.68.51", share: "/mnt/second/backup" };
+
+/** A second place for the hub: its channel backups are copied there, and a backup takes its set. */
+function addSecondPlace({ group }: Service): Pick<Draft, "backup" | "backupVolume"> {
+  const volume: Mutable<VolumeRecord> = {
+    path: "homelab/backup",
+    namespace: "bitcoin",
+    id: "backup",
+    holds: "backup",
+    accessMode: "multi-node-multi-writer",
+    attachmentMode: "file-system",
+    mountFlags: ["nfsvers=4.1", "soft", "noatime"],
+    retained: true,
+    source: SECOND_SERVER,
+    managed: true,
+  };
+  const request: VolumeRequest = {
+    Name: "backup",
+    Type: "csi",
+    Source: "backup",
+    ReadOnly: false,
+    AccessMode: volume.accessMode,
+    AttachmentMode: volume.attachmentMode,
+  };
+  group.Volumes = { ...group.Volumes, second: { ...request, Name: "second" } };
+  const task: Task = {
+    Name: "restic",
+    Driver: "docker",
+    User: "3001:3001",
+    Config: { image: `restic/restic:0.18.1@${DIGEST}` },
+    Env: { RESTIC_REPOSITORY: "/backup/restic" },
+    Resources: { CPU: 1, MemoryMB: 1 },
+    KillTimeout: minutes(1),
+    VolumeMounts: [{ Volume: "backup", Destination: "/backup", ReadOnly: false }],
+  };
+  const job: Job = {
+    ID: "backup",
+    Name: "backup",
+    Namespace: "bitcoin",
+    Type: "batch",
+    Meta: { sets: "albyhub,cluster" },
+    TaskGroups: [{ Name: "backup", Networks: [{ Mode: "bridge" }], Volumes: { backup: request }, Tasks: [task] }],
+  };
+  return { backup: { path: "homelab/backup-jobs", job, retained: true }, backupVolume: volume };
+}
+
 const secretFile = (id: string, destination: `secrets/${string}`, line: (secret: string) => string) =>
   file(destination, new Secret(secretPath(id, id, id), "password").line(line));
 
@@ -181,6 +231,10 @@ function draftOf(): Draft {
     ],
   });
   const [controller, node] = [pluginOf("controller"), pluginOf("node")];
+  for (const { volume } of [bitcoin, electrs, albyhub]) {
+    volume.source = { server: "192.168.68.50", share: `/mnt/homelab-general/${volume.id}` };
+  }
+  const { backup, backupVolume } = addSecondPlace(albyhub);
   return {
     cluster: {
       datacenter: "homelab",
@@ -189,17 +243,20 @@ function draftOf(): Draft {
       drainDeadline: "15m",
       memoryOversubscription: true,
     },
-    jobs: [bitcoin, electrs, albyhub, controller, node].map(({ record }) => record),
-    volumes: [bitcoin, electrs, albyhub].map(({ volume }) => volume),
+    jobs: [...[bitcoin, electrs, albyhub, controller, node].map(({ record }) => record), backup],
+    volumes: [...[bitcoin, electrs, albyhub].map(({ volume }) => volume), backupVolume],
     dependencies: [
       { from: "electrs", on: "bitcoin" },
       { from: "albyhub", on: "electrs" },
     ],
+    others: [],
     bitcoin,
     electrs,
     albyhub,
     controller,
     node,
+    backup,
+    backupVolume,
   };
 }
 
@@ -209,8 +266,8 @@ export type Change = (draft: Draft) => void;
 export function homelabWith(change: Change = () => {}): Homelab {
   const draft = draftOf();
   change(draft);
-  const { cluster, jobs, volumes, dependencies } = draft;
-  return { cluster, jobs, volumes, dependencies, secrets: [], acknowledgements: [], notices: [] };
+  const { cluster, jobs, volumes, dependencies, others } = draft;
+  return { cluster, jobs, volumes, dependencies, secrets: [], acknowledgements: [], notices: [], others };
 }
 
 /** A job of the homelab's namespace with one group that only reads a volume, such as a backup. */

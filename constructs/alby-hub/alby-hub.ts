@@ -1,6 +1,7 @@
 import type { Construct } from "constructs";
 import type { Job } from "../../.gen/nomad/job";
 import { CHANNEL_BACKUPS } from "../../model/backup-jobs";
+import type { DatabaseRecord } from "../../model/homelab";
 import { VOLUME_MARKER } from "../../model/marker-files";
 import { Duration } from "../../nomad/duration";
 import type { PinnedImage } from "../../nomad/image";
@@ -173,6 +174,7 @@ export class AlbyHub extends Service {
     const volumes = [data, ...(props.channelBackups ? [props.channelBackups] : [])];
     this.addJob(this.job, [...electrs.dependables, ...volumes.flatMap(({ dependables }) => dependables)], {
       program: "Alby Hub",
+      database: this.database,
     });
   }
 
@@ -181,14 +183,14 @@ export class AlbyHub extends Service {
    * channels**: a node that is started from an old copy of it loses them to penalties.
    */
   get backupSet(): BackupSet {
-    const { data, channelBackups, databaseAddress, databasePort, databaseName, databaseUser, databaseTls } = this.props;
-    const { postgres } = this.stack.cluster;
+    const { data, channelBackups, databaseUser, databaseTls } = this.props;
+    const { server, port, name } = this.database;
     return {
       service: this.jobId,
       database: {
-        address: databaseAddress ?? postgres.address,
-        port: databasePort ?? postgres.port,
-        name: databaseName ?? "nwc",
+        address: server,
+        port,
+        name,
         user: databaseUser ?? NAME,
         tls: databaseTls ?? "prefer",
         secret: this.sharedSecret(DATABASE_PASSWORD),
@@ -211,7 +213,7 @@ export class AlbyHub extends Service {
     return `${this.jobId}/${key}`;
   }
 
-  /** Its parts stand in a shell script and in a URL; and two hubs with one database are one seed with two channel stores. */
+  /** Its parts stand in a shell script and in a URL. */
   private checkDatabase(): void {
     const { path } = this.node;
     const { databaseAddress, databaseName, databaseUser } = this.props;
@@ -219,15 +221,6 @@ export class AlbyHub extends Service {
       if (value !== undefined && !/^[A-Za-z0-9._-]+$/.test(value)) {
         throw new Error(`${path}: ${prop} = "${value}" must be letters, digits, dots, dashes and underscores alone`);
       }
-    }
-    const twin = this.stack.node
-      .findAll()
-      .find((one) => one instanceof AlbyHub && one !== this && one.database() === this.database());
-    if (twin) {
-      throw new Error(
-        `${path}: databaseName = "${databaseName ?? "nwc"}" is the database of ${twin.node.path} already: two hubs with one ` +
-          "seed can lose their channels; give each its own databaseName and databaseUser",
-      );
     }
   }
 
@@ -265,10 +258,14 @@ export class AlbyHub extends Service {
   }
 
   /** Server, port and name: what makes it one database, whoever logs in and how. */
-  private database(): string {
-    const { databaseAddress, databasePort, databaseName = "nwc" } = this.props;
+  private get database(): DatabaseRecord {
+    const { databaseAddress, databasePort, databaseName } = this.props;
     const { postgres } = this.stack.cluster;
-    return `${databaseAddress ?? postgres.address}:${databasePort ?? postgres.port}/${databaseName}`;
+    return {
+      server: databaseAddress ?? postgres.address,
+      port: databasePort ?? postgres.port,
+      name: databaseName ?? "nwc",
+    };
   }
 
   private render(): Job {
@@ -276,6 +273,7 @@ export class AlbyHub extends Service {
     const deadline = props.startDeadline ?? START_DEADLINE;
     const electrsAddress = file(ELECTRS_ADDRESS, oneInstance(props.electrs.service, "{{ .Address }}:{{ .Port }}"));
     const autoUnlock = this.unlockPassword !== undefined;
+    const { server, port, name } = this.database;
     const group = serviceGroup({
       name: NAME,
       ports: {
@@ -314,7 +312,7 @@ export class AlbyHub extends Service {
               secrets: this.databasePassword.path,
               autoUnlock,
               database: {
-                location: this.database(),
+                location: `${server}:${port}/${name}`,
                 user: props.databaseUser ?? NAME,
                 tls: props.databaseTls ?? "prefer",
               },

@@ -47,6 +47,14 @@ export interface ExistingVolumeProps extends VolumeContents {
    * @default - the plugin is none of this stack's
    */
   readonly plugin?: NfsCsiPlugin;
+  /** Address of its NFS server, for the rules that compare places. @default - untold; with `share`, the inventory's `nas_address` */
+  readonly server?: string;
+  /**
+   * Absolute path of its export, for the rules that compare folders.
+   *
+   * @default - untold; with `server`, the inventory's `nas_export_root` and the volume's name
+   */
+  readonly share?: string;
 }
 
 /**
@@ -73,15 +81,9 @@ export class CsiVolume extends Construct implements IVolume {
   constructor(scope: Construct, id: string, props: CsiVolumeProps) {
     super(scope, id);
     const stack = HomelabStack.of(this);
-    const { nas } = stack.cluster;
     const retained = (props.removalPolicy ?? stack.removalPolicy) === "retain";
     const mountFlags = props.mountFlags ?? (props.holds === "backup" ? BACKUP_MOUNT_FLAGS : MOUNT_FLAGS);
-    const source = { server: props.server ?? nas.address, share: props.share ?? `${nas.exportRoot}/${props.volumeId}` };
-    if (!source.share.startsWith("/")) {
-      throw new Error(
-        `${this.node.path}: share = "${source.share}" must be an absolute path of the NFS server, such as /mnt/data`,
-      );
-    }
+    const source = sourceOf(this, props);
     const entry = register(this, props, { mountFlags, retained, source, managed: true });
     this.volumeId = props.volumeId;
     this.holds = props.holds;
@@ -124,7 +126,9 @@ class ExistingVolume extends Construct implements IVolume {
     this.dependables = contents.plugin?.dependables ?? [];
     this.volumeId = contents.volumeId;
     this.holds = contents.holds;
-    this.request = requestOf(register(this, contents, { mountFlags: [], retained: true, managed: false }));
+    const told = contents.server !== undefined || contents.share !== undefined;
+    const source = told ? { source: sourceOf(this, contents) } : {};
+    this.request = requestOf(register(this, contents, { mountFlags: [], retained: true, managed: false, ...source }));
   }
 
   readOnly(): IVolume {
@@ -136,6 +140,19 @@ class ExistingVolume extends Construct implements IVolume {
     acknowledge(this, rule, reason);
     return this;
   }
+}
+
+/** @throws when the share is no absolute path. */
+function sourceOf(
+  volume: Construct,
+  { volumeId, server, share }: Pick<CsiVolumeProps, "volumeId" | "server" | "share">,
+): NonNullable<VolumeRecord["source"]> {
+  const { nas } = HomelabStack.of(volume).cluster;
+  const source = { server: server ?? nas.address, share: share ?? `${nas.exportRoot}/${volumeId}` };
+  if (source.share.startsWith("/")) return source;
+  throw new Error(
+    `${volume.node.path}: share = "${source.share}" must be an absolute path of the NFS server, such as /mnt/data`,
+  );
 }
 
 function register(

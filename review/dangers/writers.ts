@@ -1,5 +1,7 @@
+import { posix } from "node:path";
 import type { Homelab, JobRecord } from "../../model/homelab";
 import { runsAlongsideMainTask, runsEverywhere, updateOf, type Writer, writersOf } from "../../model/places";
+import { canonicalHost } from "../../model/server";
 import { fenceGaps } from "../../rules/shared/fence";
 import { type Context, keyOf } from "../context";
 import type { Finding } from "../findings";
@@ -119,7 +121,9 @@ function claimsOf(side: Side, more: readonly JobRecord[], earlier?: Side): Claim
     return {
       writer,
       group: `${keyOf(job)}/${writer.group.Name}`,
-      storage: folder ? `${folder.server}:${folder.share.replace(/\/+$/, "")}` : `${job.Namespace}/${source}`,
+      storage: folder
+        ? `${canonicalHost(folder.server)}:${posix.normalize(`${folder.share}/`)}`
+        : `${job.Namespace}/${source}`,
       holds,
       // What is known to be one program's database has one writer, whatever its volume allows; backups are none.
       shared: mode === MANY_WRITERS && (holds === undefined || holds === "backup"),
