@@ -19,7 +19,7 @@ const folderOf = (share: string) => posix.normalize(`${share}/`);
 const folderName = ({ id, source }: VolumeRecord) => (source ? posix.basename(source.share) : id);
 
 /** Whether the folder of one is, holds, or lies in that of the other; undefined when it cannot be told. */
-function overlap(one: VolumeRecord, other: VolumeRecord): boolean | undefined {
+export function overlap(one: VolumeRecord, other: VolumeRecord): boolean | undefined {
   if (isReader(one) || isReader(other)) return false;
   if (!one.source || !other.source) {
     const bothManaged = one.managed && other.managed;

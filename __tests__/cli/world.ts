@@ -26,6 +26,11 @@ export class World {
   variables = new Map<string, { Items: Record<string, string>; ModifyIndex: number; ModifyTime: number }>();
   /** Runs of periodic jobs that have not ended, by the ids of their parents. */
   runs = new Map<string, string>();
+  /** Jobs of others, and volumes with their folders, as `<namespace>/<id>`. */
+  strangers = new Map<string, object>();
+  folders = new Map<string, { readonly server: string; readonly share: string }>();
+  /** Whether the token may list every namespace. */
+  seesAll = true;
   /** Ids of allocations that their machines know, whatever the server believes. */
   known = new Set<string>();
   /** `host:port` of the agents, by the ids of nodes. */
@@ -60,8 +65,19 @@ export class World {
   reset(): void {
     this.nodes = ["a", "b"].map((name) => node(name));
     this.allocations = [];
-    for (const map of [this.counts, this.claims, this.variables, this.runs, this.agents, this.readySince]) map.clear();
+    for (const map of [
+      this.counts,
+      this.claims,
+      this.variables,
+      this.runs,
+      this.agents,
+      this.readySince,
+      this.strangers,
+      this.folders,
+    ])
+      map.clear();
     this.known.clear();
+    this.seesAll = true;
     this.changes = [];
     this.before = () => {};
     this.asked = () => {};
@@ -138,6 +154,17 @@ export class World {
         : [404, "node not found"];
     }
     if (kind === "allocations") return [200, this.allocations.filter(({ JobID }) => !filter || JobID === filter)];
+    if (kind === "jobs" && query.get("namespace") === "*") {
+      return [
+        200,
+        [...this.strangers].map(([name, more]) => ({ ...refOf(name), ParentID: "", Status: "running", ...more })),
+      ];
+    }
+    if (kind === "volumes") {
+      if (query.get("namespace") === "*" && !this.seesAll) return [403, "Permission denied"];
+      const all = [...this.folders.keys()].map(refOf);
+      return [200, all.filter(({ Namespace }) => this.seesAll || Namespace === query.get("namespace"))];
+    }
     if (kind === "jobs") {
       const parent = (query.get("prefix") ?? "").replace(/\/$/, "");
       const run = this.runs.get(parent);
@@ -145,16 +172,20 @@ export class World {
     }
     if (kind === "job" && part === "deployment") return [200, null];
     if (kind === "job" && part === "allocations") return [200, this.allocations.filter(({ JobID }) => JobID === id)];
+    const stranger = this.strangers.get(`${query.get("namespace")}/${id}`);
+    if (kind === "job" && stranger)
+      return [200, { ...refOf(`${query.get("namespace")}/${id}`), Type: "service", ...stranger }];
     if (kind === "job" && this.counts.has(id)) {
       return [200, { ID: id, Stop: false, TaskGroups: [{ Name: id, Count: this.counts.get(id) }] }];
     }
     if (kind === "volume") {
+      const Context = this.folders.get(`${query.get("namespace")}/${part}`) ?? null;
       const own = this.allocations.filter(
         (one) => part === `${one.JobID}-data` && !["complete", "failed"].includes(one.ClientStatus),
       );
       const WriteAllocs = { ...Object.fromEntries(own.map(({ ID }) => [ID, null])), ...this.claims.get(part) };
       const Allocations = this.allocations.filter(({ ID }) => ID in WriteAllocs);
-      return [200, { ID: part, Namespace: "bitcoin", WriteAllocs, Allocations }];
+      return [200, { ID: part, Namespace: query.get("namespace"), Context, WriteAllocs, Allocations }];
     }
     if (kind === "var") {
       const variable = this.variables.get(path.slice(1).join("/"));
@@ -217,6 +248,11 @@ export function node(Name: string, changes: Partial<NodeStub> = {}): NodeStub {
     NodeResources: { Memory: { MemoryMB: 8192 }, Cpu: { CpuShares: 7200 } },
     ...changes,
   };
+}
+
+function refOf(name: string): { ID: string; Namespace: string; Stop: boolean } {
+  const [Namespace = "", ID = ""] = name.split("/");
+  return { ID, Namespace, Stop: false };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<unknown> {

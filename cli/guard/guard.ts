@@ -3,6 +3,7 @@ import { guard as ask, type Refusal } from "../../nomad/guard";
 import { planJob } from "../../nomad/plan";
 import { needsOf } from "../shared/secret-needs";
 import { Session } from "../shared/session";
+import { strangersTo } from "../shared/strangers";
 import { ENVIRONMENT, type Target, withOptions } from "../shared/target";
 import { type Style, WIDTH, wrap } from "../shared/text";
 import type { Verb } from "../shared/verb";
@@ -14,14 +15,17 @@ interface GuardReport {
   /** Ids of the jobs that a deploy would change. */
   readonly changes: readonly string[];
   readonly refusals: readonly Refusal[];
+  /** What could not be told. */
+  readonly notes: readonly string[];
 }
 
 const HELP = `
 Exit codes: 0 a deploy may go on, 1 an error, 2 it must not. With --json, standard output is
-{ stacks: [{ stack, nomadAddress, changes: [job], refusals: [{ reason, job, problem, remedy }] }] }.
+{ stacks: [{ stack, nomadAddress, changes: [job], refusals: [{ reason, job, problem, remedy }], notes: [text] }] }.
 
 It refuses while an allocation of a job that would change is unknown or its node is not ready, since the new version
-would run beside it; while a pause is on; and when a secret is missing. npm run deploy asks it first. Bare cdktf deploy
+would run beside it; when another job, of whatever namespace that the token sees, writes the same folder, is a hub on the
+same database, or registers the same service; while a pause is on; and when a secret is missing. npm run deploy asks it first. Bare cdktf deploy
 does not.
 ${ENVIRONMENT}`;
 
@@ -36,6 +40,7 @@ export const guard: Verb = {
         const session = new Session(command);
         const targets = session.targets();
         const reports = await session.looking(targets, () => Promise.all(targets.map(look)));
+        for (const note of reports.flatMap(({ notes }) => notes)) session.warn(note);
         session.print({ stacks: reports }, (style) => reports.map((one) => guardText(one, style)).join(""));
         if (reports.some(({ refusals }) => refusals.length > 0)) {
           throw new CommanderError(2, "homelab.refused", "a deploy must not go on");
@@ -48,8 +53,17 @@ async function look(target: Target): Promise<GuardReport> {
   const jobs = homelab.jobs.map(({ job }) => job);
   const plans = await Promise.all(jobs.map((job) => planJob(client, job)));
   const changing = jobs.filter((_, at) => plans[at]?.kind !== "equal");
-  const refusals = await ask(client, { jobs: changing, secrets: needsOf(target).needs });
-  return { stack, nomadAddress: client.address, changes: changing.map(({ ID }) => ID), refusals };
+  const [refusals, strangers] = await Promise.all([
+    ask(client, { jobs: changing, secrets: needsOf(target).needs }),
+    strangersTo(target, changing),
+  ]);
+  return {
+    stack,
+    nomadAddress: client.address,
+    changes: changing.map(({ ID }) => ID),
+    refusals: [...refusals, ...strangers.refusals],
+    notes: strangers.notes,
+  };
 }
 
 function guardText({ stack, nomadAddress, changes, refusals }: GuardReport, { bold, green, red }: Style): string {

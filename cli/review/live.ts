@@ -11,6 +11,7 @@ import type { Plan } from "../../review/plan";
 import type { GroupOutcome } from "../../review/restarts";
 import type { Live, ReviewOptions } from "../../review/review";
 import { needsOf } from "../shared/secret-needs";
+import { strangersTo } from "../shared/strangers";
 import type { Synthesized } from "../shared/synthesized";
 
 /** How many past restarts are told. */
@@ -30,7 +31,11 @@ export async function liveOf(
   const jobs = contextOf(plan).jobs.filter(({ change, after }) => change.action !== "none" && after?.read.job);
   const asked = await Promise.all(jobs.map((one) => look(client, one)));
   const changing = jobs.flatMap(({ after }) => (after?.read.job ? [after.read.job] : []));
-  const refusals = await guard(client, { jobs: changing, secrets: needsOf(target).needs });
+  const own = { client, homelab: target.homelab };
+  const refusals = [
+    ...(await guard(client, { jobs: changing, secrets: needsOf(target).needs })),
+    ...(await strangersTo(own, changing)).refusals,
+  ];
   const addressOf = (id: string | undefined) => jobs.find(({ after }) => after?.read.job?.ID === id)?.change.address;
   return {
     live: new Map(asked.flatMap(({ address, live }) => (live ? [[address, live] as const] : []))),

@@ -1,5 +1,11 @@
 # npm run deploy, homelab restart, rebalance, pause, resume and backup: jobs and volumes in bitcoin and default. Namespaces
 # and the scheduler need a management token.
+namespace "*" {
+  # The guard compares what a deploy would start with what runs already, whoever runs it and wherever.
+  capabilities = ["list-jobs", "read-job", "csi-list-volume", "csi-read-volume"]
+}
+
+# A namespace of its own name takes nothing from the block above.
 namespace "bitcoin" {
   policy       = "read"
   capabilities = ["submit-job", "dispatch-job", "plan-job", "scale-job", "alloc-lifecycle", "read-logs", "csi-write-volume", "csi-mount-volume"]

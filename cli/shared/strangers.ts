@@ -1,0 +1,272 @@
+import type { Job, Task } from "../../.gen/nomad/job";
+import type { DatabaseRecord, VolumeRecord } from "../../model/homelab";
+import { isSameServer } from "../../model/server";
+import { identify } from "../../model/versions";
+import type { JobStub } from "../../nomad/batch";
+import type { NomadClient } from "../../nomad/client";
+import type { Refusal } from "../../nomad/guard";
+import { capability, ifThere } from "../../nomad/live";
+import { NomadError } from "../../nomad/nomad-error";
+import { type LiveVolume, volumeOf } from "../../nomad/volume";
+import { overlap } from "../../rules/volume-identity";
+import type { Target } from "./target";
+
+/** What was found beside a stack's own jobs. */
+export interface Strangers {
+  readonly refusals: readonly Refusal[];
+  /** What could not be told. */
+  readonly notes: readonly string[];
+}
+
+/** A job of somebody else that may run now. What Go writes as null is absent. */
+interface LiveJob {
+  readonly ID: string;
+  readonly Namespace: string;
+  readonly Type: string;
+  readonly TaskGroups?: readonly LiveGroup[];
+}
+
+interface LiveGroup {
+  readonly Volumes?: Job["TaskGroups"][0]["Volumes"];
+  readonly Services?: Job["TaskGroups"][0]["Services"];
+  readonly Tasks?: readonly (Omit<Task, "Config"> & { readonly Config?: { readonly image?: string } })[];
+}
+
+/**
+ * Compares what a deploy would start with what Nomad runs already, of other stacks and of strangers, in every namespace
+ * that the token sees: folders of volumes, databases of hubs, and names of services.
+ *
+ * @param changing the jobs that would get a new version.
+ */
+export async function strangersTo(
+  { client, homelab }: Pick<Target, "client" | "homelab">,
+  changing: readonly Job[],
+): Promise<Strangers> {
+  if (changing.length === 0) return { refusals: [], notes: [] };
+  const isOwn = (id: string, namespace: string) =>
+    homelab.jobs.some(({ job }) => job.ID === id && job.Namespace === namespace);
+  const own = [...new Set(homelab.jobs.map(({ job }) => job.Namespace)), "default"];
+  const [{ volumes, notes }, jobs] = await Promise.all([liveVolumes(client, own), liveJobs(client, isOwn)]);
+  const records = new Map(volumes.map((volume) => [`${volume.Namespace}/${volume.ID}`, volume]));
+  const refusals: Refusal[] = [];
+  for (const job of changing) {
+    const database = homelab.jobs.find((one) => one.job.ID === job.ID && one.job.Namespace === job.Namespace)?.database;
+    const written = writtenBy(job).map(
+      (id): VolumeRecord =>
+        withFolder(
+          homelab.volumes.find((one) => one.id === id && one.namespace === job.Namespace) ?? unknownVolume(job, id),
+          records.get(`${job.Namespace}/${id}`),
+        ),
+    );
+    for (const other of jobs) {
+      const problems = [
+        ...written.flatMap((volume) => volumeProblem(volume, other, records) ?? []),
+        ...(database ? databaseProblem(database, other, notes) : []),
+        ...nameProblem(job, other),
+      ];
+      for (const [problem, remedy] of problems) {
+        refusals.push({ reason: "stranger", job: job.ID, problem: `${job.ID}: ${problem}`, remedy });
+      }
+    }
+  }
+  return { refusals, notes: [...new Set(notes)] };
+}
+
+type Problem = readonly [problem: string, remedy: string];
+
+async function liveJobs(
+  client: NomadClient,
+  isOwn: (id: string, namespace: string) => boolean,
+): Promise<readonly LiveJob[]> {
+  const stubs = await client.get<readonly JobStub[]>(["jobs"], {
+    namespace: "*",
+    needs: 'the capability "list-jobs" in every namespace',
+  });
+  const others = stubs.filter(({ ID, Namespace, ParentID, Stop, Status }) => {
+    // A run is what its parent says.
+    const ended = Stop || Status === "dead";
+    return !ended && !ParentID && !isOwn(ID, Namespace);
+  });
+  const found = await Promise.all(
+    others.map(({ ID, Namespace }) =>
+      ifThere(client.get<LiveJob>(["job", ID], { namespace: Namespace, needs: capability("read-job", Namespace) })),
+    ),
+  );
+  return found
+    .filter((job) => job !== undefined)
+    .map((job) => JSON.parse(JSON.stringify(job), (_, member) => member ?? undefined));
+}
+
+/** Every volume with its folder. A token that may not list all namespaces shows those that it may. */
+async function liveVolumes(
+  client: NomadClient,
+  own: readonly string[],
+): Promise<{ readonly volumes: readonly LiveVolume[]; readonly notes: string[] }> {
+  const notes: string[] = [];
+  const list = (namespace: string) =>
+    client.get<readonly { readonly ID: string; readonly Namespace: string }[]>(["volumes"], {
+      namespace,
+      query: { type: "csi" },
+      needs:
+        namespace === "*"
+          ? 'the capability "csi-list-volume" in every namespace'
+          : capability("csi-list-volume", namespace),
+    });
+  const stubs = await list("*").catch(async (error: unknown) => {
+    if (!(error instanceof NomadError && error.status === 403)) throw error;
+    notes.push(
+      `the token sees no more than the namespaces ${own.join(", ")}, so volumes and jobs elsewhere were not compared; ansible-playbook nomad_cluster.yml renews its policy`,
+    );
+    return (await Promise.all(own.map(list))).flat();
+  });
+  const found = await Promise.all((stubs ?? []).map(({ ID, Namespace }) => volumeOf(client, ID, Namespace)));
+  return { volumes: found.filter((volume) => volume !== undefined), notes };
+}
+
+/** Ids of the CSI volumes that a job writes alone. */
+function writtenBy({ TaskGroups }: { readonly TaskGroups?: readonly Pick<LiveGroup, "Volumes">[] }): string[] {
+  const requests = (TaskGroups ?? []).flatMap(({ Volumes }) => Object.values(Volumes ?? {}));
+  const writes = requests.filter(
+    ({ Type, ReadOnly, AccessMode }) => Type === "csi" && ReadOnly !== true && AccessMode !== "multi-node-multi-writer",
+  );
+  return [...new Set(writes.map(({ Source = "" }) => Source))];
+}
+
+/** A volume with the folder that Nomad knows of, where the code tells none. */
+function withFolder(volume: VolumeRecord, live: LiveVolume | undefined): VolumeRecord {
+  const { server, share } = live?.Context ?? {};
+  return volume.source || !server || !share ? volume : { ...volume, source: { server, share } };
+}
+
+function unknownVolume({ ID, Namespace }: Pick<LiveJob, "ID" | "Namespace">, id: string): VolumeRecord {
+  return {
+    path: `job ${ID} in namespace ${Namespace}`,
+    namespace: Namespace,
+    id,
+    holds: "index",
+    accessMode: "single-node-writer",
+    attachmentMode: "file-system",
+    mountFlags: [],
+    retained: true,
+    managed: false,
+  };
+}
+
+function named({ ID, Namespace }: LiveJob): string {
+  return `job ${ID} in namespace ${Namespace}`;
+}
+
+function stopIt({ ID, Namespace }: LiveJob): string {
+  return `nomad job stop -namespace ${Namespace} ${ID}`;
+}
+
+function volumeProblem(
+  volume: VolumeRecord,
+  other: LiveJob,
+  records: ReadonlyMap<string, LiveVolume>,
+): Problem[] | undefined {
+  const place = volume.source ? `${volume.source.server}:${volume.source.share}` : "its folder";
+  const remedy = `stop that first (${stopIt(other)}), or give one of the two a folder of its own`;
+  for (const id of writtenBy(other)) {
+    if (id === volume.id && other.Namespace === volume.namespace) {
+      return [[`${named(other)}, which this code does not know, writes the same volume ${id}`, remedy]];
+    }
+    const shared = overlap(volume, withFolder(unknownVolume(other, id), records.get(`${other.Namespace}/${id}`)));
+    if (shared === false) continue;
+    const how = shared ? "writes that folder too" : "may write that folder too, since nothing tells the two apart";
+    return [[`its volume ${volume.id} is ${place}, and ${named(other)} ${how}, as its volume ${id}`, remedy]];
+  }
+  const mounts = volume.source && tasksOf(other).find((task) => names(task, volume.source as Folder));
+  return (
+    mounts && [
+      [`its volume ${volume.id} is ${place}, and ${named(other)} names that folder in its task ${mounts.Name}`, remedy],
+    ]
+  );
+}
+
+type Folder = NonNullable<VolumeRecord["source"]>;
+
+/** Whether a task mounts an NFS folder, or one above it, by Docker's own means, or names it in any other way. */
+function names(task: unknown, { server, share }: Folder): boolean {
+  const texts = textsOf(task);
+  const folder = share.replace(/\/+$/, "");
+  const elsewhere = texts.some((text) => {
+    const [, address] = /(?:^|,)addr=([^,]+)/.exec(text) ?? [];
+    return address !== undefined && isSameServer(address, server) === false;
+  });
+  if (elsewhere) return false;
+  return texts.some((text) => {
+    const device = /^:(\/.*?)\/*$/.exec(text)?.[1];
+    if (device !== undefined) return `${folder}/`.startsWith(`${device}/`) || `${device}/`.startsWith(`${folder}/`);
+    const at = text.indexOf(folder);
+    return at >= 0 && !/[\w.-]/.test(text[at + folder.length] ?? "");
+  });
+}
+
+function databaseProblem(database: DatabaseRecord, other: LiveJob, notes: string[]): Problem[] {
+  const hubs = tasksOf(other).filter((task) => {
+    const known = identify({ job: other as unknown as Job, task: task as Task }, task.Config?.image ?? "");
+    return known?.program === "Alby Hub" || textsOf(task).some((text) => text.includes("DATABASE_URI"));
+  });
+  const runs = other.Type === "service" || other.Type === "system";
+  return (runs ? hubs : []).flatMap((hub): Problem[] => {
+    const found = textsOf(hub).flatMap(databasesIn);
+    if (found.length === 0 && textsOf(hub).some((text) => /DATABASE_URI|postgres/.test(text))) {
+      notes.push(`${named(other)} runs an Alby Hub whose database its job does not tell: make sure that it is another`);
+    }
+    const twin = found.find((one) => one.name === database.name && isSameServer(one.server, database.server) !== false);
+    if (!twin) return [];
+    const certain = isSameServer(twin.server, database.server) && twin.port === database.port;
+    const text = `${twin.server}:${twin.port}/${twin.name}`;
+    return [
+      [
+        `its database ${text} ${certain ? "is" : "may be"} that of ${named(other)}: two hubs with one seed can lose their channels`,
+        `stop that first (${stopIt(other)}), or give each its own databaseName and databaseUser`,
+      ],
+    ];
+  });
+}
+
+/** `server:port/name` wherever it stands, `@server/name` of a URL, and libpq's `host=… dbname=…`. */
+function databasesIn(text: string): DatabaseRecord[] {
+  const found = [
+    ...[...text.matchAll(/(\[[0-9a-f:]+\]|[\w.-]+):(\d{2,5})\/([A-Za-z_][\w-]*)/gi)],
+    ...[...text.matchAll(/@(\[[0-9a-f:]+\]|[\w.-]+)()\/([A-Za-z_][\w-]*)/gi)],
+  ].map(([, server = "", port, name = ""]) => ({ server, port: Number(port || POSTGRES_PORT), name }));
+  const libpq = (key: string) => new RegExp(`\\b${key}\\s*=\\s*'?([^\\s']+)`).exec(text)?.[1];
+  const [server, name] = [libpq("host"), libpq("dbname")];
+  if (!server || !name) return found;
+  return [...found, { server, port: Number(libpq("port") ?? POSTGRES_PORT), name }];
+}
+
+const POSTGRES_PORT = 5432;
+
+/** Only one namespace shares its names. */
+function nameProblem(job: Job, other: LiveJob): Problem[] {
+  if (job.Namespace !== other.Namespace) return [];
+  const taken = registered(other);
+  return registered(job)
+    .filter((name) => taken.includes(name))
+    .map((name) => [
+      `${named(other)} registers the service ${name} too, and whoever asks for it may get either`,
+      `stop that first (${stopIt(other)}), or give one of the two another name`,
+    ]);
+}
+
+function registered({ TaskGroups }: { readonly TaskGroups?: readonly LiveGroup[] | Job["TaskGroups"] }): string[] {
+  const groups = (TaskGroups ?? []) as readonly LiveGroup[];
+  return groups
+    .flatMap(({ Services, Tasks }) => [...(Services ?? []), ...(Tasks ?? []).flatMap((task) => task.Services ?? [])])
+    .filter(({ Provider }) => Provider === "nomad")
+    .flatMap(({ Name }) => Name ?? []);
+}
+
+function tasksOf({ TaskGroups }: LiveJob) {
+  return (TaskGroups ?? []).flatMap(({ Tasks }) => Tasks ?? []);
+}
+
+/** Every text in a value, at any depth. */
+function textsOf(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsOf) : [];
+}
