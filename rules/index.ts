@@ -16,6 +16,7 @@ import { placement } from "./placement";
 import { privileged } from "./privileged";
 import { resources } from "./resources";
 import type { Rule } from "./rule";
+import { secondPlace } from "./second-place";
 import { secretChangeMode } from "./secret-change-mode";
 import { serviceProvided } from "./service-provided";
 import { singleWriter } from "./single-writer";
@@ -32,6 +33,7 @@ const NAMED = [
   oneWayData,
   volumeIdentity,
   databaseIdentity,
+  secondPlace,
   volumeExists,
   mountFlags,
   stopChain,
