@@ -1,4 +1,5 @@
 import type { Job, Task } from "../../.gen/nomad/job";
+import { Duration } from "../../nomad/duration";
 import { describeWith } from "../tools";
 import { Agents } from "./agents";
 import { sleep, until } from "./command";
@@ -275,6 +276,71 @@ describeWith(["nomad"], "homelab backup on a real Nomad", () => {
     );
   });
 
+  test("waits for a run that the clock begins while the service stops, and never runs two at once", async () => {
+    const slow = program("hub", { script: "sleep 1d & wait", killTimeout: Duration.seconds(20) });
+    const [group] = slow.TaskGroups;
+    const task = {
+      ...group?.Tasks[0],
+      Config: { command: "/bin/sh", args: ["-c", "trap 'sleep 4; exit 0' TERM INT; sleep 1d & wait"] },
+    };
+    await agents.register({ ...slow, TaskGroups: [{ ...group, Tasks: [task] }] } as unknown as Job);
+    await become(batch("backup", "sleep 6", { Meta: { version: "7", sets: "hub" }, Periodic: hourly }));
+    const children = async () =>
+      (await live()).filter(({ ParentID, Status }) => ParentID === "backup" && Status !== "dead").length;
+    let most = 0;
+    let begun = false;
+    let done = false;
+    const counting = (async () => {
+      for (; !done; await sleep(200)) most = Math.max(most, await children());
+    })();
+    const { code, out, err } = await run(["backup", "before-upgrade", "hub", "--yes"], "deployer", (printed) => {
+      if (begun || !printed.includes("stops hub")) return;
+      begun = true;
+      // The hub takes four seconds to stop: the hourly run begins in that time.
+      setTimeout(() => agents.send("PUT", "job/backup/periodic/force", {}, "lab"), 2_000);
+    });
+    done = true;
+    await counting;
+    expect([code, err.replaceAll(/waiting for .*\n/g, "")]).toEqual([0, ""]);
+    expect(out).toMatch(/hub is stopped\n[\s\S]*the backup ended well[\s\S]*the copy ended well/);
+    expect(most).toBe(1);
+    // The pause of its own is over.
+    await expect(agents.send("GET", "var/homelab/pause")).rejects.toThrow("404");
+    await become(good());
+    await agents.register(service);
+  });
+
+  test("keeps deploys out while it works, and resume goes back when it was interrupted", async () => {
+    await become(batch("backup", "sleep 20", { Meta: { version: "8", sets: "hub" }, Periodic: hourly }));
+    let pressed = false;
+    const cut = await run(["backup", "before-upgrade", "hub", "--yes"], "deployer", (printed, child) => {
+      if (pressed || !printed.includes("main on one")) return;
+      pressed = true;
+      child.kill("SIGINT");
+    });
+    expect([cut.code, cut.err]).toEqual([
+      1,
+      expect.stringMatching(
+        /goes on in Nomad, .*; a pause is on, which keeps deploys out; homelab resume starts hub as it was\n$/,
+      ),
+    ]);
+    const guard = await run(["guard"]);
+    expect([guard.code, guard.out]).toEqual([
+      2,
+      expect.stringContaining("before an upgrade of hub; a deploy would start"),
+    ]);
+    const again = await run(["backup", "before-upgrade", "hub", "--yes"]);
+    expect(again.err).toMatch(/^error: a pause is on since .*: before an upgrade of hub; homelab resume ends it/);
+    const resumed = await run(["resume"]);
+    expect([resumed.code, resumed.out]).toEqual([0, "hub is healthy\nthe pause is over\n"]);
+    await until(
+      "the run that goes on",
+      60,
+      async () =>
+        (await live()).every(({ ParentID, Status }) => ParentID !== "backup" || Status === "dead") || undefined,
+    );
+  });
+
   test("starts the service again when the backup before an upgrade fails", async () => {
     await become(batch("backup", "exit 3", { Meta: { version: "5", sets: "hub" }, Periodic: hourly }));
     const { code, out } = await run(["backup", "before-upgrade", "hub", "--yes"]);
@@ -289,7 +355,11 @@ describeWith(["nomad"], "homelab backup on a real Nomad", () => {
   test.each([
     ["now", ["now"], 'the capability "dispatch-job" in namespace "lab" or "submit-job"'],
     ["restore", ["restore", "hub", "--confirm", "hub"], 'the capability "dispatch-job" in namespace "lab"'],
-    ["before-upgrade", ["before-upgrade", "hub", "--yes"], 'the capability "scale-job" in namespace "lab"'],
+    [
+      "before-upgrade",
+      ["before-upgrade", "hub", "--yes"],
+      'the capabilities "write" and "destroy" for variables at homelab/pause',
+    ],
   ])("reader is not enough for %s, which names what it lacks", async (_, args, words) => {
     const { code, err } = await run(["backup", ...args], "reader");
     expect([code, err]).toEqual([1, expect.stringContaining(words)]);

@@ -1,4 +1,6 @@
 import type { Job } from "../../.gen/nomad/job";
+import { strangersTo } from "../../cli/shared/strangers";
+import type { Homelab } from "../../model/homelab";
 import { NomadClient } from "../../nomad/client";
 import { guard } from "../../nomad/guard";
 import { PAUSE } from "../../nomad/pause";
@@ -64,6 +66,43 @@ describeWith(["nomad"], "the deploy guard on a real Nomad", () => {
     expect(await ask([])).toEqual([]);
   });
 
+  test("compares with jobs of every namespace by a deployer's token, and says what a narrower one does not see", async () => {
+    await agents.send("PUT", "namespace/elsewhere", { Name: "elsewhere" });
+    const stranger = program("second-hub", { namespace: "elsewhere" });
+    const [group] = stranger.TaskGroups;
+    const task = { ...group?.Tasks[0], Env: { DATABASE_URI: "postgres://nwc:secret@192.168.68.50:5432/nwc" } };
+    await agents.register({ ...stranger, TaskGroups: [{ ...group, Tasks: [task] }] } as Job);
+    const database = { server: "192.168.68.50", port: 5432, name: "nwc" };
+    const homelab = {
+      jobs: [{ path: "lab/fenced", job: fenced, retained: true, database }],
+      volumes: [],
+    } as unknown as Homelab;
+    const ask = (client: NomadClient) => strangersTo({ client, homelab }, [fenced]);
+    expect(await ask(agents.client("deployer"))).toEqual({
+      refusals: [
+        expect.objectContaining({
+          job: "fenced",
+          problem:
+            "fenced: its database 192.168.68.50:5432/nwc is that of job second-hub in namespace elsewhere: two hubs with one seed can lose their channels",
+        }),
+      ],
+      notes: [],
+    });
+    // As the policy deployer was before.
+    await agents.send("PUT", "acl/policy/narrow", {
+      Name: "narrow",
+      Rules: 'namespace "lab" { policy = "read" }\nnamespace "default" { policy = "read" }',
+    });
+    const token = { Name: "narrow", Type: "client", Policies: ["narrow"] };
+    const { SecretID } = await agents.send<{ SecretID: string }>("PUT", "acl/token", token);
+    expect(await ask(new NomadClient(agents.address, { NOMAD_TOKEN: SecretID }))).toEqual({
+      refusals: [],
+      notes: [expect.stringContaining("the token may not see every namespace")],
+    });
+    expect((await ask(agents.client("management"))).notes).toEqual([]);
+    await agents.send("DELETE", "job/second-hub?purge=true", undefined, "elsewhere");
+  });
+
   test("refuses while an allocation of a job that changes is unknown, and not for one of another job", async () => {
     await agents.kill("one");
     const refusals = await until("an unknown allocation", 60, async () => {
@@ -87,8 +126,8 @@ describeWith(["nomad"], "the deploy guard on a real Nomad", () => {
   });
 
   test("does not pass by a failure: a token without rights, a server that is away", async () => {
-    const patcher = guard(agents.client("patcher"), { jobs: [fenced], secrets: [] });
-    await expect(patcher).rejects.toThrow('this takes the capability "read" for variables at homelab/pause');
+    const anonymous = guard(new NomadClient(agents.address, {}), { jobs: [fenced], secrets: [] });
+    await expect(anonymous).rejects.toThrow('this takes the capability "read" for variables at homelab/pause');
     const nobody = new NomadClient(`http://127.0.0.1:${await freePort()}`, {});
     await expect(guard(nobody, { jobs: [fenced], secrets: [] })).rejects.toThrow("nothing listens there");
   });

@@ -377,7 +377,7 @@ the pause is on; homelab resume ends it
       process.stderr.write(
         `${timeline.join("\n")}\n${counts.length} seconds with a writer, most at once ${Math.max(...counts)}\n`,
       );
-      expect(counts.length).toBeGreaterThan(40);
+      expect(counts.length).toBeGreaterThan(15);
       expect(Math.max(...counts)).toBe(1);
       await agents.send("DELETE", "job/writer?purge=true", undefined, "lab");
     }, 400_000);

@@ -45,8 +45,16 @@ export async function strangersTo(
   if (changing.length === 0) return { refusals: [], notes: [] };
   const isOwn = (id: string, namespace: string) =>
     homelab.jobs.some(({ job }) => job.ID === id && job.Namespace === namespace);
-  const own = [...new Set(homelab.jobs.map(({ job }) => job.Namespace)), "default"];
-  const [{ volumes, notes }, jobs] = await Promise.all([liveVolumes(client, own), liveJobs(client, isOwn)]);
+  const [volumes, jobs, seesAll] = await Promise.all([
+    liveVolumes(client),
+    liveJobs(client, isOwn),
+    seesEverything(client),
+  ]);
+  const notes = seesAll
+    ? []
+    : [
+        "the token may not see every namespace, so jobs and volumes elsewhere were not compared; ansible-playbook nomad_cluster.yml renews its policy",
+      ];
   const records = new Map(volumes.map((volume) => [`${volume.Namespace}/${volume.ID}`, volume]));
   const refusals: Refusal[] = [];
   for (const job of changing) {
@@ -97,30 +105,36 @@ async function liveJobs(
     .map((job) => JSON.parse(JSON.stringify(job), (_, member) => member ?? undefined));
 }
 
-/** Every volume with its folder. A token that may not list all namespaces shows those that it may. */
-async function liveVolumes(
-  client: NomadClient,
-  own: readonly string[],
-): Promise<{ readonly volumes: readonly LiveVolume[]; readonly notes: string[] }> {
-  const notes: string[] = [];
-  const list = (namespace: string) =>
-    client.get<readonly { readonly ID: string; readonly Namespace: string }[]>(["volumes"], {
-      namespace,
-      query: { type: "csi" },
-      needs:
-        namespace === "*"
-          ? 'the capability "csi-list-volume" in every namespace'
-          : capability("csi-list-volume", namespace),
-    });
-  const stubs = await list("*").catch(async (error: unknown) => {
-    if (!(error instanceof NomadError && error.status === 403)) throw error;
-    notes.push(
-      `the token sees no more than the namespaces ${own.join(", ")}, so volumes and jobs elsewhere were not compared; ansible-playbook nomad_cluster.yml renews its policy`,
-    );
-    return (await Promise.all(own.map(list))).flat();
+/** Every volume that the token sees, with its folder. */
+async function liveVolumes(client: NomadClient): Promise<readonly LiveVolume[]> {
+  const stubs = await client.get<readonly { readonly ID: string; readonly Namespace: string }[] | null>(["volumes"], {
+    namespace: "*",
+    query: { type: "csi" },
+    needs: 'the capability "csi-list-volume" in every namespace',
   });
   const found = await Promise.all((stubs ?? []).map(({ ID, Namespace }) => volumeOf(client, ID, Namespace)));
-  return { volumes: found.filter((volume) => volume !== undefined), notes };
+  return found.filter((volume) => volume !== undefined);
+}
+
+/**
+ * Whether the token sees every namespace. Nomad leaves out of its lists what a token may not see, and does not say so;
+ * but it shows a token the policies that it has.
+ */
+async function seesEverything(client: NomadClient): Promise<boolean> {
+  const needs = "a token";
+  try {
+    const self = await client.get<{ readonly Type: string }>(["acl", "token", "self"], { needs });
+    if (self.Type === "management") return true;
+    const stubs = await client.get<readonly { readonly Name: string }[]>(["acl", "policies"], { needs });
+    const policies = await Promise.all(
+      stubs.map(({ Name }) => client.get<{ readonly Rules: string }>(["acl", "policy", Name], { needs })),
+    );
+    return policies.some(({ Rules }) => /namespace\s+"\*"/.test(Rules));
+  } catch (error) {
+    if (!(error instanceof NomadError)) throw error;
+    // Where there are no ACLs, everybody sees everything.
+    return error.message.includes("ACL support disabled");
+  }
 }
 
 /** Ids of the CSI volumes that a job writes alone. */
@@ -206,12 +220,12 @@ function names(task: unknown, { server, share }: Folder): boolean {
 function databaseProblem(database: DatabaseRecord, other: LiveJob, notes: string[]): Problem[] {
   const hubs = tasksOf(other).filter((task) => {
     const known = identify({ job: other as unknown as Job, task: task as Task }, task.Config?.image ?? "");
-    return known?.program === "Alby Hub" || textsOf(task).some((text) => text.includes("DATABASE_URI"));
+    return known?.program === "Alby Hub" || /"DATABASE_URI"|\bDATABASE_URI=/.test(JSON.stringify(task));
   });
   const runs = other.Type === "service" || other.Type === "system";
   return (runs ? hubs : []).flatMap((hub): Problem[] => {
     const found = textsOf(hub).flatMap(databasesIn);
-    if (found.length === 0 && textsOf(hub).some((text) => /DATABASE_URI|postgres/.test(text))) {
+    if (found.length === 0 && /DATABASE_URI|postgres/.test(JSON.stringify(hub))) {
       notes.push(`${named(other)} runs an Alby Hub whose database its job does not tell: make sure that it is another`);
     }
     const twin = found.find((one) => one.name === database.name && isSameServer(one.server, database.server) !== false);
