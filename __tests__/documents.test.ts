@@ -129,6 +129,7 @@ describe("README.md", () => {
       nodes: [node],
       services: [{ name: "", namespace: "", image: "", instances: [], mood }],
       plugins: [],
+      absences: [],
       volumes: [{ id: "", namespace: "", writers: [], readers: [], mood }],
       backup: { mood, sets: [{ name: "", mood }], check: { mood, checks: [] }, drill: { mood, checks: [] } },
     };

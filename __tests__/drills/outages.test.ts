@@ -29,10 +29,11 @@ describeWith(
     /** What the owner types and reads. */
     const shown = (title: string, { out, err, code }: Ran) =>
       process.stderr.write(`\n--- ${title} (exit code ${code})\n${out}${err}`);
-    /** Ends the agent of a machine, and with its power also what ran on it. */
+    /** Ends the agent of a machine, and with its power also what ran on it and what answered for it. */
     const powerOff = async (name: string) => {
       const ids = lab.run.allocationsOn(name);
       await lab.nomad.kill(name);
+      lab.lan.connect(name, false);
       for (const id of ids) {
         const containers = attempt("docker", ["ps", "-q", "--filter", `label=com.hashicorp.nomad.alloc_id=${id}`]);
         for (const container of containers.split("\n").filter(Boolean)) attempt("docker", ["kill", container]);
@@ -144,12 +145,20 @@ describeWith(
       const first = await run("node-lost", NodeName);
       shown(`homelab node-lost ${NodeName}`, first);
       expect([first.code, first.out]).toEqual([2, expect.stringContaining("--confirm-powered-off")]);
+      lab.lan.connect(NodeName, true);
+      const on = await run("node-lost", NodeName, "--confirm-powered-off");
+      shown(`homelab node-lost ${NodeName} --confirm-powered-off, while it is on`, on);
+      expect([on.code, on.err]).toEqual([
+        1,
+        expect.stringMatching(/ is on: it answers at .*:4646 .*nothing was purged/),
+      ]);
+      lab.lan.connect(NodeName, false);
       const done = await run("node-lost", NodeName, "--confirm-powered-off");
       shown(`homelab node-lost ${NodeName} --confirm-powered-off`, done);
       await until("a container writes it", 60, () => writers.highest["electrs-data"] === 1 || undefined);
       expect([done.code, done.out]).toEqual([
         0,
-        expect.stringMatching(/every volume has exactly one writer, after \d+ s/),
+        expect.stringMatching(/is silent everywhere: asked [\s\S]*every volume has exactly one writer, after \d+ s/),
       ]);
     });
   },

@@ -1,4 +1,5 @@
 import { type Command, CommanderError } from "commander";
+import { PENALTY_WINDOW_TEXT } from "../../model/penalty-window";
 import type { NomadClient } from "../../nomad/client";
 import { Duration } from "../../nomad/duration";
 import { type AllocationStub, isLive, type NodeStub, nodeOf, nodesOf, placedAllocations } from "../../nomad/live";
@@ -109,7 +110,11 @@ async function run(name: string, isPoweredOff: boolean, session: Session): Promi
     purged: node === undefined,
   };
   if (!isPoweredOff) {
-    session.print(loss, (style) => lossText(loss, asked, style));
+    const hubs = servicesOf(target).filter(
+      ({ program, job }) =>
+        program === "Alby Hub" && held.some((one) => one.JobID === job.ID && one.Namespace === job.Namespace),
+    );
+    session.print(loss, (style) => lossText(loss, asked, hubs, style));
     throw new CommanderError(2, "homelab.unconfirmed", "not confirmed");
   }
   const since = Date.now();
@@ -323,7 +328,12 @@ async function writersOf(client: NomadClient, writers: readonly Writer[]) {
   return { writers: found, tooMany };
 }
 
-function lossText({ node, status, allocations, claims }: Loss, asked: readonly Asked[], style: Style): string {
+function lossText(
+  { node, status, allocations, claims }: Loss,
+  asked: readonly Asked[],
+  hubs: readonly Service[],
+  style: Style,
+): string {
   const { bold, red } = style;
   const answers = asked.filter(isAnswer);
   const silence = `silent at ${asked.map(placeText).join(", ") || "no address that Nomad knows"}`;
@@ -341,6 +351,12 @@ function lossText({ node, status, allocations, claims }: Loss, asked: readonly A
         "--confirm-powered-off. Were it still on, two would write one volume, which can cost money.",
       WIDTH - 2,
     ).map((line) => `  ${line}`),
+    ...hubs.flatMap(({ name }) =>
+      wrap(
+        `Do not wait for long: while it is off, nobody watches the channels of ${name}; ${PENALTY_WINDOW_TEXT}.`,
+        WIDTH - 2,
+      ).map((line) => `  ${line}`),
+    ),
   ];
   return `${lines.join("\n")}\n`;
 }

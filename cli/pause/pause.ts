@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { PENALTY_WINDOW_NEAR, PENALTY_WINDOW_TEXT } from "../../model/penalty-window";
 import { stopTime } from "../../model/places";
 import type { NomadClient } from "../../nomad/client";
 import { Duration } from "../../nomad/duration";
@@ -10,6 +11,7 @@ import { periodicOf, type Service, servicesOf } from "../shared/services";
 import { Session } from "../shared/session";
 import { untilHealthy, untilNoRun, untilStopped } from "../shared/steps";
 import { ENVIRONMENT, withOptions } from "../shared/target";
+import { ageText } from "../shared/text";
 import type { Verb } from "../shared/verb";
 import { reasonOf } from "../shared/watch";
 import { lastWritersOf, refuseHiddenWriters } from "../shared/writers";
@@ -94,6 +96,12 @@ async function begin(reason: string, session: Session): Promise<void> {
       ? "from now on it does not start"
       : `which may take ${stopTime(service.group)}`;
     session.say(`stops ${service.name}, ${how}`);
+  }
+  for (const { name } of stopping.filter(({ program }) => program === "Alby Hub")) {
+    const begun = existing ? `, which began ${ageText(secondsSince(existing.since))} ago` : "";
+    session.say(
+      `during the pause${begun}, nobody watches the channels of ${name}: ${PENALTY_WINDOW_TEXT}; resume it within ${PENALTY_WINDOW_NEAR}`,
+    );
   }
   await session.consent(`stop ${stopping.map(({ name }) => name).join(", ") || "nothing, and keep deploys out"}?`);
   // Whoever was asked may have taken an hour.
@@ -218,6 +226,11 @@ function refuseStrangers({ groups }: Pause, starting: readonly Service[]): void 
     `the pause stopped what this code does not know: ${names.join(", ")}; start it with nomad job scale, then delete the ` +
       `variable ${PAUSE.path}, or run this where it is known`,
   );
+}
+
+/** 0 when it cannot be told. */
+function secondsSince(time: string): number {
+  return Math.max(0, Math.round((Date.now() - Date.parse(time)) / 1000)) || 0;
 }
 
 function groupIn(groups: readonly PausedGroup[], { job, group }: Service): PausedGroup | undefined {

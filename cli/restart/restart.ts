@@ -1,8 +1,10 @@
 import type { Command } from "commander";
+import { PENALTY_WINDOW_TEXT } from "../../model/penalty-window";
 import { stopTime } from "../../model/places";
 import type { NomadClient } from "../../nomad/client";
 import type { AllocationStub } from "../../nomad/live";
 import { pauseText, readPause } from "../../nomad/pause";
+import { electrs, endpointOf } from "../shared/programs";
 import { dependantsOf, liveAllocations, type Service, serviceNamed, servicesOf } from "../shared/services";
 import { Session } from "../shared/session";
 import { restartTasks, untilHealthy } from "../shared/steps";
@@ -63,6 +65,16 @@ async function run(names: readonly string[], session: Session): Promise<void> {
     session.say(`restarts ${service.name} on ${places}; its stop may take ${stopTime(service.group)}`);
   }
   if (dependants.length > 0) session.say(`interrupts what needs it: ${dependants.map(({ name }) => name).join(", ")}`);
+  for (const hub of dependants.filter(({ program }) => program === "Alby Hub")) {
+    for (const index of chosen.filter(({ program }) => program === "electrs")) {
+      const { known, ready } = await electrs(endpointOf(index, running.get(index)?.[0], "electrum"));
+      if (known && ready) continue;
+      const how = known ? "has no complete index yet" : "does not answer, so it may have to index";
+      session.say(
+        `${index.name} ${how}: until it has, ${hub.name} waits, and nobody watches its channels; ${PENALTY_WINDOW_TEXT}, and homelab status says how long is left`,
+      );
+    }
+  }
   await session.consent(`restart ${chosen.map(({ name }) => name).join(", ")}?`);
   // Whoever was asked may have taken an hour.
   await session.looking([target], look);

@@ -15,10 +15,10 @@ export interface Endpoint {
 /** The address behind a port's label; the group's first port when it has no such label. */
 export function endpointOf(
   { group }: Service,
-  { AllocatedResources }: AllocationStub,
+  allocation: AllocationStub | undefined,
   label: string,
 ): Endpoint | undefined {
-  const ports = AllocatedResources?.Shared.Ports ?? [];
+  const ports = allocation?.AllocatedResources?.Shared.Ports ?? [];
   const first = group.Networks?.[0]?.ReservedPorts?.[0]?.Label ?? group.Networks?.[0]?.DynamicPorts?.[0]?.Label;
   const port = ports.find(({ Label }) => Label === label) ?? ports.find(({ Label }) => Label === first);
   return port && { host: port.HostIP, port: port.Value };

@@ -3,6 +3,7 @@ import { type Pause, readPause } from "../../nomad/pause";
 import { offeredBy, reservedBy } from "../../nomad/resources";
 import { hasBackup } from "../backup/jobs";
 import { type BackupView, backupOf } from "../backup/model";
+import { type Absence, absenceOf } from "../shared/absence";
 import type { Mood } from "../shared/mood";
 import { chainOf } from "../shared/program-status";
 import { type Service, servicesOf } from "../shared/services";
@@ -32,6 +33,8 @@ export interface StatusReport {
   readonly services: readonly ServiceView[];
   readonly plugins: readonly PluginView[];
   readonly volumes: readonly VolumeView[];
+  /** Hubs whose Lightning node does not watch its channels. */
+  readonly absences: readonly Absence[];
   /** Absent for a stack without one. */
   readonly backup?: BackupView;
 }
@@ -57,8 +60,15 @@ export async function statusOf(target: Target): Promise<StatusReport> {
     Promise.all(homelab.volumes.map((volume) => volumeView(client, volume))),
     hasBackup(target) ? backupOf(target) : undefined,
   ]);
+  const absences = services.flatMap((service, at) => {
+    const view = serviceViews[at];
+    if (service.program !== "Alby Hub" || !view || view.mood === "good") return [];
+    // One that was never set up has no channels.
+    if (view.says?.startsWith("set-up is open")) return [];
+    return [absenceOf(service, allocationsFor(service, allocations), pause)];
+  });
   const nodeViews = nodes.map((one) => nodeView(one, allocations));
-  const moods = [nodeViews, serviceViews, pluginViews, volumes, backup ?? []].flat().map(({ mood }) => mood);
+  const moods = [nodeViews, serviceViews, pluginViews, volumes, absences, backup ?? []].flat().map(({ mood }) => mood);
   return {
     stack,
     nomadAddress: client.address,
@@ -68,6 +78,7 @@ export async function statusOf(target: Target): Promise<StatusReport> {
     services: serviceViews,
     plugins: pluginViews,
     volumes,
+    absences,
     ...(backup && { backup }),
   };
 }

@@ -8,7 +8,10 @@ import { statusText } from "./text";
 const HELP = `
 Exit codes: 0 nothing is bad (what passes by itself, such as an initial sync, is yellow, not bad), 1 an error, 2 something
 is bad. With --json, standard output is { stacks: [{ stack, nomadAddress, well, pause, nodes, services, plugins,
-volumes, backup }] }; a mood is "good", "waiting" or "bad", memory is in MiB, an uptime in seconds.
+volumes, absences, backup }] }; a mood is "good", "waiting" or "bad", memory is in MiB, an uptime in seconds.
+
+While a hub's Lightning node does not run, it says for how long at least, and how long is left until a peer that cheats could
+get away with it: red from half of that time on.
 
 The backup is red when a set's newest is older than 26 h, or when a check or a drill has failed; homelab backup --help.
 bitcoind's progress is read from its log; electrs and Alby Hub are asked at their own addresses, so run it where these can

@@ -12,8 +12,11 @@ export function statusText(report: StatusReport, style: Style): string {
   const { stack, nomadAddress, well, pause } = report;
   const head = `${bold(stack)} at ${nomadAddress}: ${well ? green("well") : red("something is wrong")}`;
   const paused = pause ? [yellow(pauseText(pause))] : [];
+  const away = report.absences.flatMap(({ mood, text }) =>
+    wrap(text, WIDTH, "  ").map((line) => coloured(style, mood, line)),
+  );
   const sections = [
-    [head, ...paused],
+    [head, ...paused, ...away],
     [bold("Machines"), ...machines(report, style)],
     [bold("Services"), ...services(report, style)],
     [bold("Volumes"), ...volumes(report, style)],
