@@ -177,7 +177,7 @@ export class World {
     if (kind === "job" && stranger)
       return [200, { ...refOf(`${query.get("namespace")}/${id}`), Type: "service", ...stranger }];
     if (kind === "job" && this.counts.has(id)) {
-      return [200, { ID: id, Stop: false, TaskGroups: [{ Name: id, Count: this.counts.get(id) }] }];
+      return [200, { ID: id, Stop: false, TaskGroups: [{ Name: id, Count: this.counts.get(id), Tasks: [] }] }];
     }
     if (kind === "volume") {
       const Context = this.folders.get(`${query.get("namespace")}/${part}`) ?? null;
