@@ -56,6 +56,7 @@ function toCluster(tree: Tree): Cluster {
   const { settings } = clients[0] as Host;
   return {
     nomadAddress: readVariable("nomad_address", settings),
+    nomadVersion: readVariable("nomad_version", settings),
     region: readVariable("nomad_region", settings),
     datacenter: readVariable("nomad_datacenter", settings),
     servers: servers.map(({ name }) => ({ name })),

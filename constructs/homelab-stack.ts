@@ -251,5 +251,6 @@ function figures(cluster: Cluster): ClusterFigures {
     maxKillTimeout: cluster.maxKillTimeout.toString(),
     drainDeadline: cluster.drainDeadline.toString(),
     memoryOversubscription: true,
+    nomadVersion: cluster.nomadVersion,
   };
 }

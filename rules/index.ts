@@ -8,6 +8,7 @@ import { memoryLimits } from "./memory-limits";
 import { mountFlags } from "./mount-flags";
 import { noErrorTemplates } from "./no-error-templates";
 import { noSecretInJob } from "./no-secret-in-job";
+import { nomadVersion } from "./nomad-version";
 import { nonRoot } from "./non-root";
 import { oneWayData } from "./one-way-data";
 import { ownSecretPath } from "./own-secret-path";
@@ -40,6 +41,7 @@ const NAMED = [
   // What runs.
   pinnedImage,
   imageVersions,
+  nomadVersion,
   jobIdentity,
   memoryLimits,
   resources,

@@ -7,8 +7,8 @@ import { statusText } from "./text";
 
 const HELP = `
 Exit codes: 0 nothing is bad (what passes by itself, such as an initial sync, is yellow, not bad), 1 an error, 2 something
-is bad. With --json, standard output is { stacks: [{ stack, nomadAddress, well, pause, nodes, services, plugins,
-volumes, backup }] }; a mood is "good", "waiting" or "bad", memory is in MiB, an uptime in seconds.
+is bad. With --json, standard output is { stacks: [{ stack, nomadAddress, well, pause, nomad, nodes, services,
+plugins, volumes, backup }] }; a mood is "good", "waiting" or "bad", memory is in MiB, an uptime in seconds.
 
 The backup is red when a set's newest is older than 26 h, or when a check or a drill has failed; homelab backup --help.
 bitcoind's progress is read from its log; electrs and Alby Hub are asked at their own addresses, so run it where these can

@@ -14,7 +14,7 @@ export function statusText(report: StatusReport, style: Style): string {
   const paused = pause ? [yellow(pauseText(pause))] : [];
   const sections = [
     [head, ...paused],
-    [bold("Machines"), ...machines(report, style)],
+    [bold("Machines"), ...machines(report, style), ...nomadLines(report, style)],
     [bold("Services"), ...services(report, style)],
     [bold("Volumes"), ...volumes(report, style)],
     ...(report.backup ? [[bold("Backup"), ...backupLines(report.backup, style)]] : []),
@@ -38,6 +38,13 @@ function machines({ nodes }: StatusReport, style: Style): string[] {
     { title: "OF", right: true },
   ];
   return table(columns, rows, style);
+}
+
+function nomadLines({ nomad }: StatusReport, style: Style): string[] {
+  const { versions, mood, problem, remedy, acknowledged } = nomad;
+  if (!problem) return [style.dim(`  Nomad ${versions.join(", ")}`)];
+  const rest = acknowledged === undefined ? remedy : `accepted: ${acknowledged}`;
+  return wrap(`${problem}; ${rest}`, WIDTH - 2).map((line) => `  ${coloured(style, mood, line)}`);
 }
 
 function services({ services }: StatusReport, style: Style): string[] {
