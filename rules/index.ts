@@ -11,6 +11,7 @@ import { noSecretInJob } from "./no-secret-in-job";
 import { nomadVersion } from "./nomad-version";
 import { nonRoot } from "./non-root";
 import { oneWayData } from "./one-way-data";
+import { openFiles } from "./open-files";
 import { ownSecretPath } from "./own-secret-path";
 import { pinnedImage } from "./pinned-image";
 import { placement } from "./placement";
@@ -44,6 +45,7 @@ const NAMED = [
   nomadVersion,
   jobIdentity,
   memoryLimits,
+  openFiles,
   resources,
   healthCheck,
   // How it is reached.

@@ -10,7 +10,15 @@ import { file, oneInstance, type Secret } from "../../nomad/template";
 import type { BackupSet } from "../backup/set";
 import type { Chain } from "../bitcoin/conf";
 import type { Electrs } from "../electrs/electrs";
-import { hardenedTask, nomadService, resources, type ServiceProps, serviceGroup, serviceJob } from "../job-parts";
+import {
+  databaseLimits,
+  hardenedTask,
+  nomadService,
+  resources,
+  type ServiceProps,
+  serviceGroup,
+  serviceJob,
+} from "../job-parts";
 import { Service } from "../service";
 import { busyboxTask, entryConfig } from "../shell/busybox";
 import { probeCheck, probePort, probeTask } from "../shell/probe";
@@ -288,7 +296,7 @@ export class AlbyHub extends Service {
             name: NAME,
             image: props.image,
             forcePull: props.forcePull,
-            config: entryConfig,
+            config: { ...entryConfig, ...databaseLimits },
             resources: resources(props, {
               cpu: 500,
               memory: Memory.mebibytes(1280),

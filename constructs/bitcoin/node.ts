@@ -5,6 +5,7 @@ import { Memory } from "../../nomad/memory";
 import { file } from "../../nomad/template";
 import type { BackupSet } from "../backup/set";
 import {
+  databaseLimits,
   hardenedTask,
   nomadService,
   resources,
@@ -254,6 +255,7 @@ export class BitcoinNode extends Service {
               // The image's own script wants to be root.
               entrypoint: ["bitcoind"],
               args: ["-datadir=/data", "-conf=/secrets/bitcoin.conf"],
+              ...databaseLimits,
             },
             resources: resources(props, { cpu: 2500, ...this.sizes() }),
             killTimeout: KILL,
