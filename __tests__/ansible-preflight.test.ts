@@ -119,8 +119,8 @@ describeWith(["ansible"], "the pre-flight", () => {
       expect(listed([0, `${ID} hub-${ID}\n${ID} nomad_init_${ID}`], "active")).toEqual({
         findings: [],
         returned: [
-          { allocation: ID, name: `hub-${ID}` },
-          { allocation: ID, name: `nomad_init_${ID}` },
+          { allocation: ID, name: `hub-${ID}`, seen: expect.any(Number) },
+          { allocation: ID, name: `nomad_init_${ID}`, seen: expect.any(Number) },
         ],
       });
     });
@@ -130,11 +130,12 @@ describeWith(["ansible"], "the pre-flight", () => {
       expect(listed([1, "no daemon"], "active").findings).toMatchObject([{ level: "error", check: "docker" }]);
     });
 
+    const SEEN = Date.parse("2026-11-28T10:00:00Z") / 1000;
     const node = { NodeName: "pinode1", Namespace: "bitcoin", Name: "albyhub.albyhub[0]" };
     const compare = (host: string, ...allocations: object[]) =>
       call<string[][]>({
         cluster: "orphans",
-        arguments: [{ [host]: [{ allocation: ID, name: `hub-${ID}` }], pinode4: [] }],
+        arguments: [{ [host]: [{ allocation: ID, name: `hub-${ID}`, seen: SEEN }], pinode4: [] }],
         answers: { allocations },
       }).map(([check, text]) => `${check}: ${text}`);
 
@@ -150,6 +151,10 @@ describeWith(["ansible"], "the pre-flight", () => {
           expect.stringContaining(`is ${ClientStatus} to Nomad`),
         ]);
       }
+      const states = (FinishedAt: string) => ({ TaskStates: { hub: { FinishedAt }, probe: { FinishedAt: null } } });
+      const complete = { ...known, ClientStatus: "complete" };
+      expect(compare("pinode1", { ...complete, ...states("2026-11-28T09:58:00.123Z") })).toHaveLength(1);
+      expect(compare("pinode1", { ...complete, ...states("2026-11-28T10:00:05Z") })).toEqual([]);
       for (const ClientStatus of ["running", "pending", "unknown"]) {
         expect(compare("pinode1", { ...known, ClientStatus })).toEqual([]);
       }

@@ -1,6 +1,7 @@
 """Judges whether a Nomad cluster may be worked on now: all that is wrong at once, each with its remedy."""
 
 import re
+from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.nomad_api import (
@@ -45,7 +46,7 @@ options:
     type: bool
     default: true
   containers:
-    description: What runs on each host, as C(preflight_machine) returned it, each with C(allocation) and C(name).
+    description: What runs on each host, as C(preflight_machine) returned it, each with C(allocation), C(name) and C(seen).
     type: dict
     default: {}
   minimum_version:
@@ -85,11 +86,18 @@ def nodes(nomad, names, reason):
     return found
 
 
+def ended(allocation):
+    """When the last task of an allocation ended, in seconds by the clock of its machine; 0 when nobody tells."""
+    states = (allocation.get("TaskStates") or {}).values()
+    times = [datetime.strptime(one["FinishedAt"][:19] + "Z", "%Y-%m-%dT%H:%M:%SZ") for one in states if one.get("FinishedAt")]
+    return max((int(one.replace(tzinfo=timezone.utc).timestamp()) for one in times), default=0)
+
+
 def orphans(nomad, running):
     """Containers of tasks that Nomad does not know, or holds for ended: each may be a second writer of its volume."""
     if not any(running.values()):
         return []
-    # Asked after the containers were listed, so what was started since is no matter.
+    # Asked after the containers were listed: what was started since is no matter, nor what has ended about then.
     known = {one["ID"]: one for one in nomad.get("allocations", namespace="*")}
     found = []
     for host, here in running.items():
@@ -99,7 +107,7 @@ def orphans(nomad, running):
                 what = f"of allocation {container['allocation'][:8]}, which Nomad does not know"
             elif one["NodeName"] != host:
                 what = f"of {label(one)}, which Nomad has on {one['NodeName']}"
-            elif one["ClientStatus"] in ("complete", "failed", "lost"):
+            elif one["ClientStatus"] in ("complete", "failed", "lost") and ended(one) < container["seen"] - 60:
                 what = f"of {label(one)}, which is {one['ClientStatus']} to Nomad"
             else:
                 continue

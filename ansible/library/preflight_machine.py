@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -308,7 +309,7 @@ def database(params, findings):
 
 
 def containers(findings):
-    """The containers of Nomad's tasks that run here: each with its allocation and its name."""
+    """The containers of Nomad's tasks that run here: each with its allocation, its name, and when it was seen."""
     if not shutil.which("docker"):
         return []
     form = '{{.Label "com.hashicorp.nomad.alloc_id"}} {{.Names}}'
@@ -318,7 +319,8 @@ def containers(findings):
         remedy = "`journalctl -u docker` says why; until it answers nobody knows what runs here"
         findings.add("error" if nomad else "warning", "docker", f"Docker does not answer: {said}", remedy)
         return []
-    found = [dict(zip(("allocation", "name"), line.split(" ", 1))) for line in said.splitlines()]
+    seen = int(time.time())
+    found = [{**dict(zip(("allocation", "name"), line.split(" ", 1))), "seen": seen} for line in said.splitlines()]
     # Tasks without their agent: nobody would move them before Docker is restarted.
     if found and not nomad:
         text = f"Nomad is not running, {len(found)} containers of its tasks are"
