@@ -224,7 +224,10 @@ describeWith(["ansible"], "the playbooks", () => {
         expect(longest).toBe(cluster.maxKillTimeout.toString());
         const kill = Duration.parse(longest).toSeconds();
         const stopTime = (file: string) => Number(/TimeoutStopSec=(\d+)/.exec(rendered(host, file))?.[1]);
-        expect(JSON.parse(rendered(host, "daemon.json"))["shutdown-timeout"]).toBe(kill);
+        expect(JSON.parse(rendered(host, "daemon.json"))).toMatchObject({
+          "shutdown-timeout": kill,
+          "default-ulimits": { nofile: { Name: "nofile", Soft: 65536, Hard: 65536 } },
+        });
         expect(stopTime("docker.conf")).toBeGreaterThan(kill);
         expect(stopTime("nomad.service")).toBeGreaterThan(cluster.drainDeadline.toSeconds());
         expect(rendered(host, "nomad.service")).toContain("After=network-online.target docker.service");
@@ -315,6 +318,16 @@ describeWith(["ansible"], "the playbooks", () => {
         "servers that wait for fewer than there are",
         [[SERVER, `${SERVER}${server("pinode5")}${server("pinode6")}`]],
         "nomad_bootstrap_expect of pinode2 is 1, there are 3 servers",
+      ],
+      [
+        "two hosts of one name",
+        [["        pinode4:\n", "        PiNode3.lan:\n"]],
+        "pinode3 and PiNode3.lan have one host name, pinode3: NFS takes them for one machine",
+      ],
+      [
+        "a Nomad that can leave a second writer running",
+        [["nomad_version: 2.0.5", "nomad_version: 2.0.4"]],
+        "nomad_version is 2.0.4: before 2.0.5 a deleted allocation can run on, as a second writer [nomad-version]",
       ],
       ["a missing figure", [["    nomad_drain_deadline: 15m\n", ""]], "nomad_drain_deadline of pinode1 is not set"],
       [

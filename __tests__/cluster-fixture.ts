@@ -15,6 +15,7 @@ export function testCluster(changes: Partial<Cluster> = {}): Cluster {
   }));
   return {
     nomadAddress: "http://127.0.0.1:4646",
+    nomadVersion: "2.0.5",
     region: "global",
     datacenter: "homelab",
     servers: [{ name: "pinode2" }],

@@ -168,6 +168,8 @@ const MISTAKES: Record<string, [title: string, edits: Edit[], fragment: string][
     ["dashes", [pinode3("▸nomad-max-kill-timeout: 30s")], 'very near to "nomad_max_kill_timeout"'],
   ],
   "in the capacity": [
+    ["no release of Nomad", [change("    nomad_version: 2.0.5\n", ""), at("all:")], "nomad_version is not set: add it, such as nomad_version: 2.0.5"],
+    ["a Nomad that is newest", [set("nomad_version: ▸latest")], 'nomad_version: "latest" is not a release: write three numbers'],
     ["no memory", [change("pinode3.local\n          nomad_memory: 8GiB", "pinode3.local"), at("        pinode3:")], "nomad_memory of pinode3 is not set"],
     ["memory without unit", [pinode3("nomad_memory: ▸8192")], 'nomad_memory: "8192" is not an amount of memory: write'],
     ["memory in decimal gigabytes", [pinode3("nomad_memory: ▸8GB")], 'nomad_memory: "8GB" is not an amount of memory: write'],
@@ -230,6 +232,10 @@ const MISTAKES: Record<string, [title: string, edits: Edit[], fragment: string][
     ["a client outside the LAN", lanAddresses("192.168.68.11", "▸192.168.69.13", "192.168.68.14"), "is not a host address in lan_cidr"],
     ["a client at the network's own", lanAddresses("192.168.68.11", "▸192.168.68.0", "192.168.68.14"), "is not a host address in lan"],
     ["a client at broadcast", lanAddresses("192.168.68.11", "▸192.168.68.255", "192.168.68.14"), "is not a host address in lan_cidr"],
+    ["two hosts of one name in other letters", [change("        pinode4:", "        ▸PiNode3:")], 'PiNode3 and pinode3 have one host name, "pinode3"'],
+    ["two hosts of one name in two domains", [change("        pinode4:", "        ▸pinode3.home:")], 'pinode3.home and pinode3 have one host name, "pinode3", and NFS takes them for one machine'],
+    ["a client with the server's name", [change("        pinode4:", "        ▸pinode2.lan:")], 'pinode2.lan and pinode2 have one host name'],
+    ["two hosts that are reached by one name", [change("        pinode4:\n          ansible_host: pinode4.local", "        ▸pinode4:\n          ansible_host: raspberrypi.lan"), change("ansible_host: pinode3.local", "ansible_host: raspberrypi.local")], 'pinode4 and pinode3 have one host name, "raspberrypi"'],
     ["two clients at one address", lanAddresses("192.168.68.11", "▸192.168.68.11", "192.168.68.14"), "of pinode3 is that of pinode1 too"],
     ["a client without one", [...lanAddresses("192.168.68.11", "192.168.68.13"), at("        pinode4:")], "lan_address of pinode4 is not set"],
   ],
@@ -339,7 +345,7 @@ describe("what is right passes", () => {
   const same: [title: string, edits: Edit[]][] = [
     ["comments that look like mistakes", [change("all:\n", "# nomad_memroy: 8\nall: # hosts:\n")]],
     ["Ansible's own variables", [pinode3("ansible_port: 22"), pinode3("ansible_become_password: !vault abc")]],
-    ["variables of roles", [pinode3("nomad_version: 2.0.5"), pinode3('motd: "{{ x }}"'), pinode3("users: [pi]")]],
+    ["variables of roles", [pinode3("nomad_acl_enabled: true"), pinode3('motd: "{{ x }}"'), pinode3("users: [pi]")]],
     [
       "quoted figures, which Ansible renders alike",
       [set('nomad_region: "global"'), set('postgres_port: "5432"'), set("nomad_drain_deadline: '15m'")],
@@ -373,7 +379,7 @@ describe("what is right passes", () => {
   test("variables of roles, encrypted files and notes in group_vars", () => {
     const { file } = write();
     mkdirSync(join(folder, "group_vars"));
-    writeFileSync(join(folder, "group_vars/all.yml"), "nomad_version: 2.0.5\n");
+    writeFileSync(join(folder, "group_vars/all.yml"), "nomad_acl_enabled: true\n");
     writeFileSync(join(folder, "group_vars/vault.yml"), "$ANSIBLE_VAULT;1.1;AES256\n6162\n");
     writeFileSync(join(folder, "group_vars/README.md"), "nomad_memory: is in the inventory\n");
     expect(problemsOf(file)).toEqual([]);
@@ -434,8 +440,8 @@ describeWith(["ansible"], "Ansible reads the same inventory", () => {
         nomad_address: cluster.nomadAddress,
         nomad_region: cluster.region,
         nomad_datacenter: cluster.datacenter,
+        nomad_version: cluster.nomadVersion,
         // Ansible's alone: nothing in a job depends on them.
-        nomad_version: "2.0.5",
         nomad_acl_enabled: true,
         nas_snapshot_export: "/mnt/homelab-snapshots/nomad",
         nomad_max_kill_timeout: cluster.maxKillTimeout.toString(),

@@ -126,6 +126,7 @@ describe("README.md", () => {
       stack: "",
       nomadAddress: "",
       well: true,
+      nomad: { versions: ["2.0.5"], mood: "good" },
       nodes: [node],
       services: [{ name: "", namespace: "", image: "", instances: [], mood }],
       plugins: [],

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { Host, Setting, Settings, Tree } from "./inventory-tree";
 import { containsHost, overlap } from "./network";
 import type { Place, Problems } from "./problems";
@@ -6,6 +7,12 @@ import { misspelt, readVariable, VARIABLE_NAMES, VARIABLES, type VariableName, t
 /** Puts everything that is wrong with an inventory's hosts and variables into `problems`. */
 export function check(tree: Tree, problems: Problems): void {
   new Checks(tree, problems).run();
+}
+
+/** The name that a machine has of itself, of what the inventory calls it; empty for an address, which is no name. */
+function hostName(text: string): string {
+  const first = text.toLowerCase().split(".")[0] ?? "";
+  return isIP(text) === 0 ? first : "";
 }
 
 class Checks {
@@ -24,6 +31,7 @@ class Checks {
 
   run(): void {
     this.names();
+    this.hostNames();
     for (const name of VARIABLE_NAMES) {
       if (VARIABLES[name].shared) this.shared(name);
       else for (const client of this.clients) this.own(name, client);
@@ -49,12 +57,36 @@ class Checks {
     }
   }
 
+  /**
+   * A machine tells the NFS server its host name, which is the first part of a longer one, and two of one name are one
+   * client to it: each takes the locks of the other. Nomad's volumes are no better off, since the CSI plugin calls its
+   * nodes so too.
+   *
+   * @see https://docs.kernel.org/filesystems/nfs/client-identifier.html
+   */
+  private hostNames(): void {
+    const seen = new Map<string, Host>();
+    for (const host of this.tree.hosts) {
+      const address = host.settings.get("ansible_host")?.text ?? "";
+      for (const name of new Set([hostName(host.name), hostName(address)])) {
+        if (name === "" || name === "localhost") continue;
+        const other = seen.get(name);
+        if (other && other !== host) {
+          const text = `${host.name} and ${other.name} have one host name, "${name}", and NFS takes them for one machine, so each takes the locks of the other`;
+          this.problems.add(host.place, `${text}: give each machine a name of its own, also in /etc/hostname`);
+          break;
+        }
+        seen.set(name, host);
+      }
+    }
+  }
+
   private shared(name: VariableName): void {
     const hosts = this.hosts(name);
     const settings = hosts.map((host) => host.settings.get(name));
     const first = hosts.length > 0 ? settings.find((setting) => setting) : this.tree.all.get(name);
     if (!first) {
-      if (hosts.length > 0) this.missing(this.home(name), name, name);
+      if (hosts.length > 0 && !VARIABLES[name].optional) this.missing(this.home(name), name, name);
       return;
     }
     for (const [index, host] of hosts.entries()) {

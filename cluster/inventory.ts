@@ -30,7 +30,7 @@ function parse(path: string, problems: Problems): Tree {
   const [first] = document.errors;
   if (first) {
     const { line, col } = lineCounter.linePos(first.pos[0]);
-    const text = `not valid YAML (${first.message}): mend this first, what follows is read after it`;
+    const text = `not valid YAML (${first.message}): fix this first; the rest is checked afterwards`;
     problems.add({ file: path, line, column: col }, text);
   }
   problems.throwIfAny();
@@ -56,6 +56,7 @@ function toCluster(tree: Tree): Cluster {
   const { settings } = clients[0] as Host;
   return {
     nomadAddress: readVariable("nomad_address", settings),
+    nomadVersion: readVariable("nomad_version", settings),
     region: readVariable("nomad_region", settings),
     datacenter: readVariable("nomad_datacenter", settings),
     servers: servers.map(({ name }) => ({ name })),

@@ -48,6 +48,8 @@ export interface Postgres {
 export interface Cluster {
   /** Nomad's HTTP API: an http or https URL with its port, without a slash at its end. */
   readonly nomadAddress: string;
+  /** The Nomad release that every host has, such as `2.0.5`. */
+  readonly nomadVersion: string;
   readonly region: string;
   /** The one datacenter of all hosts. */
   readonly datacenter: string;

@@ -23,6 +23,8 @@ interface Variable<T> {
 export const VARIABLES = {
   /** Nomad's HTTP API: a URL with host and port. */
   nomad_address: variable({ of: "hosts", shared: true, example: "http://pinode2.local:4646", parse: url }),
+  /** The Nomad release of every host; the rule `nomad-version` judges it. */
+  nomad_version: variable({ of: "hosts", shared: true, example: "2.0.5", parse: release }),
   nomad_region: variable({ of: "hosts", shared: true, example: "global", parse: name }),
   nomad_datacenter: variable({ of: "hosts", shared: true, example: "homelab", parse: name }),
   /** A count: how many servers elect the first leader together. */
@@ -97,6 +99,11 @@ function variable<T>(it: Variable<T>): Variable<T> {
 function name(text: string): string {
   if (/^[A-Za-z0-9][\w.-]*$/.test(text)) return text;
   throw new Error(`"${text}" is not a name: write letters, digits, "-", "_" and "." only`);
+}
+
+function release(text: string): string {
+  if (/^\d+\.\d+\.\d+(?:[-+][\w.+-]+)?$/.test(text)) return text;
+  throw new Error(`"${text}" is not a release: write three numbers, such as 2.0.5`);
 }
 
 function count(text: string): number {

@@ -50,7 +50,7 @@ export interface ServiceProps {
 const FENCE_CONSTRAINT = { LTarget: "${attr.nomad.version}", RTarget: ">= 1.11.2", Operand: "semver" } as const;
 
 /**
- * Keeps a lost machine's allocation the only one: it becomes «unknown», nothing else is started, and the same
+ * Keeps a lost machine's allocation the only one: it becomes "unknown", nothing else is started, and the same
  * allocation goes on when the machine is back. When the 90 days run out, Nomad starts a second writer all the same.
  */
 const FENCE: DisconnectStrategy = {
@@ -145,9 +145,18 @@ export interface TaskProps extends Pick<ServiceProps, "image" | "forcePull"> {
   readonly killTimeout: Duration;
 }
 
+/** Processes and threads of a task, so that one that runs away leaves the machine enough: many times what any needs. */
+export const PIDS_LIMIT = 1024;
+
+/**
+ * Docker's options for a task with a database: the open files that it may have, soft and hard. What the job does not say
+ * is up to the engine, see the rule `open-files`.
+ */
+export const databaseLimits = { ulimit: [{ nofile: "65536:65536" }] };
+
 /**
  * A container without privileges: user 3001, no capabilities, a read-only root; it writes to its volume and to Nomad's
- * folders alone. Its log is bounded to 50 MiB, since SD cards wear.
+ * folders alone. Its log is bounded to 50 MiB, since SD cards wear, and its processes to {@link PIDS_LIMIT}.
  */
 export function hardenedTask({ name, image, forcePull, config, resources, killTimeout }: TaskProps): Task {
   return {
@@ -157,6 +166,7 @@ export function hardenedTask({ name, image, forcePull, config, resources, killTi
     Config: {
       image,
       ...(forcePull && { force_pull: true }),
+      pids_limit: PIDS_LIMIT,
       ...config,
       cap_drop: ["all"],
       security_opt: ["no-new-privileges"],

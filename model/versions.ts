@@ -127,6 +127,25 @@ export const VERSIONS: {
   ],
 };
 
+/** The oldest Nomad that may run what must have one writer, on servers and clients. */
+export const MINIMUM_NOMAD = {
+  version: [2, 0, 5],
+  because: "can leave the tasks of a deleted allocation running, which are then a second writer of its volumes",
+  source: "https://github.com/hashicorp/nomad/issues/28394",
+} as const;
+
+/** Why a release of Nomad must not run the homelab; undefined when it may. */
+export function judgeNomad(version: string): string | undefined {
+  const [, numbers, prerelease] = /^v?(\d+\.\d+\.\d+)(-[\w.]+)?(?:\+[\w.]+)?$/.exec(version.trim()) ?? [];
+  const { version: minimum, because, source } = MINIMUM_NOMAD;
+  const wanted = minimum.join(".");
+  if (!numbers) return `is no release that can be compared with ${wanted}, and an older one ${because} (${source})`;
+  const order = compareVersions(numbers.split(".").map(Number), minimum);
+  // What comes before a release has not all of it.
+  const isOld = order < 0 || (order === 0 && prerelease !== undefined);
+  return isOld ? `is older than ${wanted}, and ${because} (${source})` : undefined;
+}
+
 /** An image of which the table knows the program. */
 export interface KnownImage extends ImageReference {
   readonly program: Program;

@@ -12,6 +12,8 @@ export interface NodeStub {
   readonly SchedulingEligibility: "eligible" | "ineligible";
   readonly Drain: boolean;
   readonly Datacenter: string;
+  /** The release of its agent, such as `2.0.5`. */
+  readonly Version?: string;
   /** Of the machine; present with `resources=true`. */
   readonly NodeResources?: {
     readonly Memory: { readonly MemoryMB: number };
@@ -133,6 +135,21 @@ export interface NodeDetail {
 /** A machine's record; undefined for one that Nomad does not know (any more). */
 export function nodeOf(client: NomadClient, id: string): Promise<NodeDetail | undefined> {
   return ifThere(client.get<NodeDetail>(["node", id], { needs: 'the policy "read" for nodes' }));
+}
+
+/** A server, as the agents know each other. */
+export interface ServerMember {
+  readonly Name: string;
+  readonly Status: string;
+  readonly Tags: Readonly<Record<string, string>>;
+}
+
+/** Every server that takes part or has; `left` is one that will not come back. */
+export async function serversOf(client: NomadClient): Promise<readonly ServerMember[]> {
+  const answer = await client.get<{ readonly Members: readonly ServerMember[] | null }>(["agent", "members"], {
+    needs: 'the policy "read" for nodes',
+  });
+  return answer.Members ?? [];
 }
 
 /** Every allocation of a job that Nomad remembers, those of an earlier job of the same name as well. */

@@ -8,8 +8,10 @@ import { memoryLimits } from "./memory-limits";
 import { mountFlags } from "./mount-flags";
 import { noErrorTemplates } from "./no-error-templates";
 import { noSecretInJob } from "./no-secret-in-job";
+import { nomadVersion } from "./nomad-version";
 import { nonRoot } from "./non-root";
 import { oneWayData } from "./one-way-data";
+import { openFiles } from "./open-files";
 import { ownSecretPath } from "./own-secret-path";
 import { pinnedImage } from "./pinned-image";
 import { placement } from "./placement";
@@ -40,8 +42,10 @@ const NAMED = [
   // What runs.
   pinnedImage,
   imageVersions,
+  nomadVersion,
   jobIdentity,
   memoryLimits,
+  openFiles,
   resources,
   healthCheck,
   // How it is reached.

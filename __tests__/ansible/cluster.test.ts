@@ -110,6 +110,21 @@ describeWith(["ansible", "docker", "nomad", "debootstrap"], "the playbooks on fo
     expect(journal(machines)).toEqual({ starts: 2, cleanStops: 1 });
   });
 
+  test("a container that Nomad does not know stops a run before anything is changed, and is named", async () => {
+    const label = "com.hashicorp.nomad.alloc_id=deadbeef-0000-0000-0000-000000000000";
+    machines.on("pinode4", `docker run --detach --name ghost --label ${label} ${STAND_IN} sleep 3600`);
+    for (const playbook of ["playbooks/preflight.yml", "nomad_cluster.yml", "playbooks/patch_cluster.yml"]) {
+      const play = await machines.play(playbook, [], patcher);
+      expect(text(play)).toContain(
+        "on pinode4 runs the container ghost of allocation deadbeef, which Nomad does not know [orphans]",
+      );
+      expect(play.status).not.toBe(0);
+      expect(Object.values(play.recap).map(({ changed }) => changed)).toEqual(Array(4).fill(0));
+    }
+    machines.on("pinode4", "docker rm --force ghost");
+    expect(text(succeeded(await machines.play("playbooks/preflight.yml", [], patcher)))).not.toContain("[orphans]");
+  });
+
   test("a kill timeout of a registered job above what clients honour stops a run", async () => {
     const figures = ["-e", "nomad_max_kill_timeout=1m", "-e", "common_cdktf_out=/nonexistent"];
     const play = await machines.play("nomad_cluster.yml", figures);

@@ -4,7 +4,7 @@ import type { IVolume } from "../../constructs/storage/volume";
 import { Duration } from "../../nomad/duration";
 import { RULES } from "../../rules";
 import { testCluster } from "../cluster-fixture";
-import { BUSYBOX, buildHomelab, synthesize } from "../homelab-fixture";
+import { addBackup, BUSYBOX, buildHomelab, synthesize } from "../homelab-fixture";
 
 describe("HomelabStack", () => {
   const { stack } = buildHomelab();
@@ -45,6 +45,18 @@ describe("HomelabStack", () => {
       ["csi-nfs-controller", "default"],
       ["csi-nfs-node", "default"],
       ["electrs", "bitcoin"],
+    ]);
+  });
+
+  test("bounds the processes of every task, and gives each that writes a database enough files", () => {
+    const { jobs } = synthesize(addBackup(buildHomelab({ backup: {} })).stack);
+    const tasks = Object.values(jobs).flatMap(({ TaskGroups }) => TaskGroups.flatMap(({ Tasks }) => Tasks));
+    expect(tasks.length).toBeGreaterThan(15);
+    expect(tasks.filter(({ Config }) => Config.pids_limit !== 1024).map(({ Name }) => Name)).toEqual([]);
+    expect(tasks.filter(({ Config }) => Config.ulimit).map(({ Name, Config }) => [Name, Config.ulimit])).toEqual([
+      ["albyhub", [{ nofile: "65536:65536" }]],
+      ["bitcoind", [{ nofile: "65536:65536" }]],
+      ["electrs", [{ nofile: "65536:65536" }]],
     ]);
   });
 

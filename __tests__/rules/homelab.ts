@@ -74,7 +74,7 @@ function serviceOf(shape: ServiceShape): Service {
     Name: id,
     Driver: "docker",
     User: "3001:3001",
-    Config: { image: `${shape.image}@${DIGEST}`, args: ["-datadir=/data"] },
+    Config: { image: `${shape.image}@${DIGEST}`, args: ["-datadir=/data"], ulimit: [{ nofile: "65536:65536" }] },
     Env: { WORK_DIR: "/data" },
     Resources: shape.resources,
     KillTimeout: shape.kill,

@@ -64,12 +64,43 @@ def unescape(text):
     return text.replace("$${", "${").replace("%%{", "%{")
 
 
-def inventory_findings(hosts, groups, synthesized_tasks):
-    """What is wrong with the inventory's figures taken together. `hosts` are the variables of each host."""
+def host_label(name):
+    """The first part of a host name, in lower case, which is what a machine calls itself; an address has none."""
+    return "" if re.fullmatch(r"[\d.]+|.*:.*", name) else name.lower().split(".")[0]
+
+
+def equal_names(names):
+    """Hosts whose machines have one name, in whatever letters or domain. `names` are what they call themselves."""
+    called = {}
+    for host, name in names.items():
+        called.setdefault(host_label(name), []).append(host)
+    return [
+        {
+            "level": "error",
+            "check": "host-names",
+            "found": f"{' and '.join(hosts)} have one host name, {name}: NFS takes them for one machine, and each takes the locks of the other",
+            "remedy": "give each a name of its own in the inventory, and with `hostnamectl hostname NAME` and a restart",
+        }
+        for name, hosts in called.items()
+        if name and len(hosts) > 1
+    ]
+
+
+def release(version):
+    """2.0.5-rc.1 as numbers that compare, a release after what comes before it; nothing when it is none."""
+    match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)(-[\w.]+)?(?:\+[\w.]+)?", str(version))
+    return [*(int(match[part]) for part in (1, 2, 3)), match[4] is None] if match else []
+
+
+def inventory_findings(hosts, groups, synthesized_tasks, minimum):
+    """What is wrong with the inventory's figures taken together.
+
+    `hosts` are the variables of each host, `minimum` is the oldest Nomad that may run.
+    """
     found = []
 
-    def add(text, remedy):
-        found.append({"level": "error", "check": "inventory", "found": text, "remedy": remedy})
+    def add(text, remedy, check="inventory"):
+        found.append({"level": "error", "check": check, "found": text, "remedy": remedy})
 
     servers, clients = groups.get("nomad_servers", []), groups.get("nomad_clients", [])
     for name, members in (("nomad_servers", servers), ("nomad_clients", clients)):
@@ -77,6 +108,15 @@ def inventory_findings(hosts, groups, synthesized_tasks):
             add(f"there is no host in {name}", f"add at least one below all.children.{name}.hosts")
     if servers and len(servers) % 2 == 0:
         add(f"{len(servers)} servers: an even number survives no more losses than one less", "use 1, 3 or 5 servers")
+    found.extend(equal_names({name: name for name in [*servers, *clients]}))
+    for host in [*servers, *clients]:
+        version = hosts[host].get("nomad_version")
+        if version is not None and release(version) < release(minimum):
+            add(
+                f"nomad_version is {version}: before {minimum} a deleted allocation can run on, as a second writer",
+                f"set nomad_version to {minimum} or newer",
+                "nomad-version",
+            )
     for server in servers:
         expect = hosts[server].get("nomad_bootstrap_expect")
         if expect != len(servers):
@@ -166,6 +206,7 @@ class FilterModule:
             "synthesized": synthesized,
             "inventory_findings": inventory_findings,
             "argument_findings": argument_findings,
+            "equal_names": equal_names,
             "findings_text": findings_text,
             "patch_summary": patch_summary,
         }

@@ -1,5 +1,8 @@
 """Judges whether a Nomad cluster may be worked on now: all that is wrong at once, each with its remedy."""
 
+import re
+from datetime import datetime, timezone
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.nomad_api import (
     ARGUMENTS,
@@ -18,7 +21,8 @@ module: preflight_cluster
 short_description: Finds what speaks against draining the nodes of a Nomad cluster one by one
 description:
   - Asks for the leader, the nodes, allocations, deployments, CSI plugins and kill timeouts, and whether the allocations
-    of every client fit on the others. Changes nothing.
+    of every client fit on the others; whether a container runs that Nomad does not know, two machines have one name, or
+    an agent is too old. Changes nothing.
 options:
   api_url:
     description: The HTTP API of any agent, without path.
@@ -38,9 +42,17 @@ options:
     type: int
     required: true
   roll:
-    description: Whether nodes are about to be drained. Otherwise only the kill timeouts are judged.
+    description: Whether nodes are about to be drained. Otherwise only what must never be is judged.
     type: bool
     default: true
+  containers:
+    description: What runs on each host, as C(preflight_machine) returned it, each with C(allocation), C(name) and C(seen).
+    type: dict
+    default: {}
+  minimum_version:
+    description: The oldest Nomad that may run, which the inventory's version is not below.
+    type: str
+    required: true
   reason:
     description: What a former run wrote into the drains it left, which this run may go on with.
     type: str
@@ -72,6 +84,70 @@ def nodes(nomad, names, reason):
             remedy = f"`nomad node eligibility -enable {node['ID'][:8]}` when whoever took it out is done"
             found.append(("nodes", f"{name} is not eligible, and not because of an earlier run of this", remedy))
     return found
+
+
+def ended(allocation):
+    """When the last task of an allocation ended, in seconds by the clock of its machine; 0 when nobody tells."""
+    states = (allocation.get("TaskStates") or {}).values()
+    times = [datetime.strptime(one["FinishedAt"][:19] + "Z", "%Y-%m-%dT%H:%M:%SZ") for one in states if one.get("FinishedAt")]
+    return max((int(one.replace(tzinfo=timezone.utc).timestamp()) for one in times), default=0)
+
+
+def orphans(nomad, running):
+    """Containers of tasks that Nomad does not know, or holds for ended: each may be a second writer of its volume."""
+    if not any(running.values()):
+        return []
+    # Asked after the containers were listed: what was started since is no matter, nor what has ended about then.
+    known = {one["ID"]: one for one in nomad.get("allocations", namespace="*")}
+    found = []
+    for host, here in running.items():
+        for container in here:
+            one = known.get(container["allocation"])
+            if one is None:
+                what = f"of allocation {container['allocation'][:8]}, which Nomad does not know"
+            elif one["NodeName"] != host:
+                what = f"of {label(one)}, which Nomad has on {one['NodeName']}"
+            elif one["ClientStatus"] in ("complete", "failed", "lost") and ended(one) < container["seen"] - 60:
+                what = f"of {label(one)}, which is {one['ClientStatus']} to Nomad"
+            else:
+                continue
+            remedy = f"see what it writes, then on {host} `docker stop --time 900 {container['name']}`"
+            found.append(("orphans", f"on {host} runs the container {container['name']} {what}", remedy))
+    return found
+
+
+def numbers(version):
+    """2.0.5-rc.1 as numbers that compare, a release after what comes before it; nothing when it is none."""
+    match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)(-[\w.]+)?(?:\+[\w.]+)?", version)
+    return [*(int(match[part]) for part in (1, 2, 3)), match[4] is None] if match else []
+
+
+def versions(nomad, minimum):
+    """Agents that are too old, which both playbooks bring to the inventory's release."""
+    members = nomad.get("agent/members").get("Members") or []
+    agents = [(one["Name"], one["Tags"].get("build", "")) for one in members if one["Status"] != "left"]
+    agents += [(one["Name"], one.get("Version", "")) for one in nomad.get("nodes") if one["Status"] != "down"]
+    remedy = "the next run of patch_cluster.yml brings it to nomad_version"
+    return [
+        ("nomad-version", f"{name} runs Nomad {version or 'of an unknown release'}, not {minimum} or newer", remedy)
+        for name, version in agents
+        if numbers(version) < numbers(minimum)
+    ]
+
+
+def host_names(nomad):
+    """Clients whose machines have one name, also those that the inventory or --limit leaves out."""
+    called = {}
+    for stub in nomad.get("nodes"):
+        if stub["Status"] != "down":
+            name = nomad.get("node/" + stub["ID"])["Attributes"].get("unique.hostname", "")
+            called.setdefault(name.lower().split(".")[0], []).append(stub["Name"])
+    remedy = "`hostnamectl hostname NAME` and a restart of all but one of them: NFS takes them for one machine"
+    return [
+        ("host-names", f"{' and '.join(sorted(nodes))} have one host name, {name}", remedy)
+        for name, nodes in called.items()
+        if name and len(nodes) > 1
+    ]
 
 
 def allocations(nomad):
@@ -170,16 +246,21 @@ def main():
             "clients": {"type": "list", "elements": "str", "required": True},
             "max_kill_seconds": {"type": "int", "required": True},
             "roll": {"type": "bool", "default": True},
+            "containers": {"type": "dict", "default": {}},
+            "minimum_version": {"type": "str", "required": True},
             "reason": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
     params = module.params
     nomad = Nomad(params["api_url"], params["token"])
+    mended = []
     try:
         found = leader(nomad)
         if not found:
+            mended = versions(nomad, params["minimum_version"])
             found = kill_timeouts(registered_jobs(nomad), params["max_kill_seconds"])
+            found += orphans(nomad, params["containers"]) + host_names(nomad)
             if params["roll"]:
                 found += nodes(nomad, params["clients"], params["reason"]) + allocations(nomad) + health(nomad)
                 if not any(check == "nodes" for check, _, _ in found):
@@ -187,7 +268,8 @@ def main():
     except NomadError as error:
         found = [("api", str(error), "the playbook needs the API of a Nomad server, and NOMAD_TOKEN where ACL is on")]
     keys = ("check", "found", "remedy")
-    module.exit_json(changed=False, findings=[{"level": "error", **dict(zip(keys, one))} for one in found])
+    findings = [("error", one) for one in found] + [("mended", one) for one in mended]
+    module.exit_json(changed=False, findings=[{"level": level, **dict(zip(keys, one))} for level, one in findings])
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """Judges whether a machine can be a node of the homelab: all that is wrong at once, each with its remedy."""
 
+import json
 import os
 import platform
 import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -30,6 +33,15 @@ options:
     description: Where the kernel command line is written, for the remedy.
     type: str
     required: true
+  cmdline_arguments:
+    description: What nomad_cluster.yml adds there.
+    type: list
+    elements: str
+    default: [cgroup_enable=memory, cgroup_memory=1]
+  after_reboot:
+    description: Whether the machine has just been restarted, so that only what a restart had to mend is looked at.
+    type: bool
+    default: false
   keyring_folder:
     description: The folder with the keys of package repositories.
     type: str
@@ -65,6 +77,12 @@ options:
     default: 5432
 author: [the homelab]
 """
+
+
+CMDLINE_ARGUMENTS = ["cgroup_enable=memory", "cgroup_memory=1"]
+
+# bitcoind alone asks for 1,000 files for each of its databases, beside its connections.
+FEWEST_OPEN_FILES = 8192
 
 
 class Findings(list):
@@ -103,12 +121,7 @@ def system(params, findings):
     if release.get("ID") not in ("debian", "raspbian") or release.get("VERSION_ID") not in ("12", "13"):
         text = f"the system is {release.get('PRETTY_NAME', 'unknown')}"
         findings.add("error", "release", text, "flash Raspberry Pi OS Lite or Debian, release 12 or 13")
-    if not has_memory_cgroup():
-        remedy = (
-            f"add `cgroup_enable=memory cgroup_memory=1` to the one line in {params['cmdline_file']} and reboot; "
-            "nomad_cluster.yml does it"
-        )
-        findings.add("mended", "memory-cgroup", "the kernel counts no memory, so no memory limit would hold", remedy)
+    memory_cgroup(params, findings)
     size = os.sysconf("SC_PAGE_SIZE")
     if size != 4096:
         text = f"memory pages have {size // 1024} KiB, and programs with jemalloc for 4 KiB fail"
@@ -130,6 +143,72 @@ def system(params, findings):
         findings.add(
             "error", "disk", text, "`docker image prune -a`, `journalctl --vacuum-size=100M`, or a larger card"
         )
+
+
+def memory_cgroup(params, findings):
+    """Whether the kernel counts memory now and after its next start, and what puts it right."""
+    check = "memory-cgroup"
+    path, arguments = params["cmdline_file"], params.get("cmdline_arguments", CMDLINE_ARGUMENTS)
+    tokens = kernel_arguments(read(path).split("\n")[0])
+    written = bool(tokens)
+    # cmdline.yml adds each argument that is not there, at the end, and restarts the machine when it added one.
+    added = [one for one in arguments if one not in tokens] if written else []
+    told, will = memory_switch(kernel_arguments(read("/proc/cmdline"))), memory_switch(tokens + added)
+    off = "the kernel counts no memory, so no memory limit would hold"
+    if will and not will[0]:
+        text = off if not has_memory_cgroup() else "from its next start the kernel counts no memory"
+        remedy = f"take it out of {path}, by hand, and reboot: no playbook removes what somebody wrote there"
+        findings.add("error", check, f"{text}: `{will[1]}` comes last in {path} and wins", remedy)
+    elif has_memory_cgroup():
+        return
+    elif added and not params["after_reboot"]:
+        remedy = f"add `{' '.join(added)}` to the one line in {path} and reboot; nomad_cluster.yml does it"
+        findings.add("mended", check, off, remedy)
+    elif told and not told[0]:
+        where = f"{path} does not say so" if written else f"there is no {path}"
+        remedy = "take it out of the boot loader's configuration, and reboot; no playbook does it"
+        findings.add("error", check, f"{off}: it was started with `{told[1]}`, and {where}", remedy)
+    elif will and will[0] and not told:
+        findings.add("error", check, f"{off}: {path} asks for it since its last start", "reboot; no playbook does it")
+    elif not written:
+        remedy = f"add `{' '.join(arguments)}` to the kernel's command line in the boot loader, and reboot; no playbook does it, since there is no {path}"
+        findings.add("error", check, off, remedy)
+    else:
+        disabled = [one for one in kernel_arguments(read("/proc/cmdline")) if memory_switch([one]) == (False, one)]
+        remedy = (
+            f"take `{disabled[0]}` out of the boot loader's configuration, and reboot; no playbook does it, and this "
+            "kernel takes nothing back that comes later"
+            if disabled
+            else "install a kernel with memory cgroups, such as that of Raspberry Pi OS or Debian; no playbook does it"
+        )
+        findings.add("error", check, f"{off}, though it was asked to", remedy)
+
+
+def kernel_arguments(line):
+    """The kernel's own arguments, in order: what follows `--` is for init."""
+    found = []
+    for token in line.replace('"', "").split():
+        if token == "--":
+            break
+        found.append(token)
+    return found
+
+
+def memory_switch(arguments):
+    """The last argument that switches the memory controller, as (on or off, argument), or nothing.
+
+    The kernel reads them in order, takes lists, and takes `-` in a name for `_`. The firmware of a Pi puts
+    `cgroup_disable=memory` before what is in the file. `cgroup_memory=1` is for old kernels, and is trusted with nothing.
+    """
+    last = None
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        name = name.replace("-", "_")
+        if name in ("cgroup_enable", "cgroup_disable") and "memory" in value.split(","):
+            last = (name == "cgroup_enable", argument)
+        elif name == "cgroup_memory" and value == "0":
+            last = (False, argument)
+    return last
 
 
 def has_memory_cgroup():
@@ -229,15 +308,53 @@ def database(params, findings):
         findings.add("error", "postgres", f"PostgreSQL does not answer at {address}:{port} ({reason})", remedy)
 
 
-def orphans(_params, findings):
-    """Tasks without their agent: nobody would move them before Docker is restarted."""
-    label = "label=com.hashicorp.nomad.alloc_id"
-    running = run("docker", "ps", "--quiet", "--filter", label)[1] if shutil.which("docker") else ""
-    if running and run("systemctl", "is-active", "nomad")[1] != "active":
-        text = f"Nomad is not running, {len(running.split())} containers of its tasks are"
+def containers(findings):
+    """The containers of Nomad's tasks that run here: each with its allocation, its name, and when it was seen."""
+    if not shutil.which("docker"):
+        return []
+    form = '{{.Label "com.hashicorp.nomad.alloc_id"}} {{.Names}}'
+    status, said = run("docker", "ps", "--no-trunc", "--filter", "label=com.hashicorp.nomad.alloc_id", "--format", form)
+    nomad = run("systemctl", "is-active", "nomad")[1] == "active"
+    if status != 0:
+        remedy = "`journalctl -u docker` says why; until it answers nobody knows what runs here"
+        findings.add("error" if nomad else "warning", "docker", f"Docker does not answer: {said}", remedy)
+        return []
+    seen = int(time.time())
+    found = [{**dict(zip(("allocation", "name"), line.split(" ", 1))), "seen": seen} for line in said.splitlines()]
+    # Tasks without their agent: nobody would move them before Docker is restarted.
+    if found and not nomad:
+        text = f"Nomad is not running, {len(found)} containers of its tasks are"
         findings.add(
             "error", "orphans", text, "`systemctl start nomad`, which finds them again; its journal says why not"
         )
+    return found
+
+
+def open_files(findings):
+    """What a container may open whose job does not say; databases fail, or worse, when they cannot open a file."""
+    if not shutil.which("docker"):
+        return
+    try:
+        configured = json.loads(read("/etc/docker/daemon.json") or "{}").get("default-ulimits", {}).get("nofile", {})
+        soft = configured.get("Soft")
+    except (ValueError, AttributeError):
+        soft = None
+    source = "/etc/docker/daemon.json"
+    if soft is None:
+        # Without a default of its own a container has the limit of what starts it.
+        source = "containerd's own limit"
+        pid = run("systemctl", "show", "containerd", "--property=MainPID", "--value")[1]
+        limits = read(f"/proc/{pid}/limits") if pid.isdigit() and pid != "0" else ""
+        match = re.search(r"^Max open files\s+(\d+|unlimited)", limits, re.M)
+        soft = {"unlimited": sys.maxsize}.get(match[1]) or int(match[1]) if match else None
+    engine = run("docker", "version", "--format", "{{.Server.Version}}")
+    name = f"Docker {engine[1]}" if engine[0] == 0 else "Docker"
+    remedy = "set default-ulimits in /etc/docker/daemon.json; nomad_cluster.yml does it"
+    if soft is None:
+        findings.add("mended", "open-files", f"nobody tells how many files a container of {name} may open", remedy)
+    elif 0 <= soft < FEWEST_OPEN_FILES:
+        text = f"a container of {name} may open {soft} files, by {source}, unless its job says otherwise"
+        findings.add("mended", "open-files", text, remedy)
 
 
 def keys(params, findings):
@@ -261,6 +378,8 @@ def main():
             "resolve": {"type": "list", "elements": "str", "default": []},
             "min_free": {"type": "int", "required": True},
             "cmdline_file": {"type": "str", "required": True},
+            "cmdline_arguments": {"type": "list", "elements": "str", "default": CMDLINE_ARGUMENTS},
+            "after_reboot": {"type": "bool", "default": False},
             "keyring_folder": {"type": "str", "default": "/etc/apt/keyrings", "no_log": False},
             "is_client": {"type": "bool", "required": True},
             "memory": {"type": "int", "default": 0},
@@ -272,14 +391,18 @@ def main():
         },
         supports_check_mode=True,
     )
-    findings = Findings()
+    findings, running = Findings(), []
+    if module.params["after_reboot"]:
+        memory_cgroup(module.params, findings)
+        module.exit_json(changed=False, findings=list(findings), containers=running)
     for check in (system, names, network_storage, keys):
         check(module.params, findings)
     if module.params["is_client"]:
         hardware(module.params, findings)
         database(module.params, findings)
-        orphans(module.params, findings)
-    module.exit_json(changed=False, findings=list(findings))
+        running = containers(findings)
+        open_files(findings)
+    module.exit_json(changed=False, findings=list(findings), containers=running)
 
 
 if __name__ == "__main__":

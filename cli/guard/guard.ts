@@ -1,6 +1,8 @@
 import { type Command, CommanderError } from "commander";
 import { guard as ask, type Refusal } from "../../nomad/guard";
+import { nodesOf } from "../../nomad/live";
 import { planJob } from "../../nomad/plan";
+import { nomadOf } from "../shared/nomad-version";
 import { needsOf } from "../shared/secret-needs";
 import { Session } from "../shared/session";
 import { strangersTo } from "../shared/strangers";
@@ -25,8 +27,8 @@ Exit codes: 0 a deploy may go on, 1 an error, 2 it must not. With --json, standa
 
 It refuses while an allocation of a job that would change is unknown or its node is not ready, since the new version
 would run beside it; when another job, of whatever namespace that the token sees, writes the same folder, is a hub on the
-same database, or registers the same service; while a pause is on; and when a secret is missing. npm run deploy asks it first. Bare cdktf deploy
-does not.
+same database, or registers the same service; while a pause is on; when a secret is missing; and when an agent's Nomad is
+too old to run what must have one writer. npm run deploy asks it first. Bare cdktf deploy does not.
 ${ENVIRONMENT}`;
 
 export const guard: Verb = {
@@ -53,15 +55,18 @@ async function look(target: Target): Promise<GuardReport> {
   const jobs = homelab.jobs.map(({ job }) => job);
   const plans = await Promise.all(jobs.map((job) => planJob(client, job)));
   const changing = jobs.filter((_, at) => plans[at]?.kind !== "equal");
-  const [refusals, strangers] = await Promise.all([
+  const [spoken, strangers, nomad] = await Promise.all([
     ask(client, { jobs: changing, secrets: needsOf(target).needs }),
     strangersTo(target, changing),
+    nodesOf(client).then((nodes) => nomadOf(target, nodes)),
   ]);
+  const { problem, remedy = "", mood } = nomad;
+  const old = problem && mood === "bad" ? [{ reason: "nomad", problem, remedy } as const] : [];
   return {
     stack,
     nomadAddress: client.address,
     changes: changing.map(({ ID }) => ID),
-    refusals: [...refusals, ...strangers.refusals],
+    refusals: [...spoken, ...strangers.refusals, ...old],
     notes: strangers.notes,
   };
 }

@@ -57,7 +57,7 @@ Exit codes: 0 done, 1 an error or interrupted, 2 nothing was done because the co
 standard output is { node, status, allocations, claims, asked: [{ address, what, answer }], purged, writers, seconds }. It
 takes the policy "write" for nodes, "read-job" and "csi-read-volume" in the namespaces, and read and write of the variable
 ${PAUSE.path}, where a pause remembers what ran: the policy patcher of the server role. Without ACLs Nomad 2.0.5 frees no
-claim of a node that is gone: its server logs «Permission denied» for csi-volume-claim-gc.
+claim of a node that is gone: its server logs "Permission denied" for csi-volume-claim-gc.
 ${ENVIRONMENT}`;
 
 export const nodeLost: Verb = {

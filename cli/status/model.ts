@@ -5,6 +5,7 @@ import { hasBackup } from "../backup/jobs";
 import { type BackupView, backupOf } from "../backup/model";
 import { type Absence, absenceOf } from "../shared/absence";
 import type { Mood } from "../shared/mood";
+import { type NomadView, nomadOf } from "../shared/nomad-version";
 import { chainOf } from "../shared/program-status";
 import { type Service, servicesOf } from "../shared/services";
 import type { Target } from "../shared/target";
@@ -29,6 +30,7 @@ export interface StatusReport {
   /** Whether nothing is bad. */
   readonly well: boolean;
   readonly pause?: Pause;
+  readonly nomad: NomadView;
   readonly nodes: readonly NodeView[];
   readonly services: readonly ServiceView[];
   readonly plugins: readonly PluginView[];
@@ -54,7 +56,8 @@ export async function statusOf(target: Target): Promise<StatusReport> {
     ...entries.flatMap(({ pluginId }) => pluginId ?? []),
     ...services.flatMap(({ group }) => group.Tasks.flatMap(({ CSIPluginConfig }) => CSIPluginConfig?.ID ?? [])),
   ];
-  const [serviceViews, pluginViews, volumes, backup] = await Promise.all([
+  const [nomad, serviceViews, pluginViews, volumes, backup] = await Promise.all([
+    nomadOf(target, nodes),
     Promise.all(services.map((one) => serviceView(client, one, allocationsFor(one, allocations), pause, chain))),
     Promise.all([...new Set(plugins)].map((id) => pluginView(client, id))),
     Promise.all(homelab.volumes.map((volume) => volumeView(client, volume))),
@@ -68,12 +71,14 @@ export async function statusOf(target: Target): Promise<StatusReport> {
     return [absenceOf(service, allocationsFor(service, allocations), pause)];
   });
   const nodeViews = nodes.map((one) => nodeView(one, allocations));
-  const moods = [nodeViews, serviceViews, pluginViews, volumes, absences, backup ?? []].flat().map(({ mood }) => mood);
+  const views = [nomad, nodeViews, serviceViews, pluginViews, volumes, absences, backup ?? []];
+  const moods = views.flat().map(({ mood }) => mood);
   return {
     stack,
     nomadAddress: client.address,
     well: !moods.includes("bad"),
     ...(pause && { pause }),
+    nomad,
     nodes: nodeViews.toSorted((a, b) => a.name.localeCompare(b.name)),
     services: serviceViews,
     plugins: pluginViews,

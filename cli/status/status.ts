@@ -7,8 +7,8 @@ import { statusText } from "./text";
 
 const HELP = `
 Exit codes: 0 nothing is bad (what passes by itself, such as an initial sync, is yellow, not bad), 1 an error, 2 something
-is bad. With --json, standard output is { stacks: [{ stack, nomadAddress, well, pause, nodes, services, plugins,
-volumes, absences, backup }] }; a mood is "good", "waiting" or "bad", memory is in MiB, an uptime in seconds.
+is bad. With --json, standard output is { stacks: [{ stack, nomadAddress, well, pause, nomad, nodes, services,
+plugins, volumes, absences, backup }] }; a mood is "good", "waiting" or "bad", memory is in MiB, an uptime in seconds.
 
 While a hub's Lightning node does not run, it says for how long at least, and how long is left until a peer that cheats could
 get away with it: red from half of that time on.

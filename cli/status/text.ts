@@ -2,7 +2,7 @@ import { parseImage } from "../../nomad/image";
 import { pauseText } from "../../nomad/pause";
 import { backupLines } from "../backup/text";
 import { coloured } from "../shared/mood";
-import { type Cell, type Style, table, WIDTH, wrap } from "../shared/text";
+import { ageText, type Cell, type Style, table, WIDTH, wrap } from "../shared/text";
 import type { StatusReport } from "./model";
 import type { InstanceView, ServiceView } from "./services";
 
@@ -17,7 +17,7 @@ export function statusText(report: StatusReport, style: Style): string {
   );
   const sections = [
     [head, ...paused, ...away],
-    [bold("Machines"), ...machines(report, style)],
+    [bold("Machines"), ...machines(report, style), ...nomadLines(report, style)],
     [bold("Services"), ...services(report, style)],
     [bold("Volumes"), ...volumes(report, style)],
     ...(report.backup ? [[bold("Backup"), ...backupLines(report.backup, style)]] : []),
@@ -43,6 +43,13 @@ function machines({ nodes }: StatusReport, style: Style): string[] {
   return table(columns, rows, style);
 }
 
+function nomadLines({ nomad }: StatusReport, style: Style): string[] {
+  const { versions, mood, problem, remedy, acknowledged } = nomad;
+  if (!problem) return [style.dim(`  Nomad ${versions.join(", ")}`)];
+  const rest = acknowledged === undefined ? remedy : `accepted: ${acknowledged}`;
+  return wrap(`${problem}; ${rest}`, WIDTH - 2).map((line) => `  ${coloured(style, mood, line)}`);
+}
+
 function services({ services }: StatusReport, style: Style): string[] {
   const rows = services.map((service): Cell[] => {
     const { name, jobVersion, metaVersion, instances, says, mood, problem } = service;
@@ -54,7 +61,7 @@ function services({ services }: StatusReport, style: Style): string[] {
       imageLines(service, style),
       instances.map(({ node }) => node),
       instances.map(({ restarts }) => (restarts > 0 ? style.yellow(String(restarts)) : "0")),
-      instances.map(({ uptime }) => (uptime === undefined ? "" : uptimeText(uptime))),
+      instances.map(({ uptime }) => (uptime === undefined ? "" : ageText(uptime))),
       // Of many instances the first line is enough: their ports are alike.
       instances.map(({ addresses }) => addresses[0] ?? ""),
       told.flatMap((text) => wrap(text, 40)).map((line) => coloured(style, mood, line)),
@@ -91,13 +98,6 @@ function imageLines({ image, synthesizedImage }: ServiceView, { yellow }: Style)
   if (synthesizedImage === undefined) return [short(image)];
   const [live, code] = [short(image), short(synthesizedImage)];
   return [live, yellow(live === code ? "code: another" : `code: ${code}`)];
-}
-
-export function uptimeText(seconds: number): string {
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / (24 * 3600))} d`;
 }
 
 /** Of those that are not simply done, each. */

@@ -10,7 +10,15 @@ import { file, oneInstance, type Secret } from "../../nomad/template";
 import type { BackupSet } from "../backup/set";
 import type { Chain } from "../bitcoin/conf";
 import type { Electrs } from "../electrs/electrs";
-import { hardenedTask, nomadService, resources, type ServiceProps, serviceGroup, serviceJob } from "../job-parts";
+import {
+  databaseLimits,
+  hardenedTask,
+  nomadService,
+  resources,
+  type ServiceProps,
+  serviceGroup,
+  serviceJob,
+} from "../job-parts";
 import { Service } from "../service";
 import { busyboxTask, entryConfig } from "../shell/busybox";
 import { probeCheck, probePort, probeTask } from "../shell/probe";
@@ -92,7 +100,7 @@ const NETWORK: Readonly<Partial<Record<Chain, string>>> = { main: "bitcoin", sig
 /** A closed port: the hub takes a public default for every address that is unset or empty. */
 const NOWHERE = "http://127.0.0.1:9";
 
-/** Without «@» the hub refuses it with a warning, which turns the default provider off. */
+/** Without "@" the hub refuses it with a warning, which turns the default provider off. */
 const NO_LIQUIDITY_PROVIDER = "none";
 
 const NAME = "albyhub";
@@ -107,7 +115,7 @@ const DEADLINES = { healthy: Duration.minutes(5), progress: Duration.minutes(15)
  * Alby Hub with LDK, its channels on a volume, its accounts in PostgreSQL. Defaults: 500 MHz, 1280 MiB reserved,
  * 2048 MiB at most.
  *
- * **Channels are money, and there may be one hub on them, ever.** The program neither locks its directory nor minds an
+ * **Channels are money: never may two hubs run on the same ones.** The program neither locks its directory nor minds an
  * empty one, so the job does: fence, one instance, a start script that refuses an empty or a foreign volume.
  *
  * It tries its node once and then stays up dead; the start script waits for electrs first. Its web page answers 200 all
@@ -288,7 +296,7 @@ export class AlbyHub extends Service {
             name: NAME,
             image: props.image,
             forcePull: props.forcePull,
-            config: entryConfig,
+            config: { ...entryConfig, ...databaseLimits },
             resources: resources(props, {
               cpu: 500,
               memory: Memory.mebibytes(1280),

@@ -8,7 +8,15 @@ import type { BackupSet } from "../backup/set";
 import type { Chain } from "../bitcoin/conf";
 import type { BitcoinNode } from "../bitcoin/node";
 import type { RpcMethod } from "../bitcoin/rpc";
-import { hardenedTask, nomadService, resources, type ServiceProps, serviceGroup, serviceJob } from "../job-parts";
+import {
+  databaseLimits,
+  hardenedTask,
+  nomadService,
+  resources,
+  type ServiceProps,
+  serviceGroup,
+  serviceJob,
+} from "../job-parts";
 import { Service } from "../service";
 import { busyboxTask, entryConfig, entryScript } from "../shell/busybox";
 import { probeCheck, probePort, probeScript, probeTask } from "../shell/probe";
@@ -201,7 +209,7 @@ export class Electrs extends Service {
             name: NAME,
             image: props.image,
             forcePull: props.forcePull,
-            config: entryConfig,
+            config: { ...entryConfig, ...databaseLimits },
             resources: resources(props, {
               cpu: 1000,
               memory: Memory.mebibytes(1280),

@@ -126,7 +126,7 @@ class ExistingVolume extends Construct implements IVolume {
     this.dependables = contents.plugin?.dependables ?? [];
     this.volumeId = contents.volumeId;
     this.holds = contents.holds;
-    const told = contents.server !== undefined || contents.share !== undefined;
+    const told = contents.server !== undefined || "share" in contents;
     const source = told ? { source: sourceOf(this, contents) } : {};
     this.request = requestOf(register(this, contents, { mountFlags: [], retained: true, managed: false, ...source }));
   }
@@ -142,11 +142,18 @@ class ExistingVolume extends Construct implements IVolume {
   }
 }
 
-/** @throws when the share is no absolute path. */
+/** @throws when the share is there but undefined, or is no absolute path. */
 function sourceOf(
   volume: Construct,
-  { volumeId, server, share }: Pick<CsiVolumeProps, "volumeId" | "server" | "share">,
+  props: Pick<CsiVolumeProps, "volumeId" | "server" | "share">,
 ): NonNullable<VolumeRecord["source"]> {
+  const { volumeId, server, share } = props;
+  if ("share" in props && share === undefined) {
+    throw new Error(
+      `${volume.node.path}: share = undefined, which a variable is that the inventory lacks: set it there, or leave out ` +
+        "this volume and the prop that takes it",
+    );
+  }
   const { nas } = HomelabStack.of(volume).cluster;
   const source = { server: server ?? nas.address, share: share ?? `${nas.exportRoot}/${volumeId}` };
   if (source.share.startsWith("/")) return source;

@@ -1,9 +1,9 @@
 import type { Construct } from "constructs";
 import type { Job, Task } from "../../.gen/nomad/job";
+import { DEFAULT_NAMESPACE } from "../../nomad/defaults";
 import { Duration } from "../../nomad/duration";
 import { Memory } from "../../nomad/memory";
-import { DEFAULT_NAMESPACE } from "../homelab-stack";
-import { LOG_LIMIT, RETRY_FOREVER, resources, type ServiceProps } from "../job-parts";
+import { LOG_LIMIT, PIDS_LIMIT, RETRY_FOREVER, resources, type ServiceProps } from "../job-parts";
 import { Service } from "../service";
 
 export interface NfsCsiPluginProps extends ServiceProps {
@@ -100,6 +100,7 @@ export class NfsCsiPlugin extends Service {
         args: ["--nodeid=${attr.unique.hostname}", "--endpoint=unix:///csi/csi.sock", "-v=2"],
         network_mode: "host",
         privileged: true,
+        pids_limit: PIDS_LIMIT,
       },
       CSIPluginConfig: {
         ID: this.pluginId,
