@@ -2,6 +2,15 @@
 export const VOLUME_MARKER = ".homelab-volume";
 
 /**
+ * The file in the work directory that names the homelab whose hub owns it. Beside {@link VOLUME_MARKER}, since version
+ * 0.1.0 wants nothing but the volume's name in that. It belongs to the folder: no copy takes it along, and none brings one.
+ */
+export const IDENTITY_MARKER = ".homelab-identity";
+
+/** The file in the work directory that is locked by whoever writes there. It is never replaced: a lock is on the file. */
+export const LOCK = ".homelab-lock";
+
+/**
  * In the work directory: other words at each start of the hub, so that a copy with the same words was made after the last
  * one. Not when its Lightning node ran: nothing outside of the hub can tell that it never did, not even for a second.
  */
