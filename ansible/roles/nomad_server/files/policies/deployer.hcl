@@ -8,6 +8,11 @@ namespace "bitcoin" {
     path "*" {
       capabilities = ["list"]
     }
+
+    # The homelab's identity, which is no secret: those are below it, where this line does not reach.
+    path "nomad/jobs/albyhub" {
+      capabilities = ["list", "read", "write"]
+    }
   }
 }
 
