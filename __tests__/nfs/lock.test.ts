@@ -82,7 +82,7 @@ describeWith(
 
     test("a hub that was cut off loses its lock with the lease, and ends when it is back and another one runs", () => {
       const section = "a machine that is cut off, and comes back";
-      const [, waited] = /^machine2 writes (\d+) s after/m.exec(printed(section)) ?? [];
+      const [, waited] = /^machine2 runs (\d+) s after/m.exec(printed(section)) ?? [];
       // The lease is 10 s here.
       expect(Number(waited)).toBeGreaterThanOrEqual(8);
       expect(printed(section)).toContain(`2: entry: ${IN_USE}`);

@@ -33,7 +33,7 @@ share_lock() {
 }
 
 regular_lock() {
-  folder=$1
+  locked_folder=$1
   [ ! -h "$1/$LOCK" ] && { [ ! -e "$1/$LOCK" ] || [ -f "$1/$LOCK" ]; } && return 0
   why="$1/$LOCK is not a regular file: find out what it is, and delete it"
   return 1
@@ -42,24 +42,30 @@ regular_lock() {
 # flock fails with the same status for each reason. It prints nothing when somebody else holds the lock, and the system's
 # words otherwise; "No locks available" is ENOLCK, as musl and glibc say it.
 lock_open_file() {
-  answer=$(flock -n "$@" 9 2>&1) && { warn_of_local_lock; return 0; }
-  case $answer in
-    '') why="$folder is in use: another hub, or a restore, holds the lock $LOCK in it. Stop that first; what a lost machine holds ends with its NFS lease, 90 s or so after the loss" ;;
+  lock_answer=$(flock -n "$@" 9 2>&1) && { warn_of_local_lock; return 0; }
+  case $lock_answer in
+    '') why="$locked_folder is in use: another hub, or a restore, holds the lock $LOCK in it. Stop that first; what a lost machine holds ends with its NFS lease, 90 s or so after the loss" ;;
     *'No locks available'*)
-      say "goes on without a lock, since the mount of the work directory has none (NFS 3 without lockd?): a second start on it is not refused; with nfsvers=4.1 it is"
+      said "goes on without a lock, since the mount of the work directory has none (NFS 3 without lockd?): a second start on it is not refused; with nfsvers=4.1 it is"
       return 0
       ;;
-    *) why="$folder cannot be locked, so nobody can tell whether it is in use: $answer" ;;
+    *) why="$locked_folder cannot be locked, so nobody can tell whether it is in use: $lock_answer" ;;
   esac
   return 1
+}
+
+# said SENTENCE says it once, however often the lock is asked for.
+said() {
+  [ "$1" = "${last_said:-}" ] || say "$1"
+  last_said=$1
 }
 
 # With the mount option nolock or local_lock, the NFS server knows of no lock.
 warn_of_local_lock() {
   while read -r _ at type options _; do
     case $at:$type:$options in
-      "$folder":nfs*local_lock=all* | "$folder":nfs*local_lock=flock*)
-        say "the mount of the work directory keeps its locks to itself (local_lock), so a second start on another machine is not refused; without nolock and local_lock it is"
+      "$locked_folder":nfs*local_lock=all* | "$locked_folder":nfs*local_lock=flock*)
+        said "the mount of the work directory keeps its locks to itself (local_lock), so a second start on another machine is not refused; without nolock and local_lock it is"
         ;;
     esac
   done < /proc/mounts
