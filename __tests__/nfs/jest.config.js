@@ -4,5 +4,5 @@ module.exports = {
   rootDir: "../..",
   roots: [__dirname],
   testPathIgnorePatterns: [],
-  testTimeout: 25 * 60 * 1000,
+  testTimeout: 45 * 60 * 1000,
 };

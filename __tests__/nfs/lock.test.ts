@@ -44,7 +44,7 @@ describeWith(
       try {
         const root = join(folder, "root");
         makeRoot(root);
-        const { stdout, stderr } = spawnSync("kernel-run", ["--seconds", "900", root, "sh", "/nfs/machines.sh"], {
+        const { stdout, stderr } = spawnSync("kernel-run", ["--seconds", "1800", root, "sh", "/nfs/machines.sh"], {
           encoding: "utf8",
           maxBuffer: 1 << 28,
         });

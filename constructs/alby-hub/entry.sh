@@ -96,7 +96,7 @@ put "$started" "$this_start" || refuse "cannot record its start in /data"
 {
   while "$BUSYBOX" sleep 10 && kill -0 $$ 2>/dev/null; do
     last=$("$BUSYBOX" cat "$started" 2>/dev/null)
-    [ -n "$last" ] && [ "$last" != "$this_start" ] || continue
+    case $last in '' | "$this_start") continue ;; esac
     say "another hub has started on the volume $VOLUME_ID since, at $last: ends this one at once"
     kill -QUIT $$
   done
