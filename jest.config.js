@@ -19,5 +19,5 @@ module.exports = {
   setupFiles: ["<rootDir>/__tests__/setup.js"],
   roots: ["<rootDir>/__tests__"],
   testMatch: ["**/*.test.ts"],
-  testPathIgnorePatterns: ["/__tests__/(?:ansible|backup|cluster|drills)/"],
+  testPathIgnorePatterns: ["/__tests__/(?:ansible|backup|cluster|drills|nfs)/"],
 };

@@ -11,6 +11,8 @@ const TOOLS = {
   debootstrap: () => process.getuid?.() === 0 && runs("debootstrap", "--version"),
   docker: () => runs("docker", "info"),
   go: () => runs("go", "version"),
+  /** It says how it is used, with status 2, when it is not told what to run. */
+  "kernel-run": () => spawnSync("kernel-run").status === 2,
   nfsplugin: () => spawnSync("nfsplugin", ["--help"]).error === undefined,
   nomad: () => runs("nomad", "version"),
   postgres: () => postgresBinaries() !== undefined,
@@ -34,6 +36,8 @@ const SOURCES: Readonly<Record<Tool, string>> = {
   debootstrap: "the package debootstrap, and root",
   docker: "an engine that answers docker info, such as the package docker.io",
   go: "Go, as tools/nomad-api/go.mod names it",
+  "kernel-run":
+    "a program, called `kernel-run ROOT COMMAND`, that runs a command as root on a kernel of its own with NFS",
   nfsplugin: "the program of the image registry.k8s.io/sig-storage/nfsplugin:v4.13.4",
   nomad: "Nomad's binary",
   postgres: "the package postgresql",

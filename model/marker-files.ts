@@ -2,7 +2,17 @@
 export const VOLUME_MARKER = ".homelab-volume";
 
 /**
- * In the work directory: changes at every start of the hub, so a copy with the same content was made after the last start. Not when its Lightning node ran: nothing outside of the hub can tell that it never did, not even for a second.
+ * The file in the work directory that names the homelab whose hub owns it. Beside {@link VOLUME_MARKER}, since version
+ * 0.1.0 wants nothing but the volume's name in that. It belongs to the folder: no copy takes it along, and none brings one.
+ */
+export const IDENTITY_MARKER = ".homelab-identity";
+
+/** The file in the work directory that is locked by whoever writes there. It is never replaced: a lock is on the file. */
+export const LOCK = ".homelab-lock";
+
+/**
+ * In the work directory: changes at every start of the hub, so a copy with the same content was made after the last
+ * start. Not when its Lightning node ran: nothing outside of the hub can tell that it never did, not even for a second.
  */
 export const START_MARKER = `${VOLUME_MARKER}.started`;
 

@@ -1,4 +1,5 @@
 import { type TaskPlace, tasksOf } from "../model/homelab";
+import { readsIdentity } from "../model/identity";
 import { secretPath } from "../nomad/template";
 import { callsOf } from "../nomad/template-calls";
 import type { Rule } from "./rule";
@@ -8,8 +9,10 @@ import { breach } from "./shared/breach";
 export const VARIABLE_FUNCTIONS = ["nomadVar", "nomadVarList", "nomadVarListSafe", "nomadVarExists"];
 
 /** What a task reads, and where it says so; undefined for a path that is computed. */
-function readsOf({ task }: TaskPlace): { field: string; call: string; path: string | undefined }[] {
-  const templates = (task.Templates ?? []).flatMap((template) => {
+function readsOf({ job, task }: TaskPlace): { field: string; call: string; path: string | undefined }[] {
+  // The homelab's identity is no secret.
+  const own = (task.Templates ?? []).filter((template) => !readsIdentity(job, template));
+  const templates = own.flatMap((template) => {
     const field = `Templates[${template.DestPath}]`;
     return [
       ...callsOf(template, VARIABLE_FUNCTIONS).map(({ name, argument }) => ({ field, call: name, path: argument })),

@@ -1,8 +1,10 @@
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -404,6 +406,9 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     };
     const whole = tree(box.path("data/albyhub"));
     for (const [path, text] of Object.entries(aside)) box.put(`data/albyhub/${path}`, text);
+    // Of the folder, not of its data.
+    box.put("data/albyhub/.homelab-identity", "00000001-1111-4222-8333-444444444444\n");
+    box.put("data/albyhub/.homelab-lock", "");
     box.put("backup/before-upgrade/albyhub/.20261126T230000Z.part/x", "of one that was killed");
     const { code } = await box.run("backup-copy", { meta: { job: "albyhub", snapshot: "ab12cd34" } });
     for (const path of Object.keys(aside))
@@ -437,6 +442,13 @@ describeWith(["restic", "postgres", "busybox"], "a backup with real restic and P
     ]);
     // Nothing of the live state stays but in a whole copy.
     expect(readdirSync(box.path("backup/before-upgrade/albyhub"))).toEqual([time]);
+    const lock = openSync(box.path("data/albyhub/.homelab-lock"), "a");
+    execFileSync("flock", ["-n", "3"], { stdio: ["ignore", "ignore", "ignore", lock] });
+    expect((await box.run("backup-copy", { meta: { job: "albyhub" } })).code).toBe(1);
+    closeSync(lock);
+    expect(box.told("backup-copy/failed").message).toContain(
+      "albyhub is in use: another hub, or a restore, holds the lock",
+    );
     box.put("data/albyhub/.homelab-restore", "20261126T230000Z\n");
     expect((await box.run("backup-copy", { meta: { job: "albyhub" } })).code).toBe(1);
     rmSync(box.path("data/albyhub/.homelab-restore"));

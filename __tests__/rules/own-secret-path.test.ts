@@ -1,4 +1,5 @@
 import type { Template } from "../../.gen/nomad/job";
+import { identityTemplate } from "../../model/identity";
 import { ownSecretPath } from "../../rules/own-secret-path";
 import { findings, places } from "./homelab";
 
@@ -92,5 +93,12 @@ describe(ownSecretPath.statement, () => {
       problem: expect.stringContaining("every task below"),
       remedy: expect.stringContaining(OWN),
     });
+  });
+
+  test("the homelab's identity passes, which is no secret; nothing else that is read from there does", () => {
+    const identity = identityTemplate("electrs").EmbeddedTmpl ?? "";
+    expect(withTemplate(identity)).toEqual([]);
+    expect(withTemplate(identityTemplate("albyhub").EmbeddedTmpl ?? "")).toHaveLength(2);
+    expect(withTemplate(`${identity}{{ with nomadVar "nomad/jobs/electrs" }}{{ .password }}{{ end }}`)).toHaveLength(3);
   });
 });

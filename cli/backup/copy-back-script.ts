@@ -1,5 +1,12 @@
 import { BEFORE_UPGRADE } from "../../model/backup-jobs";
-import { RESTORE_PART, SET_ASIDE, START_MARKER, UNFINISHED_RESTORE } from "../../model/marker-files";
+import {
+  IDENTITY_MARKER,
+  LOCK,
+  RESTORE_PART,
+  SET_ASIDE,
+  START_MARKER,
+  UNFINISHED_RESTORE,
+} from "../../model/marker-files";
 import { shellScript } from "../../nomad/shell";
 
 /**
@@ -9,10 +16,12 @@ import { shellScript } from "../../nomad/shell";
  * @param time of the copy, the name of its folder.
  */
 export function copyBackScript(service: string, time: string): string {
-  return shellScript(["cli/backup/copy-back.sh"], {
+  return shellScript(["constructs/alby-hub/lock.sh", "cli/backup/copy-back.sh"], {
     SERVICE: service,
     TIME: time,
     BEFORE_UPGRADE,
+    LOCK,
+    IDENTITY_MARKER,
     START_MARKER,
     UNFINISHED_RESTORE,
     RESTORE_PART,

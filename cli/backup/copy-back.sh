@@ -12,7 +12,7 @@
 # SERVICE         ID of the job, the name of its folders in $BACKUP and $DATA
 # TIME            of the copy, the name of its folder; only a complete copy has a SHA256SUMS
 # BEFORE_UPGRADE  where copies are, below $BACKUP
-# START_MARKER, UNFINISHED_RESTORE, RESTORE_PART, SET_ASIDE
+# START_MARKER, UNFINISHED_RESTORE, RESTORE_PART, SET_ASIDE, IDENTITY_MARKER, LOCK
 #                 names in the work directory, see model/marker-files.ts
 
 say() { echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) $*"; }
@@ -24,8 +24,13 @@ unfinished=$live/$UNFINISHED_RESTORE
 aside=$live/$SET_ASIDE$(date -u +%Y%m%dT%H%M%SZ)
 give_up() { rm -rf "$part"; refuse "$*; the work directory of $SERVICE is unchanged"; }
 broke_off() { refuse "$*; $SERVICE refuses to start on what is there now, and the previous data is in $aside: run this again"; }
+# good FOLDER: whether the data in it is that of the copy. Version 0.1.0 copied the identity and the lock as well.
+good() {
+  (cd "$1" && grep -v -x -e "[0-9a-f]*  $IDENTITY_MARKER" -e "[0-9a-f]*  $LOCK" "$copy/SHA256SUMS" | sha256sum -c -) >/dev/null
+}
+hold_lock "$live" || refuse "$why"
 [ -f "$copy/SHA256SUMS" ] || refuse "there is no copy $BEFORE_UPGRADE/$SERVICE/$TIME any more: it is deleted once the Lightning node has run, because it is stale then"
-(cd "$copy" && sha256sum -c SHA256SUMS) >/dev/null || refuse "the copy is damaged: a file does not match its checksum"
+good "$copy" || refuse "the copy is damaged: a file does not match its checksum"
 say "the copy of $TIME is complete"
 if [ -e "$unfinished" ]; then
   [ "$(cat "$unfinished")" = "$TIME" ] || refuse "an earlier restore of the copy of $(cat "$unfinished") is incomplete: only that copy can be restored"
@@ -39,16 +44,16 @@ fi
 { rm -rf "$part" && mkdir "$part"; } || give_up "cannot write to its volume"
 for entry in "$copy"/* "$copy"/.[!.]*; do
   case $entry in
-    "$copy"/SHA256SUMS | "$copy/*" | "$copy/.[!.]*") ;;
+    "$copy"/SHA256SUMS | "$copy/$IDENTITY_MARKER" | "$copy/$LOCK" | "$copy/*" | "$copy/.[!.]*") ;;
     *) cp -a "$entry" "$part"/ || give_up "cannot copy $entry" ;;
   esac
 done
 sync
-(cd "$part" && sha256sum -c "$copy/SHA256SUMS") >/dev/null || give_up "what was written differs from the copy"
+good "$part" || give_up "what was written differs from the copy"
 { echo "$TIME" > "$unfinished.part" && mv "$unfinished.part" "$unfinished" && sync && mkdir "$aside"; } || broke_off "cannot write to its volume"
 for entry in "$live"/* "$live"/.[!.]*; do
   case $entry in
-    "$live/$SET_ASIDE"* | "$unfinished" | "$part" | "$live"/lost+found | "$live/*" | "$live/.[!.]*") ;;
+    "$live/$SET_ASIDE"* | "$unfinished" | "$part" | "$live/$IDENTITY_MARKER" | "$live/$LOCK" | "$live"/lost+found | "$live/*" | "$live/.[!.]*") ;;
     *) mv "$entry" "$aside"/ || broke_off "cannot move $entry aside" ;;
   esac
 done
@@ -59,7 +64,7 @@ for entry in "$part"/* "$part"/.[!.]*; do
     *) mv "$entry" "$live"/ || broke_off "cannot put $entry in its place" ;;
   esac
 done
-(cd "$live" && sha256sum -c "$copy/SHA256SUMS") >/dev/null || broke_off "what is there now differs from the copy"
+good "$live" || broke_off "what is there now differs from the copy"
 sync
 { rmdir "$part" && rm "$unfinished"; } || broke_off "cannot write to its volume"
 sync

@@ -6,6 +6,7 @@ import { Session } from "../shared/session";
 import { type Target, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
 import { type Filled, fill } from "./fill";
+import { identityNotes, makeIdentities, makeIdentitiesIfAllowed, registerAdopt } from "./identity";
 import { heldSecrets } from "./in-use";
 import { ask, nonInteractiveReason, readGiven, readValue, unread, warnOfPlainHttp } from "./input";
 import { registerRotate } from "./rotate";
@@ -16,6 +17,7 @@ import { readOrList, Variables } from "./variables";
 interface InitOptions {
   readonly show?: true;
   readonly stdin?: true;
+  readonly identity?: true;
 }
 
 interface SetOptions {
@@ -51,7 +53,10 @@ What unlocks Alby Hub. The hub keeps the one it was set up with, so never delete
 
 What opens the backup is restic's, and homelab secrets set alone would lock the backup out: restic key passwd first.
 
-An RPC user, such as electrs: homelab secrets rotate electrs. It turns nobody away.`;
+An RPC user, such as electrs: homelab secrets rotate electrs. It turns nobody away.
+
+init also makes the homelab's identity, with which a hub claims its work directory, so that no other cluster's hub starts on
+it. It is no secret, and nothing waits for it.`;
 
 export const secrets: Verb = {
   examples: [
@@ -62,12 +67,16 @@ export const secrets: Verb = {
       'the same with {"<path>":{"<key>":"<value>"}} instead of questions',
     ],
     ["homelab secrets set <path> <key>", "store another value, typed or from standard input; other keys stay"],
+    [
+      "homelab secrets adopt albyhub 0b0c…",
+      "take over the work directory that another homelab's hub has claimed, once that is stopped for good",
+    ],
     ["homelab secrets rotate electrs", "another password for an RPC user of bitcoind, without turning it away"],
   ],
   register: (program: Command) => {
     const command = program
       .command("secrets")
-      .summary("the Nomad variables that jobs read: check, init, set, rotate")
+      .summary("the Nomad variables that jobs read: check, init, set, rotate, adopt")
       .description(
         "Checks and fills the Nomad variables that the synthesized jobs read. Secrets never enter Terraform.",
       )
@@ -92,6 +101,7 @@ export const secrets: Verb = {
       )
       .option("--stdin", 'take values from standard input instead of asking: {"<path>":{"<key>":"<value>"}}')
       .option("--show", "print the passwords that are made, and make those that nothing but this output will hold")
+      .option("--identity", "make the homelab's identity alone, if the token may; npm run deploy does that")
       .addHelpText("after", CODES)
       .action((options: InitOptions, self: Command) => init(options, new Session(self)));
     withOptions(command.command("set <path> <key>"))
@@ -107,22 +117,26 @@ export const secrets: Verb = {
         set({ path, key }, options, new Session(self)),
       );
     registerRotate(command);
+    registerAdopt(command);
     return command;
   },
 };
 
 /** A stack that reads secrets, and the way to its Nomad. */
-interface Reader extends Needs, Pick<Target, "stack" | "client"> {}
+interface Reader extends Needs, Pick<Target, "stack" | "client" | "homelab"> {}
 
 function readersOf(session: Session): Reader[] {
-  return session.targets().map((one) => ({ stack: one.stack, client: one.client, ...needsOf(one) }));
+  return session
+    .targets()
+    .map((one) => ({ stack: one.stack, client: one.client, homelab: one.homelab, ...needsOf(one) }));
 }
 
 async function look(
-  { stack, needs, notes, client }: Reader,
+  { stack, needs, notes, ...place }: Reader,
   filled: readonly Filled[] = [],
   circumstances: Omit<Circumstances, "held"> = {},
 ): Promise<SecretsReport> {
+  const { client } = place;
   const variables = await Variables.read(client, needs, readOrList);
   const held = await heldSecrets(client, needs, variables);
   const secrets = statusesOf(needs, variables, { ...circumstances, held }).map((status) => {
@@ -130,11 +144,21 @@ async function look(
     return { ...status, ...(one && { filled: one.how }), ...(one?.secret && { secret: one.secret }) };
   });
   const complete = secrets.every(({ state }) => state === "present" || state === "unseen");
-  return { stack, nomadAddress: client.address, complete, secrets, notes };
+  return {
+    stack,
+    nomadAddress: client.address,
+    complete,
+    secrets,
+    notes: [...notes, ...(await identityNotes(place))],
+  };
 }
 
 async function init(options: InitOptions, session: Session): Promise<void> {
   const readers = readersOf(session);
+  if (options.identity) {
+    for (const reader of readers) await makeIdentitiesIfAllowed(reader, session);
+    return;
+  }
   const given = options.stdin ? await readGiven(readers.flatMap(({ needs }) => needs)) : {};
   const unasked = options.stdin ? undefined : nonInteractiveReason();
   const asks = !options.stdin && !unasked;
@@ -149,6 +173,7 @@ async function init(options: InitOptions, session: Session): Promise<void> {
     for (const reader of readers) {
       warnOfPlainHttp(reader.client, session);
       await fill(reader.client, reader.needs, { given, show, ...(asks && { ask: askForLack }) }, tell);
+      await makeIdentities(reader, (text) => session.say(text));
       reports.push(await look(reader, filled, { given, unasked }));
     }
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { Task, Template } from "../../.gen/nomad/job";
 import { type SecretRecord, tasksOf } from "../../model/homelab";
+import { readsIdentity } from "../../model/identity";
 import { Secret, type SecretPath } from "../../nomad/template";
 import { actionPattern } from "../../nomad/template-calls";
 import type { Synthesized } from "./synthesized";
@@ -24,7 +25,10 @@ interface Read {
   readonly key: string;
 }
 
-/** Which secrets a stack reads: what its constructs declare, and what templates ask for that no construct made. */
+/**
+ * Which secrets a stack reads: what its constructs declare, and what templates ask for that no construct made. The
+ * homelab's identity is none, and no task waits for it.
+ */
 export function needsOf({ homelab }: Pick<Synthesized, "homelab">): Needs {
   const needs = new Map<string, Need>();
   const notes = new Set<string>();
@@ -38,7 +42,9 @@ export function needsOf({ homelab }: Pick<Synthesized, "homelab">): Needs {
   for (const { job, group, task } of tasksOf(homelab)) {
     const readBy = `${job.ID}/${group.Name}/${task.Name}`;
     const declared = homelab.secrets.filter((secret) => secret.readBy === readBy && secret.namespace === job.Namespace);
-    const templates = (task.Templates ?? []).filter((one) => !readsOnly(one, declared)).map(readsOf);
+    const templates = (task.Templates ?? [])
+      .filter((one) => !readsOnly(one, declared) && !readsIdentity(job, one))
+      .map(readsOf);
     for (const { path: written, key } of [...templates.flatMap(({ reads }) => reads), ...secretBlocks(task)]) {
       const [path = "", place = job.Namespace] = written.replace(/^\/+|\/+$/g, "").split("@");
       const namespace = place.split(".")[0] ?? place;

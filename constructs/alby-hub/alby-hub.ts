@@ -2,6 +2,7 @@ import type { Construct } from "constructs";
 import type { Job } from "../../.gen/nomad/job";
 import { CHANNEL_BACKUPS } from "../../model/backup-jobs";
 import type { DatabaseRecord } from "../../model/homelab";
+import { identityTemplate } from "../../model/identity";
 import { VOLUME_MARKER } from "../../model/marker-files";
 import { Duration } from "../../nomad/duration";
 import type { PinnedImage } from "../../nomad/image";
@@ -116,7 +117,8 @@ const DEADLINES = { healthy: Duration.minutes(5), progress: Duration.minutes(15)
  * 2048 MiB at most.
  *
  * **Channels are money: never may two hubs run on the same ones.** The program neither locks its directory nor minds an
- * empty one, so the job does: fence, one instance, a start script that refuses an empty or a foreign volume.
+ * empty one, so the job does: fence, one instance, a start script that refuses an empty or a foreign volume, one that
+ * another homelab's hub has claimed, and one that is in use.
  *
  * It tries its node once and then stays up dead; the start script waits for electrs first. Its web page answers 200 all
  * the same, so a probe asks whether the node runs, and Nomad restarts the hub when it has not run for the start
@@ -315,6 +317,7 @@ export class AlbyHub extends Service {
           ],
           Templates: [
             albyHubEntry({
+              job: this.jobId,
               volumeId: props.data.volumeId,
               firstStart: props.firstStart ?? false,
               secrets: this.databasePassword.path,
@@ -325,6 +328,7 @@ export class AlbyHub extends Service {
                 tls: props.databaseTls ?? "prefer",
               },
             }),
+            identityTemplate(this.jobId),
             electrsAddress,
             this.databasePassword.file(),
             ...(this.unlockPassword ? [this.unlockPassword.file()] : []),

@@ -19,6 +19,7 @@
 #                host:port/name, the role, libpq's sslmode
 
 refuse() { say "refuses to start: $*"; exit 1; }
+flock() { "$BUSYBOX" flock "$@"; }
 
 # secret KEY prints a secret, whose characters need no quoting in a shell or a URL.
 secret() {
@@ -36,21 +37,23 @@ if [ "$AUTO_UNLOCK" = true ]; then unlock=$(secret "$UNLOCK_PASSWORD_NAME") || e
 
 # The work directory holds the channels, and the hub itself starts on an empty one without complaint: the channels are
 # lost then. One marker names the volume; the other records that there was Lightning state, once the hub has written it.
+hold_lock /data || refuse "volume $VOLUME_ID: $why"
 "$BUSYBOX" chmod 0700 /data || say "cannot make /data private; is it owned by 3001:3001?"
 marker=/data/$VOLUME_MARKER
 state=/data/ldk/storage/ldk_node_data.sqlite
+contents=$("$BUSYBOX" ls -A /data | "$BUSYBOX" grep -v -e '^lost+found$' -e '^log$' -e '^\.homelab-')
 [ ! -e "/data/$UNFINISHED_RESTORE" ] || refuse "a restore of the work directory into the volume $VOLUME_ID is incomplete, so the data is neither old nor new: rerun homelab backup restore … --work-directory to finish it"
-if [ -e "$marker" ]; then
-  found=$("$BUSYBOX" cat "$marker")
-  [ "$found" = "$VOLUME_ID" ] || refuse "the volume $VOLUME_ID holds the data of $found: the wrong folder is mounted"
+if [ -e "$marker" ] || [ -h "$marker" ]; then
+  found=$(words "$marker")
+  [ "$found" = "$VOLUME_ID" ] || refuse "the volume $VOLUME_ID holds the data of ${found:-a volume that its marker $VOLUME_MARKER does not name}: the wrong folder is mounted"
 elif [ -e /data/nwc.db ]; then
   refuse "the volume $VOLUME_ID belongs to a hub with a SQLite database, nwc.db, whose accounts and seed are not in PostgreSQL: migrate it in the hub first, then move nwc.db away"
 elif [ -s "$state" ]; then
   say "adopts the data found on the volume $VOLUME_ID"
 elif [ -d /data/ldk ]; then
   refuse "the volume $VOLUME_ID has the folder ldk of a hub, but not its channels, $state: restore all of it or none"
-elif [ -n "$("$BUSYBOX" ls -A /data | "$BUSYBOX" grep -v -x -e lost+found -e log)" ]; then
-  refuse "the volume $VOLUME_ID holds something other than the data of an Alby Hub: $("$BUSYBOX" ls -A /data | "$BUSYBOX" head -n 5 | "$BUSYBOX" tr '\n' ' ')"
+elif [ -n "$contents" ]; then
+  refuse "the volume $VOLUME_ID holds something other than the data of an Alby Hub: $(echo "$contents" | "$BUSYBOX" head -n 5 | "$BUSYBOX" tr '\n' ' ')"
 elif [ "$FIRST_START" = true ]; then
   say "first start: marks the empty volume as $VOLUME_ID"
 else
@@ -59,9 +62,11 @@ fi
 if [ -e "$marker.lightning" ] && [ ! -e "$state" ]; then
   refuse "the Lightning state is gone from the volume $VOLUME_ID: mount the right folder or restore it; never start from an old copy"
 fi
-[ -e "$marker" ] || echo "$VOLUME_ID" > "$marker" || refuse "cannot write to /data; is it owned by 3001:3001?"
+check_owner
+[ -e "$marker" ] || put "$marker" "$VOLUME_ID" || refuse "cannot write to /data; is it owned by 3001:3001?"
+claim
 if [ ! -e "$marker.lightning" ]; then
-  { until [ -s "$state" ]; do "$BUSYBOX" sleep 5; done && : > "$marker.lightning"; } >/dev/null 2>&1 &
+  { until [ -s "$state" ]; do "$BUSYBOX" sleep 5; done && : > "$marker.lightning"; } >/dev/null 2>&1 9>&- &
 fi
 "$BUSYBOX" rm -rf "/data/$RESTORE_PART"
 # Stale channel state can only lose funds: delete it once the node has run on the current one.
@@ -69,7 +74,7 @@ if [ -n "$("$BUSYBOX" find /data -maxdepth 1 -name "$SET_ASIDE*")" ]; then
   {
     until [ -s "$SEEN" ]; do "$BUSYBOX" sleep 5; done
     "$BUSYBOX" rm -rf "/data/$SET_ASIDE"* && say "removed what a restore had set aside: the node has run since"
-  } &
+  } 9>&- &
 fi
 
 ready() {
@@ -78,14 +83,27 @@ ready() {
   [ -n "$electrs" ] && ping_electrs "${electrs%:*}" "${electrs##*:}"
 }
 wait_until_ready
+# Hours may have passed, and the lease of a machine that was cut off with them.
+lock_open_file || refuse "volume $VOLUME_ID: $why"
+check_owner
+
+started=/data/$START_MARKER
+this_start="$("$BUSYBOX" date -u +%Y-%m-%dT%H:%M:%SZ) $("$BUSYBOX" cat /proc/sys/kernel/random/uuid)"
+put "$started" "$this_start" || refuse "cannot record its start in /data"
+# A hub whose machine was cut off, and that another one has followed, would go on with what it has in memory when the
+# machine is back. This ends it, within 10 s after it can be read again who started last: with QUIT, upon which a Go
+# program ends at once, because a clean stop would write the old state. What it wrote in those seconds is not undone.
+{
+  while "$BUSYBOX" sleep 10 && kill -0 $$ 2>/dev/null; do
+    last=$("$BUSYBOX" cat "$started" 2>/dev/null)
+    case $last in '' | "$this_start") continue ;; esac
+    say "another hub has started on the volume $VOLUME_ID since, at $last: ends this one at once"
+    kill -QUIT $$
+  done
+} 9>&- &
 
 export LDK_ELECTRUM_SERVER="$electrs"
 export DATABASE_URI="postgresql://$DATABASE_USER:$password@$DATABASE?sslmode=$DATABASE_TLS"
 if [ "$AUTO_UNLOCK" = true ]; then export AUTO_UNLOCK_PASSWORD="$unlock"; fi
-started=/data/$START_MARKER
-{
-  echo "$("$BUSYBOX" date -u +%Y-%m-%dT%H:%M:%SZ) $("$BUSYBOX" cat /proc/sys/kernel/random/uuid)" > "$started.part" &&
-    "$BUSYBOX" fsync "$started.part" && "$BUSYBOX" mv "$started.part" "$started"
-} || refuse "cannot record its start in /data"
 echo "started $("$BUSYBOX" date +%s) $electrs" > "$STATE"
 exec /bin/main

@@ -1,6 +1,15 @@
 import type { Template } from "../../.gen/nomad/job";
 import { BEFORE_UPGRADE, CHANNEL_BACKUPS, CHANNEL_COPIES } from "../../model/backup-jobs";
-import { RESTORE_PART, SET_ASIDE, START_MARKER, UNFINISHED_RESTORE, VOLUME_MARKER } from "../../model/marker-files";
+import { IDENTITY_FILE } from "../../model/identity";
+import {
+  IDENTITY_MARKER,
+  LOCK,
+  RESTORE_PART,
+  SET_ASIDE,
+  START_MARKER,
+  UNFINISHED_RESTORE,
+  VOLUME_MARKER,
+} from "../../model/marker-files";
 import type { Duration } from "../../nomad/duration";
 import { shellScript } from "../../nomad/shell";
 import { MISSING_SECRET } from "../../nomad/template";
@@ -21,6 +30,8 @@ export const DATABASE_PASSWORD = "database_password";
 export const AUTO_UNLOCK_PASSWORD = "auto_unlock_password";
 
 export interface EntryProps {
+  /** ID of the job. */
+  readonly job: string;
   readonly volumeId: string;
   readonly firstStart: boolean;
   /** The Nomad variable, for messages. */
@@ -36,27 +47,35 @@ export interface EntryProps {
 }
 
 /** Checks volume and secrets, waits for electrs, starts the hub. */
-export function albyHubEntry({ volumeId, firstStart, secrets, autoUnlock, database }: EntryProps): Template {
-  return entryScript(["constructs/electrs/ping-electrs.sh", "constructs/alby-hub/entry.sh"], {
-    STATE,
-    SEEN,
-    ADDRESS_FILE: `/${ELECTRS_ADDRESS}`,
-    VOLUME_ID: volumeId,
-    FIRST_START: firstStart,
-    VOLUME_MARKER,
-    START_MARKER,
-    UNFINISHED_RESTORE,
-    RESTORE_PART,
-    SET_ASIDE,
-    VARIABLE: secrets,
-    MISSING_VALUE: MISSING_SECRET,
-    AUTO_UNLOCK: autoUnlock,
-    PASSWORD_NAME: DATABASE_PASSWORD,
-    UNLOCK_PASSWORD_NAME: AUTO_UNLOCK_PASSWORD,
-    DATABASE: database.location,
-    DATABASE_USER: database.user,
-    DATABASE_TLS: database.tls,
-  });
+export function albyHubEntry({ job, volumeId, firstStart, secrets, autoUnlock, database }: EntryProps): Template {
+  const parts = ["electrs/ping-electrs", "alby-hub/lock", "alby-hub/claim", "alby-hub/entry"];
+  return entryScript(
+    parts.map((part) => `constructs/${part}.sh`),
+    {
+      JOB: job,
+      STATE,
+      SEEN,
+      ADDRESS_FILE: `/${ELECTRS_ADDRESS}`,
+      IDENTITY_FILE: `/${IDENTITY_FILE}`,
+      VOLUME_ID: volumeId,
+      FIRST_START: firstStart,
+      LOCK,
+      VOLUME_MARKER,
+      IDENTITY_MARKER,
+      START_MARKER,
+      UNFINISHED_RESTORE,
+      RESTORE_PART,
+      SET_ASIDE,
+      VARIABLE: secrets,
+      MISSING_VALUE: MISSING_SECRET,
+      AUTO_UNLOCK: autoUnlock,
+      PASSWORD_NAME: DATABASE_PASSWORD,
+      UNLOCK_PASSWORD_NAME: AUTO_UNLOCK_PASSWORD,
+      DATABASE: database.location,
+      DATABASE_USER: database.user,
+      DATABASE_TLS: database.tls,
+    },
+  );
 }
 
 /** Answers whether the Lightning node is running, or still has time to start: `grace`. */

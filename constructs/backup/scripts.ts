@@ -7,7 +7,14 @@ import {
   SET_RESULTS,
   SNAPSHOTS,
 } from "../../model/backup-jobs";
-import { RESTORE_PART, SET_ASIDE, UNFINISHED_RESTORE, VOLUME_MARKER } from "../../model/marker-files";
+import {
+  IDENTITY_MARKER,
+  LOCK,
+  RESTORE_PART,
+  SET_ASIDE,
+  UNFINISHED_RESTORE,
+  VOLUME_MARKER,
+} from "../../model/marker-files";
 import { type ShellValues, shellScript, table, words } from "../../nomad/shell";
 import { MISSING_SECRET } from "../../nomad/template";
 import { CLUSTER, type Keep } from "./props";
@@ -112,9 +119,11 @@ export function restoreDatabaseScript(databases: readonly SetDatabase[]): string
 
 /** Copies the work directory of a stopped service. */
 export function copyScript(services: readonly string[]): string {
-  return backupScript([own("copy")], {
+  return backupScript(["constructs/alby-hub/lock.sh", own("copy")], {
     SERVICES: words(services),
     BEFORE_UPGRADE,
+    LOCK,
+    IDENTITY_MARKER,
     UNFINISHED_RESTORE,
     RESTORE_PART,
     SET_ASIDE,

@@ -1,5 +1,16 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { copyBackScript } from "../../../cli/backup/copy-back-script";
 import { albyHubEntry } from "../../../constructs/alby-hub/scripts";
@@ -42,6 +53,7 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
     writeFileSync(join(root, "secrets/database_password"), "secret");
     writeFileSync(join(root, "local/electrs"), "");
     const script = albyHubEntry({
+      job: "albyhub",
       volumeId: "albyhub-data",
       firstStart: false,
       secrets: "x",
@@ -78,7 +90,7 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
     readdirSync(hub)
       .filter((name) => !name.startsWith(".before-restore-"))
       .sort();
-  const WHOLE = [".homelab-volume", ".homelab-volume.started", "ldk"];
+  const WHOLE = [".homelab-lock", ".homelab-volume", ".homelab-volume.started", "ldk"];
 
   test("moves aside what is there, deletes nothing, and writes what the copy holds", () => {
     const { root, hub } = volumes();
@@ -133,12 +145,45 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
 
   test.each([
     ["cannot copy", 'cp -a "$entry" "$part"/', "false"],
-    ["copies something else", "sync\n(cd", `echo other > "$part/${STATE}"\n(cd`],
+    ["copies something else", "sync\ngood", `echo other > "$part/${STATE}"\ngood`],
   ])("leaves the work directory as it was when it %s", (_, line, instead) => {
     const { root, hub } = volumes();
     const { status, text } = back(root, (script) => script.replace(line, instead));
     expect([status, text]).toEqual([1, expect.stringContaining("the work directory of hub is unchanged")]);
     expect([read(hub, STATE), readdirSync(hub).sort()]).toEqual(["broken", WHOLE]);
+  });
+
+  test("writes nothing beneath a hub that holds the lock", () => {
+    const { root, hub } = volumes();
+    const lock = openSync(join(hub, ".homelab-lock"), "a");
+    execFileSync("flock", ["-n", "3"], { stdio: ["ignore", "ignore", "ignore", lock] });
+    const { status, text } = back(root);
+    expect([status, text]).toEqual([
+      1,
+      expect.stringContaining("is in use: another hub, or a restore, holds the lock"),
+    ]);
+    expect([read(hub, STATE), readdirSync(hub).sort()]).toEqual(["broken", WHOLE]);
+    closeSync(lock);
+    expect(back(root).status).toBe(0);
+  });
+
+  test("leaves the folder its owner and its lock, also when the copy is one that version 0.1.0 made and has both", () => {
+    const { root, copy, hub } = volumes();
+    writeFileSync(join(hub, ".homelab-identity"), "this homelab\n");
+    for (const name of [".homelab-identity", ".homelab-lock"]) {
+      writeFileSync(join(copy, name), "of before\n");
+      const sum = execFileSync("sha256sum", [name], { cwd: copy });
+      appendFileSync(join(copy, "SHA256SUMS"), sum);
+    }
+    writeFileSync(join(hub, ".homelab-lock"), "");
+    const { ino } = statSync(join(hub, ".homelab-lock"));
+    const { status, text } = back(root);
+    expect([status, text]).toEqual([0, expect.stringContaining("is back as it was")]);
+    expect(read(hub, STATE)).toBe("whole");
+    expect(read(hub, ".homelab-identity")).toBe("this homelab\n");
+    expect([statSync(join(hub, ".homelab-lock")).ino, read(hub, ".homelab-lock")]).toEqual([ino, ""]);
+    const [aside = ""] = asides(hub);
+    expect(readdirSync(join(hub, aside))).not.toContain(".homelab-lock");
   });
 
   test("killed while it copies, it leaves a hub that starts as it was, and nothing of the copy", async () => {

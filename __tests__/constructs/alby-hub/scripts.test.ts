@@ -1,5 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -23,12 +32,15 @@ function sandbox() {
     script
       .replaceAll("/alloc/bin/busybox", busybox)
       .replace(/(^|[\s"'=(])\/(alloc|secrets|local|data)\b/gm, `$1${root}/$2`)
+      .replace("sleep 10 &&", "sleep 1 &&")
       .replace("exec /bin/main", `exec env`);
   put("secrets/database_password", "url-safe_1.~");
   put("secrets/auto_unlock_password", "unlock");
   put("local/electrs", "");
+  put("local/identity", "");
   return {
     root,
+    busybox,
     put,
     here,
     read: (path: string) => readFileSync(join(root, path), "utf8"),
@@ -36,12 +48,15 @@ function sandbox() {
   };
 }
 
-/** Ends a script and the `sleep` it may be in, which would keep its output open. */
-function kill(script: ChildProcess | undefined): void {
+/** Ends a script and what it has started, which would keep its output and its lock. */
+async function kill(script: ChildProcess | undefined): Promise<void> {
   try {
-    if (script?.pid) process.kill(-script.pid, "SIGKILL");
+    while (script?.pid) {
+      process.kill(-script.pid, "SIGKILL");
+      await new Promise((done) => setTimeout(done, 20));
+    }
   } catch {
-    // It has ended by itself.
+    // They have ended.
   }
 }
 
@@ -56,6 +71,7 @@ async function untilTrue(condition: () => boolean): Promise<void> {
 const ENVIRONMENT = { PATH: process.env.PATH };
 
 const ENTRY = {
+  job: "albyhub",
   volumeId: "albyhub-data",
   firstStart: false,
   secrets: "nomad/jobs/a/a/a",
@@ -69,15 +85,15 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
   beforeEach(() => {
     box = sandbox();
   });
-  afterEach(() => {
-    kill(running);
+  afterEach(async () => {
+    await kill(running);
     rmSync(box.root, { recursive: true });
   });
 
-  /** Runs the script until it ends, or until it says that it waits. */
-  const start = (props: Partial<typeof ENTRY> = {}) =>
+  /** Runs the script, with a change, until it ends, or until it says that it waits. */
+  const start = (props: Partial<typeof ENTRY> = {}, change = (script: string) => script) =>
     new Promise<{ printed: string; status: number | null | "waiting" }>((done) => {
-      box.put("local/entry", box.here(albyHubEntry({ ...ENTRY, ...props }).EmbeddedTmpl ?? ""));
+      box.put("local/entry", change(box.here(albyHubEntry({ ...ENTRY, ...props }).EmbeddedTmpl ?? "")));
       running = spawn("busybox", ["sh", join(box.root, "local/entry")], { env: ENVIRONMENT, detached: true });
       let printed = "";
       const read = (text: Buffer) => {
@@ -99,7 +115,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
   test("marks an empty volume at the first start, and then needs no permission", async () => {
     expect(await start({ firstStart: true })).toMatchObject({ status: "waiting" });
     expect(box.read("data/.homelab-volume")).toBe("albyhub-data\n");
-    kill(running);
+    await kill(running);
     expect(await start()).toMatchObject({ status: "waiting" });
   });
 
@@ -157,7 +173,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     await start({ firstStart: true });
     box.put("data/ldk/storage/ldk_node_data.sqlite", "x");
     await untilTrue(() => box.has("data/.homelab-volume.lightning"));
-    kill(running);
+    await kill(running);
     rmSync(join(box.root, "data/ldk"), { recursive: true });
     const { printed, status } = await start({ firstStart: true });
     expect(status).toBe(1);
@@ -194,15 +210,22 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     expect(Date.now() - before).toBeLessThan(3000);
   });
 
-  /** Runs it with an electrs that answers, to its end. */
-  const startAll = async (props: Partial<typeof ENTRY> = {}) => {
-    const electrs = createTcpServer((socket) => {
+  /** An electrs that answers, and its address where the script finds it. */
+  const answeringElectrs = async () => {
+    const server = createTcpServer((socket) => {
       socket.on("error", () => {});
       socket.on("data", () => socket.write('{"id":1,"jsonrpc":"2.0","result":null}\n'));
     }).listen(0, "127.0.0.1");
-    await new Promise((done) => electrs.on("listening", done));
-    const address = `127.0.0.1:${(electrs.address() as AddressInfo).port}`;
+    await new Promise((done) => server.on("listening", done));
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     box.put("local/electrs", address);
+    return { address, close: () => server.close() };
+  };
+
+  /** Runs it with an electrs that answers, to its end. */
+  const startAll = async (props: Partial<typeof ENTRY> = {}) => {
+    const electrs = await answeringElectrs();
+    const { address } = electrs;
     const ended = await start(props);
     electrs.close();
     return { ...ended, address };
@@ -227,11 +250,11 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
   test("leaves other words in the volume at each start, before the hub is there, and none while it waits", async () => {
     await start({ firstStart: true });
     expect(box.has("data/.homelab-volume.started")).toBe(false);
-    kill(running);
+    await kill(running);
     const words: string[] = [];
     for (const _ of [1, 2]) {
       expect((await startAll()).status).toBe(0);
-      kill(running);
+      await kill(running);
       words.push(box.read("data/.homelab-volume.started"));
     }
     expect(words[0]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ [0-9a-f-]{36}\n$/);
@@ -276,6 +299,300 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     await untilTrue(() => printed.includes("removed what a restore had set aside"));
     expect(box.read("data/ldk/storage/ldk_node_data.sqlite")).toBe("x");
   }, 30_000);
+
+  describe("the homelab's identity", () => {
+    const [OWN, OTHER, THIRD] = [1, 2, 3].map((n) => `0000000${n}-1111-4222-8333-444444444444`);
+    const MARKER = "data/.homelab-identity";
+    const adoptCommand = `homelab secrets adopt albyhub ${OTHER}`;
+    /** The work directory as version 0.1.0 leaves it, of a hub that has run. */
+    const oldHub = () => {
+      box.put("data/.homelab-volume", "albyhub-data\n");
+      box.put("data/.homelab-volume.lightning", "");
+      box.put("data/ldk/storage/ldk_node_data.sqlite", "x");
+    };
+    const identities = (mine: string | undefined, marker?: string) => {
+      box.put("local/identity", mine ?? "");
+      if (marker !== undefined) box.put(MARKER, marker);
+    };
+    const again = async () => {
+      await kill(running);
+      return start();
+    };
+
+    test("is written into a folder that version 0.1.0 left, once, and the hub runs on", async () => {
+      oldHub();
+      identities(OWN);
+      const { printed, status } = await start();
+      expect([status, printed]).toEqual([
+        "waiting",
+        expect.stringContaining(`claimed the volume albyhub-data for the homelab ${OWN}\n`),
+      ]);
+      expect(box.read(MARKER)).toBe(`${OWN}\n`);
+      const second = await again();
+      expect([second.status, second.printed]).toEqual(["waiting", expect.not.stringContaining("claimed")]);
+      // What version 0.1.0 reads, after a rollback, is as it was.
+      expect(box.read("data/.homelab-volume")).toBe("albyhub-data\n");
+      expect(box.has(`${MARKER}.part`)).toBe(false);
+    });
+
+    test("is written at the first start of a new hub, and into data that is adopted", async () => {
+      identities(OWN);
+      expect(await start({ firstStart: true })).toMatchObject({ status: "waiting" });
+      expect(box.read(MARKER)).toBe(`${OWN}\n`);
+      await kill(running);
+      rmSync(join(box.root, "data"), { recursive: true });
+      box.put("data/ldk/storage/ldk_node_data.sqlite", "x");
+      expect(await start()).toMatchObject({ status: "waiting" });
+      expect(box.read(MARKER)).toBe(`${OWN}\n`);
+    });
+
+    test.each([true, false])(
+      "keeps a hub off a folder of another homelab, first start or not (%p)",
+      async (firstStart) => {
+        oldHub();
+        identities(OWN, `${OTHER}\n`);
+        const { printed, status } = await start({ firstStart });
+        expect([status, printed]).toEqual([
+          1,
+          expect.stringMatching(
+            `refuses to start: the volume albyhub-data belongs to the homelab ${OTHER}, and this is the homelab ${OWN}: .*${adoptCommand}`,
+          ),
+        ]);
+        expect(box.read(MARKER)).toBe(`${OTHER}\n`);
+      },
+    );
+
+    test("is not needed on a folder that nobody has claimed, and its absence is said", async () => {
+      oldHub();
+      identities(undefined);
+      const { printed, status } = await start();
+      expect([status, printed]).toEqual(["waiting", expect.stringContaining("is claimed by no homelab")]);
+      expect(printed).toContain(
+        "homelab secrets init makes this homelab's identity, and the next start claims the volume",
+      );
+      expect(box.has(MARKER)).toBe(false);
+      identities(OWN);
+      expect(await again()).toMatchObject({ status: "waiting" });
+      expect(box.read(MARKER)).toBe(`${OWN}\n`);
+    });
+
+    test("is needed on a folder that somebody has claimed, as after a cluster was made anew", async () => {
+      oldHub();
+      identities(undefined, `${OTHER}\n`);
+      const { printed, status } = await start();
+      expect([status, printed]).toEqual([1, expect.stringContaining("and this cluster has no identity")]);
+      expect(printed).toContain("restore Nomad's snapshot");
+      expect(printed).toContain(adoptCommand);
+      // The snapshot is restored.
+      identities(OTHER);
+      expect(await start()).toMatchObject({ status: "waiting" });
+    });
+
+    test("takes over the one folder that its owner said, and from then on keeps the other homelab off", async () => {
+      oldHub();
+      identities(`${OWN} adopts ${OTHER}`, `${OTHER}\n`);
+      const { printed, status } = await start();
+      expect([status, printed]).toEqual([
+        "waiting",
+        expect.stringContaining(
+          `took the volume albyhub-data over from the homelab ${OTHER}, as its owner asked: it belongs to the homelab ${OWN} now`,
+        ),
+      ]);
+      expect(box.read(MARKER)).toBe(`${OWN}\n`);
+      expect(await again()).toMatchObject({ status: "waiting", printed: expect.not.stringContaining("took") });
+      await kill(running);
+      identities(OTHER);
+      expect((await start()).printed).toContain(`belongs to the homelab ${OWN}, and this is the homelab ${OTHER}`);
+      identities(`${OWN} adopts ${OTHER}`, `${THIRD}\n`);
+      expect(await start()).toMatchObject({ status: 1, printed: expect.stringContaining(`adopt albyhub ${THIRD}`) });
+    });
+
+    test("claims an unclaimed folder whatever it may adopt", async () => {
+      oldHub();
+      identities(`${OWN} adopts ${OTHER}`);
+      expect(await start()).toMatchObject({ status: "waiting" });
+      expect(box.read(MARKER)).toBe(`${OWN}\n`);
+    });
+
+    test.each([
+      ["with white space around it", `\t${OWN}  \r\n\n`, "waiting"],
+      ["without a line end", OWN, "waiting"],
+      ["empty", "", 1],
+      ["of white space", " \n", 1],
+      ["cut", `${OWN?.slice(0, 20)}`, 1],
+      ["twice", `${OWN}\n${OWN}\n`, 1],
+      ["in two parts", `${OWN?.slice(0, 18)} ${OWN?.slice(18)}`, 1],
+      ["that is a pattern", "????????-????-????-????-????????????", 1],
+      ["that is another text", "* adopts *", 1],
+    ])("is read from a marker %s", async (_, text, expected) => {
+      oldHub();
+      identities(OWN, text);
+      const { printed, status } = await start();
+      expect(status).toBe(expected);
+      if (expected === 1) {
+        expect(printed).toContain("the file .homelab-identity in the volume albyhub-data holds no identity");
+        expect(printed).toContain("then delete that file on the NAS");
+      }
+      expect(box.read(MARKER)).toBe(text);
+    });
+
+    test.each(["link", "dangling link", "folder"])("is not read from a marker that is a %s", async (kind) => {
+      oldHub();
+      identities(OWN);
+      if (kind === "folder") mkdirSync(join(box.root, MARKER));
+      else symlinkSync(kind === "link" ? join(box.root, "local/identity") : "/nowhere", join(box.root, MARKER));
+      const { printed, status } = await start();
+      expect([status, printed]).toEqual([1, expect.stringContaining("holds no identity")]);
+    });
+
+    test.each(["x", "00000001-1111-4222-8333-44444444444", `${OWN} adopts`, `${OWN} adopts x`, `${OWN} ${OTHER}`])(
+      "is not what Nomad's variable holds when that is %j",
+      async (text) => {
+        oldHub();
+        identities(text);
+        const { printed, status } = await start();
+        expect([status, printed]).toEqual([
+          1,
+          expect.stringContaining(`the Nomad variable nomad/jobs/albyhub holds no identity but "${text}"`),
+        ]);
+        expect(box.has(MARKER)).toBe(false);
+      },
+    );
+
+    test("is not taken for written while it cannot be", async () => {
+      oldHub();
+      identities(OWN);
+      mkdirSync(join(box.root, `${MARKER}.part`));
+      const { printed, status } = await start();
+      expect([status, printed]).toEqual([
+        1,
+        expect.stringContaining("cannot claim the volume albyhub-data: nobody has"),
+      ]);
+    });
+  });
+
+  describe("the lock of the work directory", () => {
+    const flock = () => execFileSync("busybox", ["flock", "-n", join(box.root, "data/.homelab-lock"), "true"]);
+    const held = (why: string) => ({ status: 1, printed: expect.stringContaining(why) });
+    const IN_USE = "/data is in use: another hub, or a restore, holds the lock .homelab-lock";
+    let first: ChildProcess | undefined;
+    afterEach(() => kill(first));
+    /** Starts one that stays, and leaves it. */
+    const startFirst = async () => {
+      const { status } = await start({ firstStart: true });
+      first = running;
+      return status;
+    };
+
+    test("is held while the script waits, so that a second one touches nothing", async () => {
+      expect(await startFirst()).toBe("waiting");
+      rmSync(join(box.root, "data/.homelab-volume"));
+      chmodSync(join(box.root, "data"), 0o755);
+      box.put("data/.restore.part/file", "x");
+      expect(await start({ firstStart: true })).toEqual(held(IN_USE));
+      expect(box.has("data/.homelab-volume")).toBe(false);
+      expect(box.has("data/.restore.part/file")).toBe(true);
+      expect(execFileSync("stat", ["-c", "%a", join(box.root, "data")], { encoding: "utf8" })).toBe("755\n");
+      await kill(first);
+      rmSync(join(box.root, "data/.restore.part"), { recursive: true });
+      expect(await start({ firstStart: true })).toMatchObject({ status: "waiting" });
+    });
+
+    /** Starts one whose electrs answers, with a program that knows nothing of all this, and waits until that runs. */
+    const startHub = async () => {
+      const electrs = await answeringElectrs();
+      const main = `${box.busybox} sh -c '${box.busybox} touch ${box.root}/local/runs; exec ${box.busybox} sleep 60'`;
+      void start({ firstStart: true }, (script) => script.replace("exec env", `exec ${main}`));
+      await untilTrue(() => box.has("local/runs"));
+      electrs.close();
+      first = running;
+      let printed = "";
+      first?.stderr?.on("data", (text) => {
+        printed += text;
+      });
+      return { hub: running, printed: () => printed };
+    };
+
+    test("goes over to the hub, and ends with it, whatever the script left in the background", async () => {
+      await startHub();
+      expect(flock).toThrow();
+      expect(await start()).toEqual(held(IN_USE));
+      process.kill(first?.pid ?? 0, "SIGKILL");
+      await untilTrue(() => first?.signalCode === "SIGKILL");
+      // The watcher for the first Lightning state still waits.
+      expect(execFileSync("ps", ["-o", "args=", "-g", String(first?.pid)], { encoding: "utf8" })).toContain("entry");
+      expect(flock).not.toThrow();
+    }, 30_000);
+
+    test("ends a hub when another one has started since, which it cannot keep from it on another machine", async () => {
+      const { hub, printed } = await startHub();
+      const marker = "data/.homelab-volume.started";
+      const own = box.read(marker);
+      rmSync(join(box.root, marker));
+      await new Promise((done) => setTimeout(done, 2500));
+      box.put(marker, own);
+      await new Promise((done) => setTimeout(done, 2500));
+      expect([hub?.exitCode, hub?.signalCode]).toEqual([null, null]);
+      box.put(marker, "2026-11-28T10:00:00Z another-start\n");
+      await untilTrue(() => hub?.signalCode === "SIGQUIT");
+      expect(printed()).toContain(
+        "another hub has started on the volume albyhub-data since, at 2026-11-28T10:00:00Z another-start",
+      );
+    }, 30_000);
+
+    test("is asked for again after the wait for electrs, and so is whose folder it is", async () => {
+      expect(await startFirst()).toBe("waiting");
+      let printed = "";
+      first?.stderr?.on("data", (text) => {
+        printed += text;
+      });
+      box.put("data/.homelab-identity", "00000002-1111-4222-8333-444444444444\n");
+      const electrs = await answeringElectrs();
+      await untilTrue(() => printed.includes("belongs to the homelab 00000002"));
+      electrs.close();
+    }, 30_000);
+
+    test("is not in the way of the check for an empty folder", async () => {
+      box.put("data/.homelab-lock", "");
+      expect((await start()).printed).toContain("is empty");
+      expect(await start({ firstStart: true })).toMatchObject({ status: "waiting" });
+    });
+
+    test.each(["link", "folder", "pipe"])("is not taken on a %s", async (kind) => {
+      const lock = join(box.root, "data/.homelab-lock");
+      if (kind === "folder") mkdirSync(lock);
+      if (kind === "link") symlinkSync(join(box.root, "local/other"), lock);
+      if (kind === "pipe") execFileSync("mkfifo", [lock]);
+      expect(await start({ firstStart: true })).toEqual(held("is not a regular file"));
+      expect(box.has("local/other")).toBe(false);
+    });
+
+    /** What a kernel answers that is not to be had here; __tests__/nfs has the real one. */
+    const answering = (answer: string) => (script: string) => {
+      box.put("bin/busybox", `#!/bin/sh\n[ "$1" != flock ] || { ${answer}; }\nexec ${box.busybox} "$@"\n`);
+      chmodSync(join(box.root, "bin/busybox"), 0o755);
+      return script.replace(`BUSYBOX='${box.busybox}'`, `BUSYBOX='${box.root}/bin/busybox'`);
+    };
+
+    test("is done without where the mount has none, which is said", async () => {
+      const { printed, status } = await start(
+        { firstStart: true },
+        answering('echo "flock: No locks available" >&2; exit 1'),
+      );
+      expect([status, printed]).toEqual(["waiting", expect.stringContaining("goes on without a lock")]);
+    });
+
+    test.each([
+      "flock: I/O error",
+      "flock: Interrupted system call",
+      "flock: Invalid argument",
+      "busybox: applet not found",
+    ])("is not taken for missing when the answer is %j", async (answer) => {
+      expect(await start({ firstStart: true }, answering(`echo "${answer}" >&2; exit 1`))).toEqual(
+        held(`cannot be locked, so nobody can tell whether it is in use: ${answer}`),
+      );
+    });
+  });
 });
 
 describeWith(["busybox"], "the probe of Alby Hub", () => {
