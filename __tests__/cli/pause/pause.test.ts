@@ -152,6 +152,13 @@ describe("a pause, and a resume, while something may write out of sight", () => 
       }
       expect(world.changes).toEqual([]);
     }
+    const status = await told(["status"], folder);
+    expect([status.code, status.out]).toEqual([
+      2,
+      expect.stringContaining(
+        `allocation ${ID.slice(0, 8)} of hub on a was told to stop, and nobody has seen it end yet`,
+      ),
+    ]);
     const guard = await told(["guard"], folder);
     expect([guard.code, guard.out]).toEqual([2, expect.stringMatching(/a pause is on since/)]);
 
