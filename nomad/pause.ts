@@ -112,3 +112,11 @@ async function changing<T>(change: () => Promise<T>): Promise<T> {
 export function pauseText({ reason, since }: Pause): string {
   return `a pause is on since ${since}: ${reason}`;
 }
+
+/** What was told to stop for a pause and was not seen to end, a sentence each; empty when all was. */
+export function unseenTexts({ writers }: Pause): string[] {
+  return writers.map(
+    ({ allocation, job, node }) =>
+      `allocation ${allocation.slice(0, 8)} of ${job} on ${node} was told to stop, and nobody has seen it end yet`,
+  );
+}

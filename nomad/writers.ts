@@ -171,7 +171,8 @@ function claimsOf({ TaskGroups }: Job): string[] {
 
 function remedyFor(node: string, status: NodeStatus): string {
   if (status === "ready") return "wait a minute, until Nomad has heard of it again";
-  return `wait until ${node} is back; if it never will be, make sure that it is off and run homelab node-lost ${node}`;
+  const forget = status === "gone from Nomad's list" ? ", and then nomad system gc, so that Nomad forgets it" : "";
+  return `wait until ${node} is back; if it never will be, make sure that it is off and run homelab node-lost ${node}${forget}`;
 }
 
 function short(id: string): string {

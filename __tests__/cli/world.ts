@@ -147,6 +147,7 @@ export class World {
     const [kind = "", id = "", part = ""] = path;
     const filter = /^JobID == "(.*)"$/.exec(query.get("filter") ?? "")?.[1];
     if (kind === "nodes") return [200, this.nodes];
+    if (kind === "agent") return [200, { Members: [{ Name: "server", Status: "alive", Tags: { build: "2.0.5" } }] }];
     if (kind === "node") {
       const found = this.nodes.find(({ ID }) => ID === id);
       return found
@@ -246,6 +247,7 @@ export function node(Name: string, changes: Partial<NodeStub> = {}): NodeStub {
     SchedulingEligibility: "eligible",
     Drain: false,
     Datacenter: "homelab",
+    Version: "2.0.5",
     NodeResources: { Memory: { MemoryMB: 8192 }, Cpu: { CpuShares: 7200 } },
     ...changes,
   };

@@ -227,7 +227,7 @@ function refuseAnswers(name: string, asked: readonly Asked[]): void {
   const answers = asked.filter(isAnswer);
   if (answers.length === 0) return;
   throw new Error(
-    `${name} is on: it answers at ${answers.map(placeText).join(", ")}; pull its plug first, then run this again; nothing was purged`,
+    `${name} is on: it answers at ${answers.map(placeText).join(", ")}; pull its plug first, then run this again; nothing was purged. If it is off and another machine has that address now, give that one another for the moment`,
   );
 }
 

@@ -76,7 +76,7 @@ export async function statusOf(target: Target): Promise<StatusReport> {
   return {
     stack,
     nomadAddress: client.address,
-    well: !moods.includes("bad"),
+    well: !moods.includes("bad") && !pause?.writers.length,
     ...(pause && { pause }),
     nomad,
     nodes: nodeViews.toSorted((a, b) => a.name.localeCompare(b.name)),

@@ -1,5 +1,5 @@
 import { parseImage } from "../../nomad/image";
-import { pauseText } from "../../nomad/pause";
+import { pauseText, unseenTexts } from "../../nomad/pause";
 import { backupLines } from "../backup/text";
 import { coloured } from "../shared/mood";
 import { ageText, type Cell, type Style, table, WIDTH, wrap } from "../shared/text";
@@ -11,7 +11,7 @@ export function statusText(report: StatusReport, style: Style): string {
   const { bold, green, red, yellow } = style;
   const { stack, nomadAddress, well, pause } = report;
   const head = `${bold(stack)} at ${nomadAddress}: ${well ? green("well") : red("something is wrong")}`;
-  const paused = pause ? [yellow(pauseText(pause))] : [];
+  const paused = pause ? [yellow(pauseText(pause)), ...unseenTexts(pause).map((text) => red(text))] : [];
   const away = report.absences.flatMap(({ mood, text }) =>
     wrap(text, WIDTH, "  ").map((line) => coloured(style, mood, line)),
   );
