@@ -1,7 +1,7 @@
 import type { Template } from "../../.gen/nomad/job";
 import { BEFORE_UPGRADE, CHANNEL_BACKUPS, CHANNEL_COPIES } from "../../model/backup-jobs";
 import { RESTORE_PART, SET_ASIDE, START_MARKER, UNFINISHED_RESTORE, VOLUME_MARKER } from "../../model/marker-files";
-import type { Duration } from "../../nomad/duration";
+import { Duration } from "../../nomad/duration";
 import { shellScript } from "../../nomad/shell";
 import { MISSING_SECRET } from "../../nomad/template";
 import { entryScript } from "../shell/busybox";
@@ -13,7 +13,16 @@ const STATE = "/alloc/data/albyhub";
 /** Where the probe records when the node last ran, in epoch seconds. */
 const SEEN = "/alloc/data/albyhub-seen";
 
-/** The file with electrs's address, rendered for the program and for the probe alike. Empty while there is none. */
+/** Where the probe counts the starts in a row that were too slow. */
+const LATE = "/alloc/data/albyhub-late";
+
+/** No node needs longer to start; and one that cannot start at all is tried again within this. */
+const LONGEST_START = Duration.hours(4);
+
+/** Looking at a volume and two files takes a moment; on a NAS that hangs it never ends. */
+const LONGEST_CHECK = Duration.minutes(5);
+
+/** The file with the addresses of electrs, rendered for the program and for the probe alike. Empty while there is none. */
 export const ELECTRS_ADDRESS = "local/electrs";
 
 /** Keys of the service's Nomad variable; each is rendered to a file of its name below `secrets/`. */
@@ -59,15 +68,18 @@ export function albyHubEntry({ volumeId, firstStart, secrets, autoUnlock, databa
   });
 }
 
-/** Answers whether the Lightning node is running, or still has time to start: `grace`. */
+/** Answers whether the Lightning node is running, or still has time to start: `grace`, and longer each time it was too slow. */
 export function albyHubHealth(httpPort: number, grace: Duration, autoUnlock: boolean): string {
   return probeScript(["constructs/alby-hub/health.sh"], {
     STATE,
     SEEN,
+    LATE,
     ADDRESS_FILE: `/${ELECTRS_ADDRESS}`,
     AUTO_UNLOCK: autoUnlock,
     HTTP_PORT: httpPort,
     GRACE: grace.toSeconds(),
+    LONGEST: (grace.isLongerThan(LONGEST_START) ? grace : LONGEST_START).toSeconds(),
+    CHECKING: LONGEST_CHECK.toSeconds(),
   });
 }
 
