@@ -125,6 +125,7 @@ describe("README.md", () => {
     const report: StatusReport = {
       stack: "",
       nomadAddress: "",
+      mood: "good",
       well: true,
       nodes: [node],
       services: [{ name: "", namespace: "", image: "", instances: [], mood }],

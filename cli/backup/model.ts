@@ -2,7 +2,7 @@ import type { NomadClient } from "../../nomad/client";
 import { Duration } from "../../nomad/duration";
 import { capability, ifThere } from "../../nomad/live";
 import { type Pause, readPause } from "../../nomad/pause";
-import type { Mood } from "../shared/mood";
+import { type Mood, worst } from "../shared/mood";
 import type { Target } from "../shared/target";
 import { ageText } from "../shared/text";
 import { backupJob } from "./jobs";
@@ -110,8 +110,7 @@ export function judge(seen: Seen): BackupView {
         ? { mood: "waiting" as const, problem: failureText("the last run", failed) }
         : undefined;
   const moods = [...sets.map(({ mood }) => mood), check.mood, drill.mood, ...(own ? [own.mood] : [])];
-  const mood = moods.includes("bad") ? "bad" : moods.includes("waiting") ? "waiting" : "good";
-  return { mood, sets, ...(own && { problem: own.problem }), check, drill };
+  return { mood: worst(moods), sets, ...(own && { problem: own.problem }), check, drill };
 }
 
 /** Seconds; negative for a time that is to come. */

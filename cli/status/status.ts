@@ -7,8 +7,9 @@ import { statusText } from "./text";
 
 const HELP = `
 Exit codes: 0 nothing is bad (what passes by itself, such as an initial sync, is yellow, not bad), 1 an error, 2 something
-is bad. With --json, standard output is { stacks: [{ stack, nomadAddress, well, pause, nodes, services, plugins,
-volumes, backup }] }; a mood is "good", "waiting" or "bad", memory is in MiB, an uptime in seconds.
+is bad. What cannot be known is bad. With --json, standard output is { stacks: [{ stack, nomadAddress, mood, well, pause,
+nodes, services, plugins, volumes, backup }] }; a mood is "good", "waiting" or "bad", and that of a stack is the worst in
+it; well is false as well while a service waits; memory is in MiB, an uptime in seconds.
 
 The backup is red when a set's newest is older than 26 h, or when a check or a drill has failed; homelab backup --help.
 bitcoind's progress is read from its log; electrs and Alby Hub are asked at their own addresses, so run it where these can
@@ -30,6 +31,6 @@ export const status: Verb = {
         const targets = session.targets();
         const reports = await session.looking(targets, () => Promise.all(targets.map(statusOf)));
         session.print({ stacks: reports }, (style) => reports.map((one) => statusText(one, style)).join("\n"));
-        if (!reports.every(({ well }) => well)) throw new CommanderError(2, "homelab.bad", "something is bad");
+        if (reports.some(({ mood }) => mood === "bad")) throw new CommanderError(2, "homelab.bad", "something is bad");
       }),
 };

@@ -9,8 +9,11 @@ import type { InstanceView, ServiceView } from "./services";
 /** Everything on one screen, as the owner reads it. */
 export function statusText(report: StatusReport, style: Style): string {
   const { bold, green, red, yellow } = style;
-  const { stack, nomadAddress, well, pause } = report;
-  const head = `${bold(stack)} at ${nomadAddress}: ${well ? green("well") : red("something is wrong")}`;
+  const { stack, nomadAddress, mood, well, pause, services: all } = report;
+  const waiting = all.filter(({ mood }) => mood === "waiting").map(({ name }) => name);
+  const verdict =
+    mood === "bad" ? red("something is wrong") : well ? green("well") : yellow(`not well yet: ${waiting.join(", ")}`);
+  const head = `${bold(stack)} at ${nomadAddress}: ${verdict}`;
   const paused = pause ? [yellow(pauseText(pause))] : [];
   const sections = [
     [head, ...paused],
