@@ -8,6 +8,7 @@ import { mountFlags } from "./mount-flags";
 import { noErrorTemplates } from "./no-error-templates";
 import { noSecretInJob } from "./no-secret-in-job";
 import { nonRoot } from "./non-root";
+import { oneProvider } from "./one-provider";
 import { oneWayData } from "./one-way-data";
 import { ownSecretPath } from "./own-secret-path";
 import { pinnedImage } from "./pinned-image";
@@ -44,6 +45,7 @@ const NAMED = [
   bridgeNetworking,
   staticPort,
   serviceProvided,
+  oneProvider,
   // What it may do and know.
   privileged,
   nonRoot,
