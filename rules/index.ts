@@ -16,6 +16,7 @@ import { placement } from "./placement";
 import { privileged } from "./privileged";
 import { resources } from "./resources";
 import type { Rule } from "./rule";
+import { schedule } from "./schedule";
 import { secretChangeMode } from "./secret-change-mode";
 import { serviceProvided } from "./service-provided";
 import { singleWriter } from "./single-writer";
@@ -41,6 +42,7 @@ const NAMED = [
   memoryLimits,
   resources,
   healthCheck,
+  schedule,
   // How it is reached.
   bridgeNetworking,
   staticPort,

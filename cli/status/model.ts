@@ -6,11 +6,12 @@ import { hasBackup } from "../backup/jobs";
 import { type BackupView, backupOf } from "../backup/model";
 import { type Mood, worst } from "../shared/mood";
 import { chainOf } from "../shared/program-status";
+import { nameSecrets, needsOf } from "../shared/secret-needs";
 import { type Service, servicesOf } from "../shared/services";
 import type { Target } from "../shared/target";
 import { strangerAt } from "./registrations";
 import { type ServiceView, serviceView } from "./services";
-import { type PluginView, pluginView, type VolumeView, volumeView } from "./volumes";
+import { type PluginView, pluginJobs, pluginView, type VolumeView, volumeView } from "./volumes";
 
 export interface NodeView {
   readonly name: string;
@@ -63,12 +64,15 @@ export async function statusOf(target: Target): Promise<StatusReport> {
         return serviceView(client, one, own, { pause, chain, stranger });
       }),
     ),
-    Promise.all([...new Set(plugins)].map((id) => pluginView(client, id))),
+    Promise.all([...new Set(plugins)].map((id) => pluginView(client, pluginJobs(target, id), nodes))),
     Promise.all(homelab.volumes.map((volume) => volumeView(client, volume))),
     hasBackup(target) ? backupOf(target) : undefined,
   ]);
   const nodeViews = nodes.map((one) => nodeView(one, allocations));
-  const judged = services.map((one, at) => overdue(one, serviceViews[at] as ServiceView, serviceViews));
+  const { needs } = needsOf(target);
+  const judged = services
+    .map((one, at) => overdue(one, serviceViews[at] as ServiceView, serviceViews))
+    .map((view) => ({ ...view, ...(view.problem && { problem: nameSecrets(view.problem, needs) }) }));
   const moods = [nodeViews, judged, pluginViews, volumes, backup ?? []].flat().map(({ mood }) => mood);
   return {
     stack,

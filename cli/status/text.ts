@@ -116,11 +116,9 @@ function volumes({ volumes, plugins }: StatusReport, style: Style): string[] {
     [coloured(style, mood, problem ?? "well")],
   ]);
   const columns = [{ title: "VOLUME" }, { title: "WRITTEN BY" }, { title: "READ BY" }, { title: "" }];
-  const plugin = plugins.flatMap(({ id, controllers, nodes, mood }) =>
-    wrap(
-      `  CSI plugin ${id}: controllers ${coloured(style, mood, controllers)}, nodes ${coloured(style, mood, nodes)}`,
-      WIDTH,
-    ),
-  );
+  const plugin = plugins.flatMap(({ id, controllers, nodes, mood, problem }) => [
+    `  CSI plugin ${id}: controllers ${coloured(style, mood, controllers)}, nodes ${coloured(style, mood, nodes)}`,
+    ...(problem ? wrap(`    ${problem}`, WIDTH, "    ").map((line) => coloured(style, mood, line)) : []),
+  ]);
   return [...(rows.length > 0 ? table(columns, rows, style) : ["  none"]), ...plugin];
 }

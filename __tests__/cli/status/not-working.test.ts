@@ -166,7 +166,7 @@ describe("an allocation that does not get to run", () => {
       "a secret that is missing",
       3,
       [event("Template", 2, "Missing: nomad.var.block(nomad/jobs/electrs/electrs/electrs@bitcoin.global)")],
-      "pending for 3 min: electrs: Missing: nomad.var.block(nomad/jobs/electrs/electrs/electrs@bitcoin.global)",
+      "pending for 3 min: electrs: it waits for the Nomad variable nomad/jobs/electrs/electrs/electrs with bitcoin_rpc_password, which is not there: run homelab secrets init",
     ],
     [
       "an image that is not there",

@@ -34,7 +34,8 @@ export interface Scripted {
   readonly port?: number;
 }
 
-const { jobs: JOBS } = synthesize(buildHomelab().stack);
+/** Those of the fixture homelab, by their ids. */
+export const { jobs: JOBS } = synthesize(buildHomelab().stack);
 export const SERVICES = ["bitcoin", "electrs", "albyhub"] as const;
 type Name = (typeof SERVICES)[number];
 
