@@ -2,6 +2,7 @@ import { type Command, CommanderError } from "commander";
 import { Session } from "../shared/session";
 import { ENVIRONMENT, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
+import { follow } from "./follow";
 import { statusOf } from "./model";
 import { statusText } from "./text";
 
@@ -25,10 +26,12 @@ export const status: Verb = {
     withOptions(program.command("status"))
       .summary("how everything is, on one screen")
       .description("Shows machines, services and volumes as they are now, and what the programs say of themselves.")
+      .option("--follow", "go on until Ctrl-C, and tell of each service that becomes bad")
       .addHelpText("after", HELP)
-      .action(async (_options: unknown, command: Command) => {
+      .action(async ({ follow: isFollowed }: { readonly follow?: true }, command: Command) => {
         const session = new Session(command);
         const targets = session.targets();
+        if (isFollowed) return follow(targets, (text) => session.note(text));
         const reports = await session.looking(targets, () => Promise.all(targets.map(statusOf)));
         session.print({ stacks: reports }, (style) => reports.map((one) => statusText(one, style)).join("\n"));
         if (reports.some(({ mood }) => mood === "bad")) throw new CommanderError(2, "homelab.bad", "something is bad");
