@@ -1,4 +1,5 @@
 import type { ServiceCheck } from "../../.gen/nomad/job";
+import { servicesIn } from "../../model/places";
 import type { NomadClient } from "../../nomad/client";
 import { type AllocationStub, type CheckResult, checksOf } from "../../nomad/live";
 import { failureOf } from "./failures";
@@ -82,8 +83,7 @@ interface Expected {
 
 /** Only Nomad's own are seen here; another provider's checks are elsewhere. */
 function checksIn({ group }: Service): Expected[] {
-  const services = [...(group.Services ?? []), ...group.Tasks.flatMap(({ Services }) => Services ?? [])];
-  return services
+  return servicesIn(group)
     .filter(({ Provider }) => Provider === "nomad")
     .flatMap(({ Name = "", Checks }) => (Checks ?? []).map((check) => ({ service: Name, check })));
 }

@@ -1,3 +1,4 @@
+import { servicesIn } from "../../model/places";
 import type { NomadClient } from "../../nomad/client";
 import { type AllocationStub, capability, ifThere, isLive } from "../../nomad/live";
 import type { Service } from "../shared/services";
@@ -21,9 +22,8 @@ export async function strangerAt(
   { job, group }: Service,
   allocations: readonly AllocationStub[],
 ): Promise<string | undefined> {
-  const services = [...(group.Services ?? []), ...group.Tasks.flatMap(({ Services }) => Services ?? [])];
   // A name that is made of variables is known to Nomad alone.
-  const names = services.flatMap(({ Provider, Name = "" }) =>
+  const names = servicesIn(group).flatMap(({ Provider, Name = "" }) =>
     Provider === "nomad" && !Name.includes("$") ? [Name] : [],
   );
   const found = await Promise.all(
