@@ -125,6 +125,7 @@ describe("README.md", () => {
     const report: StatusReport = {
       stack: "",
       nomadAddress: "",
+      mood: "good",
       well: true,
       nomad: { versions: ["2.0.5"], mood: "good" },
       nodes: [node],

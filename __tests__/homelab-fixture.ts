@@ -74,7 +74,7 @@ export function buildHomelab(changes: Changes = {}) {
     busybox: BUSYBOX,
     ...(second && { channelBackups: second }),
     ...changes.albyHub,
-  }).acknowledge("second-place", "a test's homelab: there are no channels to lose");
+  }).acknowledge("second-place", "the NAS is the only server so far; losing it means losing the channels");
   return { stack, plugin, bitcoinData, bitcoin, electrsData, electrs, albyHubData, albyHub, second };
 }
 
@@ -104,13 +104,13 @@ export function addBackup(built: ReturnType<typeof buildHomelab>, changes: Parti
   const volume = (volumeId: string, more: Partial<CsiVolumeProps> = {}) =>
     new CsiVolume(stack, volumeId, { volumeId, holds: "backup", plugin, ...more });
   const backupVolume = second ?? volume("backup");
-  const share = stack.cluster.nas.snapshotExport;
+  const share = stack.cluster.nas.snapshotExport ?? "/mnt/snapshots";
   const backup = new Backup(stack, "backup-jobs", {
     image: "restic/restic:0.18.1",
     postgresImage: "postgres:17.6",
     metaVersion: 1,
     volume: backupVolume,
-    ...(share && { snapshots: volume("nomad-snapshots", { accessMode: "multi-node-reader-only", share }) }),
+    snapshots: volume("nomad-snapshots", { accessMode: "multi-node-reader-only", share }),
     sets: [bitcoin.backupSet, electrs.backupSet, albyHub.backupSet],
     ...changes,
   });

@@ -114,6 +114,7 @@ describe("the scripts that tasks run", () => {
       "electrs/electrs/local/entry",
       "electrs/probe/args",
       "electrs/probe/local/www/cgi-bin/health",
+      "electrs/probe/local/www/cgi-bin/silence",
     ]);
     const run = jobs.flatMap(({ job }) =>
       (job.TaskGroups[0]?.Tasks ?? []).flatMap(({ Name, Config }) =>

@@ -207,6 +207,7 @@ export const tcpCheck: ServiceCheck = {
  *
  * @see https://github.com/hashicorp/nomad/blob/v2.0.5/nomad/structs/checks.go#L79 NomadCheckID
  */
-export function nomadService(name: string, portLabel: string, check: ServiceCheck): NomadService {
-  return { Name: name, PortLabel: portLabel, Provider: "nomad", Checks: [{ PortLabel: portLabel, ...check }] };
+export function nomadService(name: string, portLabel: string, ...checks: readonly ServiceCheck[]): NomadService {
+  const named = checks.map((check) => ({ PortLabel: portLabel, ...check }));
+  return { Name: name, PortLabel: portLabel, Provider: "nomad", Checks: named };
 }

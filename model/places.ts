@@ -121,10 +121,12 @@ export function writersOf(homelab: Homelab): Writer[] {
 
 /** Nomad's own catalogue, the only one that `nomadService` reads. */
 export function provides({ TaskGroups }: Job, name: string): boolean {
-  const isIt = ({ Name, Provider }: Service) => Name === name && Provider === "nomad";
-  return TaskGroups.some(
-    ({ Services, Tasks }) => Services?.some(isIt) || Tasks.some((task) => task.Services?.some(isIt)),
-  );
+  return TaskGroups.flatMap(servicesIn).some(({ Name, Provider }) => Name === name && Provider === "nomad");
+}
+
+/** What a group registers, its tasks included. */
+export function servicesIn({ Services, Tasks }: TaskGroup): readonly Service[] {
+  return [...(Services ?? []), ...Tasks.flatMap((task) => task.Services ?? [])];
 }
 
 /** `tag.name@region`, of which only the name is a service's; a name has neither dot nor @. */

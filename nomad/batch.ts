@@ -51,13 +51,18 @@ export async function dispatch(
 }
 
 /** The runs of a periodic or parameterized job that have not ended. */
-export async function runsOf(client: NomadClient, { ID, Namespace }: JobRef): Promise<readonly JobStub[]> {
+export async function runsOf(client: NomadClient, job: JobRef): Promise<readonly JobStub[]> {
+  return (await childrenOf(client, job)).filter(({ Status }) => Status !== "dead");
+}
+
+/** The runs of a periodic or parameterized job that Nomad remembers. */
+export async function childrenOf(client: NomadClient, { ID, Namespace }: JobRef): Promise<readonly JobStub[]> {
   const jobs = await client.get<readonly JobStub[]>(["jobs"], {
     namespace: Namespace,
     query: { prefix: `${ID}/` },
     needs: capability("list-jobs", Namespace),
   });
-  return jobs.filter(({ ParentID, Status }) => ParentID === ID && Status !== "dead");
+  return jobs.filter(({ ParentID }) => ParentID === ID);
 }
 
 /** How far a run has come. */

@@ -99,6 +99,9 @@ export interface CheckResult {
   readonly Check: string;
   readonly Service: string;
   readonly Status: "success" | "failure" | "pending";
+  /** Of an HTTP check; absent until it was answered. */
+  readonly StatusCode?: number;
+  /** What an HTTP check was answered, when that was not 200. */
   readonly Output: string;
   /** Seconds since 1970. */
   readonly Timestamp: number;

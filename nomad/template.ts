@@ -17,14 +17,20 @@ export function secretPath(job: string, group: string, task: string): SecretPath
 export const MISSING_SECRET = "the Nomad variable";
 
 /**
- * A template fragment that is rendered with the `{{ .Address }}` and `{{ .Port }}` of exactly one instance of a
- * service, and not at all while there is none. Nomad lists unhealthy instances too; the allocation's own id as the key
- * of the choice keeps it stable.
+ * A template fragment that is rendered with `{{ .Address }}`, `{{ .Port }}` and `{{ .AllocID }}` of each instance of a
+ * service that this job provides, and not at all while there is none. Anyone who may submit a job can register the name
+ * as well, and Nomad lists instances that do not answer too: what reads the file tries one after another.
  *
  * @see https://github.com/hashicorp/nomad/issues/23317
  */
-export function oneInstance(service: string, fragment: string): string {
-  return `{{ range nomadService 1 (env "NOMAD_ALLOC_ID") "${service}" }}${fragment}{{ end }}`;
+export function instancesOf({ service, job }: ProvidedService, fragment: string): string {
+  return `{{ range nomadService "${service}" }}{{ if eq .JobID "${job}" }}${fragment}\n{{ end }}{{ end }}`;
+}
+
+/** A service in Nomad's catalogue, and the ID of the one job that provides it. */
+export interface ProvidedService {
+  readonly service: string;
+  readonly job: string;
 }
 
 /** The user and group that every service of the homelab runs as, and that must own its data on the NAS. */

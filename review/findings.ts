@@ -30,6 +30,7 @@ export const FINDINGS = {
     "something leaves Terraform, goes on existing in Nomad; so does what is only renamed in the code",
   ),
   "second-writer": ask("two would write one volume"),
+  "second-provider": { ...ask("two jobs would register one service name"), since: "0.2.0" },
   "count-above-one": ask("more than one instance would write a volume that one may write"),
   "fence-weakened": ask("what keeps a lost machine's instance the only one is taken away or shortened"),
   "kill-timeout-lowered": ask("a task gets less time to stop cleanly"),

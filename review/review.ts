@@ -10,6 +10,7 @@ import { type Context, contextOf, isRemoved, type JobChange, jobName } from "./c
 import { exposure } from "./dangers/exposure";
 import { images } from "./dangers/images";
 import { limits } from "./dangers/limits";
+import { providers } from "./dangers/providers";
 import { removals } from "./dangers/removals";
 import { stack } from "./dangers/stack";
 import { volumes } from "./dangers/volumes";
@@ -96,6 +97,7 @@ export interface Review {
 const DANGERS: readonly ((context: Context) => Finding[])[] = [
   removals,
   writers,
+  providers,
   images,
   limits,
   volumes,

@@ -10,6 +10,7 @@ import { noErrorTemplates } from "./no-error-templates";
 import { noSecretInJob } from "./no-secret-in-job";
 import { nomadVersion } from "./nomad-version";
 import { nonRoot } from "./non-root";
+import { oneProvider } from "./one-provider";
 import { oneWayData } from "./one-way-data";
 import { openFiles } from "./open-files";
 import { ownSecretPath } from "./own-secret-path";
@@ -18,6 +19,7 @@ import { placement } from "./placement";
 import { privileged } from "./privileged";
 import { resources } from "./resources";
 import type { Rule } from "./rule";
+import { schedule } from "./schedule";
 import { secondPlace } from "./second-place";
 import { secretChangeMode } from "./secret-change-mode";
 import { serviceProvided } from "./service-provided";
@@ -48,10 +50,12 @@ const NAMED = [
   openFiles,
   resources,
   healthCheck,
+  schedule,
   // How it is reached.
   bridgeNetworking,
   staticPort,
   serviceProvided,
+  oneProvider,
   // What it may do and know.
   privileged,
   nonRoot,

@@ -3,6 +3,15 @@ import type { AddressInfo } from "node:net";
 
 export type Items = Record<string, string>;
 
+/** What Nomad knows of a job. */
+export interface FakeJob {
+  readonly Stop: boolean;
+  readonly allocations: readonly unknown[];
+  /** More of its record, such as its schedule. */
+  readonly more?: object;
+  readonly evaluations?: readonly unknown[];
+}
+
 const CAPABILITIES = ["read", "write", "list", "read-job"];
 
 /** Nomad's variables over HTTP, with check-and-set as the real one has it; and what was made of its jobs. */
@@ -20,7 +29,7 @@ export class FakeNomad {
   /** What the token may do. */
   capabilities = new Set(CAPABILITIES);
   /** Jobs by their ids. */
-  readonly jobs = new Map<string, { readonly Stop: boolean; readonly allocations: readonly unknown[] }>();
+  readonly jobs = new Map<string, FakeJob>();
   /** The status of every answer from the n-th write on. */
   failFrom = Number.POSITIVE_INFINITY;
 
@@ -38,7 +47,7 @@ export class FakeNomad {
     };
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
-      if (version === "v1" && kind === "jobs") return answer(200, []);
+      if (version === "v1" && kind === "jobs") return answer(200, this.children(url.searchParams.get("prefix") ?? ""));
       if (version === "v1" && kind === "job") return answer(...this.job(path, rest[0]));
       const needs = kind === "vars" ? "list" : request.method === "PUT" ? "write" : "read";
       if (version !== "v1" || (kind !== "var" && kind !== "vars")) return answer(404, "not found");
@@ -100,7 +109,17 @@ export class FakeNomad {
     const job = this.jobs.get(id);
     if (!this.capabilities.has("read-job")) return [403, "Permission denied"];
     if (!job) return [404, "job not found"];
-    return [200, part === "allocations" ? job.allocations : { ID: id, SubmitTime: Date.now() * 1e6, Stop: job.Stop }];
+    if (part === "allocations") return [200, job.allocations];
+    if (part === "evaluations") return [200, job.evaluations ?? []];
+    return [200, { ID: id, SubmitTime: Date.now() * 1e6, Stop: job.Stop, Periodic: { Enabled: true }, ...job.more }];
+  }
+
+  /** The jobs that another made. */
+  private children(prefix: string): unknown[] {
+    const all = [...this.jobs].map(([ID, { more }]) => ({ ID, Namespace: "bitcoin", Status: "running", ...more }));
+    return all
+      .filter(({ ID }) => prefix !== "" && ID.startsWith(prefix))
+      .map((one) => ({ ParentID: prefix.slice(0, -1), ...one }));
   }
 
   private list(namespace: string, prefix: string): { Path: string }[] {

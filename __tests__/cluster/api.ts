@@ -75,10 +75,11 @@ export class Api {
     });
   }
 
-  /** What the checks of an allocation said last, by the service's name. */
+  /** What the checks of an allocation said last, by the service's name; of several, what its program answers. */
   async checks(allocation: string, namespace: string): Promise<Record<string, CheckResult>> {
     const results = await this.get<Record<string, CheckResult>>(`client/allocation/${allocation}/checks`, namespace);
-    return Object.fromEntries(Object.values(results).map((result) => [result.Service, result]));
+    const checks = Object.values(results).filter(({ Check }) => Check !== "silence");
+    return Object.fromEntries(checks.map((result) => [result.Service, result]));
   }
 
   /** Restarts every task of an allocation in place. */

@@ -1,7 +1,7 @@
 import { Duration } from "../../nomad/duration";
 import { compareVersions, parseImage } from "../../nomad/image";
 import { Memory } from "../../nomad/memory";
-import { file, oneInstance, Secret, secretPath } from "../../nomad/template";
+import { file, instancesOf, Secret, secretPath } from "../../nomad/template";
 
 describe("Duration", () => {
   test.each([
@@ -99,8 +99,10 @@ describe("template helpers", () => {
     );
   });
 
-  test("an address is that of one instance, chosen by the allocation", () => {
-    expect(oneInstance("electrs", "x")).toBe('{{ range nomadService 1 (env "NOMAD_ALLOC_ID") "electrs" }}x{{ end }}');
+  test("addresses are those of the job that provides the service, one a line, and nobody else's", () => {
+    expect(instancesOf({ service: "bitcoin-rpc", job: "bitcoin" }, "x")).toBe(
+      '{{ range nomadService "bitcoin-rpc" }}{{ if eq .JobID "bitcoin" }}x\n{{ end }}{{ end }}',
+    );
   });
 
   test("a file never restarts its task, and is private below secrets", () => {

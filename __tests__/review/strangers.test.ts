@@ -96,6 +96,13 @@ const DANGERS: Partial<Record<FindingName, readonly (readonly [what: string, edi
       `${VOLUME}.bitcoin-data`,
     ],
   ],
+  "second-provider": [
+    [
+      "another ID leaves the old job with the same service",
+      job("electrs", (_, __, read) => Object.assign(read, { ID: "electrs2", Name: "electrs2" })),
+      "nomad_job.electrs",
+    ],
+  ],
   "second-writer-on-funds": [
     ["another job writes them", another("second", "albyhub", () => {}), "nomad_job.second"],
     ["two instances write them", job("albyhub", (_, group) => Object.assign(group, { Count: 2 })), "nomad_job.albyhub"],

@@ -1,7 +1,7 @@
 import type { Job, Nanoseconds, Task, TaskGroup, Template, UpdateStrategy, VolumeRequest } from "../../.gen/nomad/job";
 import type { ClusterFigures, Dependency, Homelab, JobRecord, OtherStack, VolumeRecord } from "../../model/homelab";
 import { Duration } from "../../nomad/duration";
-import { file, oneInstance, Secret, secretPath } from "../../nomad/template";
+import { file, instancesOf, Secret, secretPath } from "../../nomad/template";
 import type { Finding, Rule } from "../../rules/rule";
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -214,7 +214,7 @@ function draftOf(): Draft {
     resources: { CPU: 1000, MemoryMB: 1280, MemoryMaxMB: 2048 },
     templates: [
       secretFile("electrs", "secrets/electrs.toml", (password) => `auth = "electrs:${password}"`),
-      file("local/address", oneInstance("bitcoin", "{{ .Address }}:{{ .Port }}")),
+      file("local/address", instancesOf({ service: "bitcoin", job: "bitcoin" }, "{{ .Address }}:{{ .Port }}")),
     ],
   });
   const albyhub = serviceOf({
@@ -227,7 +227,7 @@ function draftOf(): Draft {
     resources: { CPU: 500, MemoryMB: 1280, MemoryMaxMB: 2048 },
     templates: [
       secretFile("albyhub", "secrets/password", (password) => password),
-      file("local/address", oneInstance("electrs", "{{ .Address }}:{{ .Port }}")),
+      file("local/address", instancesOf({ service: "electrs", job: "electrs" }, "{{ .Address }}:{{ .Port }}")),
     ],
   });
   const [controller, node] = [pluginOf("controller"), pluginOf("node")];

@@ -12,6 +12,7 @@ from ansible.module_utils.nomad_api import (
     failing_jobs,
     is_wanted,
     label,
+    machines_without_plugin,
     registered_jobs,
     sick_plugins,
 )
@@ -164,9 +165,10 @@ def allocations(nomad):
 
 
 def health(nomad):
-    """No deployment under way, every service complete, every CSI plugin well."""
+    """No deployment under way, every service complete, every CSI plugin well and on every machine."""
     remedy = "wait until it is done and healthy, or mend it"
-    return [("health", one, remedy) for one in failing_jobs(nomad) + sick_plugins(nomad)]
+    found = [("health", one, remedy) for one in failing_jobs(nomad) + sick_plugins(nomad)]
+    return found + [("health", *one) for one in machines_without_plugin(nomad, registered_jobs(nomad))]
 
 
 def kill_timeouts(jobs, longest):

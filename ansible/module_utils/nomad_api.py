@@ -1,5 +1,6 @@
 """Nomad's HTTP API for the modules of this folder: JSON in, JSON out, never the tables that the CLI prints."""
 
+import fnmatch
 import json
 import time
 import urllib.error
@@ -145,6 +146,39 @@ def sick_plugins(nomad):
             if healthy < expected:
                 left.append(f"CSI plugin {stub['ID']}: {healthy} of {expected} {kind.lower()} healthy")
     return left
+
+
+def machines_without_plugin(nomad, jobs):
+    """Clients on which a node plugin is not healthy, as text and remedy.
+
+    Nomad itself expects a plugin only where an instance of it runs: one that was stopped is not replaced until something
+    has Nomad look at the job again. So the machines are counted.
+    """
+    ready = [node for node in nomad.get("nodes") if node["Status"] == "ready"]
+    found = []
+    for job in jobs:
+        tasks = [task for group in job["TaskGroups"] for task in group["Tasks"]]
+        configs = [task["CSIPluginConfig"] for task in tasks if task.get("CSIPluginConfig")]
+        if job["Type"] != "system" or job.get("Stop"):
+            continue
+        for config in configs:
+            if config["Type"] == "controller":
+                continue
+            healthy = healthy_nodes(nomad, config["ID"])
+            for node in sorted(ready, key=lambda one: one["Name"]):
+                there = any(fnmatch.fnmatchcase(node["Datacenter"], dc) for dc in job["Datacenters"])
+                if there and node["ID"] not in healthy:
+                    text = f"CSI plugin {config['ID']}: no healthy node plugin on {node['Name']}"
+                    found.append((text, f"`nomad job eval {job['ID']}`, then look at its allocation on {node['Name']}"))
+    return found
+
+
+def healthy_nodes(nomad, plugin):
+    """The ids of the nodes on which a plugin is healthy; none when Nomad does not know it."""
+    if plugin not in [stub["ID"] for stub in nomad.get("plugins", type="csi")]:
+        return []
+    nodes = nomad.get(f"plugin/csi/{urllib.parse.quote(plugin, safe='')}").get("Nodes") or {}
+    return [node for node, info in nodes.items() if info["Healthy"]]
 
 
 def sick_node_plugins(nomad, node_id, allocations):

@@ -1,12 +1,15 @@
+import type { PeriodicConfig } from "../../.gen/nomad/job";
 import type { NomadClient } from "../../nomad/client";
 import { Duration } from "../../nomad/duration";
 import { capability, ifThere } from "../../nomad/live";
 import { type Pause, readPause } from "../../nomad/pause";
-import type { Mood } from "../shared/mood";
+import { type Mood, worst } from "../shared/mood";
+import { nameSecrets, needsOf } from "../shared/secret-needs";
 import type { Target } from "../shared/target";
 import { ageText } from "../shared/text";
 import { backupJob } from "./jobs";
 import { type Failed, type Results, resultsOf, type SetDone, type SetResult, setsOf } from "./results";
+import { type LivePeriodic, stuckRun } from "./runs";
 
 /** A backup older than this is red. It runs every hour, so this is more than a day of failures. */
 export const RED_AFTER = Duration.hours(26);
@@ -59,6 +62,8 @@ export interface Seen {
   readonly backup: Results;
   readonly check: Results;
   readonly drill: Results;
+  /** What keeps one from running now. */
+  readonly stuck?: Partial<Record<"backup" | "check" | "drill", string>>;
 }
 
 /** Asks Nomad for the state of a stack's backup. @throws when the stack has none, or it may not be read. */
@@ -74,20 +79,41 @@ export async function backupOf(target: Target, now = Date.now()): Promise<Backup
     resultsOf(client, "backup-check"),
     resultsOf(client, "backup-drill"),
   ]);
-  return judge({ now, wanted, ...(live && { live }), ...(pause && { pause }), sets, backup, check, drill });
+  const stuck: Record<string, string> = {};
+  if (!pause) {
+    for (const [name, id, results] of [
+      ["backup", "backup", backup],
+      ["check", "backup-check", check],
+      ["drill", "backup-drill", drill],
+    ] as const) {
+      const found = await liveOf(client, { ID: id, Namespace: job.Namespace });
+      const problem = found && !found.stopped && (await stuckRun(client, found.job, results, now));
+      if (problem) stuck[name] = nameSecrets(problem, needsOf(target).needs);
+    }
+  }
+  return judge({ now, wanted, ...(live && { live }), ...(pause && { pause }), sets, backup, check, drill, stuck });
+}
+
+interface Live {
+  readonly Stop: boolean;
+  /** Nanoseconds since 1970. */
+  readonly SubmitTime: number;
+  readonly Periodic?: PeriodicConfig | null;
 }
 
 async function liveOf(
   client: NomadClient,
   { ID, Namespace }: { ID: string; Namespace: string },
-): Promise<Seen["live"]> {
+): Promise<(NonNullable<Seen["live"]> & { readonly job: LivePeriodic }) | undefined> {
   const live = await ifThere(
-    client.get<{ readonly Stop: boolean; readonly SubmitTime: number }>(["job", ID], {
+    client.get<Live>(["job", ID], {
       namespace: Namespace,
       needs: capability("read-job", Namespace),
     }),
   );
-  return live && { stopped: live.Stop, submitted: live.SubmitTime / 1e6 };
+  if (!live) return undefined;
+  const submitted = live.SubmitTime / 1e6;
+  return { stopped: live.Stop, submitted, job: { ID, Namespace, submitted, Periodic: live.Periodic ?? null } };
 }
 
 /** Judges what was seen; pure. */
@@ -100,18 +126,20 @@ export function judge(seen: Seen): BackupView {
     const { at: _, ...result } = found;
     return { ...result, ...judged(found, seen) };
   });
+  const { stuck = {} } = seen;
   const check = trial("check", seen.check, CHECK_WITHIN, seen);
   const drill = trial("drill", seen.drill, DRILL_WITHIN, seen);
   const own = !live
     ? { mood: "bad" as const, problem: "the job backup is not in Nomad: deploy it" }
     : live.stopped
       ? { mood: "bad" as const, problem: "the job backup was stopped: raise its metaVersion and deploy" }
-      : failed
-        ? { mood: "waiting" as const, problem: failureText("the last run", failed) }
-        : undefined;
+      : stuck.backup
+        ? { mood: "bad" as const, problem: stuck.backup }
+        : failed
+          ? { mood: "waiting" as const, problem: failureText("the last run", failed) }
+          : undefined;
   const moods = [...sets.map(({ mood }) => mood), check.mood, drill.mood, ...(own ? [own.mood] : [])];
-  const mood = moods.includes("bad") ? "bad" : moods.includes("waiting") ? "waiting" : "good";
-  return { mood, sets, ...(own && { problem: own.problem }), check, drill };
+  return { mood: worst(moods), sets, ...(own && { problem: own.problem }), check, drill };
 }
 
 /** Seconds; negative for a time that is to come. */
@@ -145,13 +173,20 @@ function missing({ now, live, backup: { failed }, pause }: Seen): Pick<SetView, 
   return { mood: "waiting", problem: "not backed up yet: homelab backup now, or wait for the hour" };
 }
 
-function trial(what: string, { done, failed }: Results, within: Duration, { now, live }: Seen): TrialView {
+function trial(
+  what: "check" | "drill",
+  { done, failed }: Results,
+  within: Duration,
+  { now, live, stuck }: Seen,
+): TrialView {
   const age = done && ageOf(done.at, now);
   const told = {
     ...(done && age !== undefined && { at: new Date(done.at).toISOString(), age: Math.max(0, age) }),
     checks: done?.checks ?? [],
   };
   if (failed) return { ...told, mood: "bad", problem: failureText(`the last ${what}`, failed) };
+  const problem = stuck?.[what];
+  if (problem) return { ...told, mood: "bad", problem };
   // Without a job the backup itself is told of; what comes weeks later is not missed yet.
   if (age === undefined)
     return live ? { ...told, mood: "waiting", problem: `there was no ${what} yet` } : { ...told, mood: "waiting" };

@@ -91,10 +91,12 @@ async function run(names: readonly string[], session: Session): Promise<void> {
           const since = Date.now();
           watch.tell(`waiting for ${service.name} to stop, which may take ${stopTime(service.group)}`);
           await restartTasks(client, service, allocation);
-          const { ID, NodeName } = await untilHealthy(watch, client, service, { started: since });
+          const { ID, NodeName, owner } = await untilHealthy(watch, client, service, { started: since });
           const seconds = Math.round((Date.now() - since) / 1000);
           restarted.push({ service: service.name, allocation: ID, node: NodeName, seconds });
-          session.say(`${service.name} is healthy again after ${seconds} s`);
+          session.say(
+            `${service.name} is ${owner ? `up again after ${seconds} s; ${owner}` : `healthy again after ${seconds} s`}`,
+          );
         }
       }
       const checked = Date.now();

@@ -101,9 +101,7 @@ export function electrs(endpoint: Endpoint | undefined): Promise<ElectrsAnswer> 
       });
     };
     let text = "";
-    socket.setTimeout(RESPONSE_TIMEOUT.toMilliseconds(), () =>
-      end("it takes connections and does not answer: it waits for bitcoind"),
-    );
+    socket.setTimeout(RESPONSE_TIMEOUT.toMilliseconds(), () => end("it takes connections and does not answer"));
     socket.on("error", ({ message }) => end(`it cannot be asked from here: ${message}`));
     socket.on("close", () => end("it closed the connection"));
     socket.on("data", (chunk) => {

@@ -59,6 +59,21 @@ export function needsOf({ homelab }: Pick<Synthesized, "homelab">): Needs {
   return { needs: [...needs.values()].filter((need) => need.declared || !isSuccessor(need, needs)), notes: [...notes] };
 }
 
+/**
+ * Nomad's words for variables that a task waits for, with the keys that it reads there: Nomad names the path alone.
+ *
+ * @param text such as `Missing: nomad.var.block(nomad/jobs/electrs/electrs/electrs@bitcoin.global)`.
+ */
+export function nameSecrets(text: string, needs: readonly Need[]): string {
+  return text.replace(/Missing: (?:nomad\.var\.block\([^)]*\)(?:, )?)+/g, (missing) => {
+    const told = [...missing.matchAll(/\(([^@)]+)@([^.)]+)[^)]*\)/g)].map(([, path = "", namespace = ""]) => {
+      const keys = needs.filter((need) => need.path === path && need.namespace === namespace).map(({ key }) => key);
+      return `${path}${keys.length > 0 ? ` with ${keys.join(", ")}` : ""}`;
+    });
+    return `it waits for the Nomad variable ${told.join(" and ")}, which is not there: run homelab secrets init`;
+  });
+}
+
 /** Whether a template reads nothing but what a construct has declared, and so rendered itself. */
 function readsOnly({ EmbeddedTmpl = "" }: Template, declared: readonly SecretRecord[]): boolean {
   const secrets = declared.map(({ path, key }) => new Secret(path as SecretPath, key));

@@ -1,5 +1,6 @@
 import type { Job, Task, TaskGroup } from "../../.gen/nomad/job";
 import { groupsOf, type Program } from "../../model/homelab";
+import { servicesIn } from "../../model/places";
 import { identify } from "../../model/versions";
 import { isBatch } from "../../nomad/batch";
 import type { NomadClient } from "../../nomad/client";
@@ -94,7 +95,7 @@ export function dependantsOf(services: readonly Service[], of: readonly Service[
 export function serviceNamed(services: readonly Service[], name: string): Service {
   const found = services.filter(
     ({ name: own, job, group }) =>
-      own === name || job.ID === name || (group.Services ?? []).some(({ Name }) => Name === name),
+      own === name || job.ID === name || servicesIn(group).some(({ Name }) => Name === name),
   );
   const [one, ...more] = found;
   if (one && more.length === 0) return one;

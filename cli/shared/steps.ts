@@ -22,14 +22,14 @@ export function healthyDeadline({ job, group }: Service): Duration {
  *
  * @param started milliseconds since 1970: it must have been started after that.
  * @param checked the same: what a check said before that is not counted.
- * @returns the allocation.
+ * @returns the allocation, and what its owner has to do before it is of use, when there is something.
  */
 export function untilHealthy(
   watch: Watch,
   client: NomadClient,
   service: Service,
   { started = 0, checked = started }: { readonly started?: number; readonly checked?: number } = {},
-): Promise<AllocationStub> {
+): Promise<AllocationStub & { readonly owner?: string }> {
   const within = stopTime(service.group).plus(healthyDeadline(service)).plus(SLACK);
   return watch.until(`${service.name} to be healthy`, within, async () => {
     const [allocation] = await liveAllocations(client, service);
@@ -38,8 +38,8 @@ export function untilHealthy(
       return undefined;
     }
     if (startedAt(service, allocation) < started) return undefined;
-    const { healthy, text } = await healthOf(client, service, allocation, checked);
-    if (healthy) return allocation;
+    const { healthy, mood, text } = await healthOf(client, service, allocation, checked);
+    if (healthy) return { ...allocation, ...(mood !== "good" && { owner: text }) };
     watch.tell(`waiting for ${service.name} to be healthy: ${text}`);
     return undefined;
   });

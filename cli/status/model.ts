@@ -1,16 +1,19 @@
+import { Duration } from "../../nomad/duration";
 import { type AllocationStub, isLive, type NodeStub, nodesOf, placedAllocations } from "../../nomad/live";
 import { type Pause, readPause } from "../../nomad/pause";
 import { offeredBy, reservedBy } from "../../nomad/resources";
 import { hasBackup } from "../backup/jobs";
 import { type BackupView, backupOf } from "../backup/model";
 import { type Absence, absenceOf } from "../shared/absence";
-import type { Mood } from "../shared/mood";
+import { type Mood, worst } from "../shared/mood";
 import { type NomadView, nomadOf } from "../shared/nomad-version";
 import { chainOf } from "../shared/program-status";
+import { nameSecrets, needsOf } from "../shared/secret-needs";
 import { type Service, servicesOf } from "../shared/services";
 import type { Target } from "../shared/target";
+import { strangerAt } from "./registrations";
 import { type ServiceView, serviceView } from "./services";
-import { type PluginView, pluginView, type VolumeView, volumeView } from "./volumes";
+import { type PluginView, pluginJobs, pluginView, type VolumeView, volumeView } from "./volumes";
 
 export interface NodeView {
   readonly name: string;
@@ -27,7 +30,9 @@ export interface NodeView {
 export interface StatusReport {
   readonly stack: string;
   readonly nomadAddress: string;
-  /** Whether nothing is bad. */
+  /** That of the worst. */
+  readonly mood: Mood;
+  /** Whether nothing is bad, and every service does its work: one that waits is not well. */
   readonly well: boolean;
   readonly pause?: Pause;
   readonly nomad: NomadView;
@@ -58,8 +63,14 @@ export async function statusOf(target: Target): Promise<StatusReport> {
   ];
   const [nomad, serviceViews, pluginViews, volumes, backup] = await Promise.all([
     nomadOf(target, nodes),
-    Promise.all(services.map((one) => serviceView(client, one, allocationsFor(one, allocations), pause, chain))),
-    Promise.all([...new Set(plugins)].map((id) => pluginView(client, id))),
+    Promise.all(
+      services.map(async (one) => {
+        const own = allocationsFor(one, allocations);
+        const stranger = await strangerAt(client, one, own);
+        return serviceView(client, one, own, { pause, chain, stranger });
+      }),
+    ),
+    Promise.all([...new Set(plugins)].map((id) => pluginView(client, pluginJobs(target, id), nodes))),
     Promise.all(homelab.volumes.map((volume) => volumeView(client, volume))),
     hasBackup(target) ? backupOf(target) : undefined,
   ]);
@@ -71,21 +82,38 @@ export async function statusOf(target: Target): Promise<StatusReport> {
     return [absenceOf(service, allocationsFor(service, allocations), pause)];
   });
   const nodeViews = nodes.map((one) => nodeView(one, allocations));
-  const views = [nomad, nodeViews, serviceViews, pluginViews, volumes, absences, backup ?? []];
-  const moods = views.flat().map(({ mood }) => mood);
+  const { needs } = needsOf(target);
+  const judged = services
+    .map((one, at) => overdue(one, serviceViews[at] as ServiceView, serviceViews))
+    .map((view) => ({ ...view, ...(view.problem && { problem: nameSecrets(view.problem, needs) }) }));
+  const moods = [nomad, nodeViews, judged, pluginViews, volumes, absences, backup ?? []].flat().map(({ mood }) => mood);
   return {
     stack,
     nomadAddress: client.address,
-    well: !moods.includes("bad") && !pause?.writers.length,
+    mood: worst(moods),
+    well: !moods.includes("bad") && judged.every(({ mood }) => mood === "good") && !pause?.writers.length,
     ...(pause && { pause }),
     nomad,
     nodes: nodeViews.toSorted((a, b) => a.name.localeCompare(b.name)),
-    services: serviceViews,
+    services: judged,
     plugins: pluginViews,
     volumes,
     absences,
     ...(backup && { backup }),
   };
+}
+
+/** How long a service may wait for others that are well. */
+const LONGEST_WAIT = Duration.minutes(15);
+
+/** A wait is explained by what a service needs; when that is well, it must end. */
+function overdue({ needs }: Service, view: ServiceView, all: readonly ServiceView[]): ServiceView {
+  const { mood, problem = "", instances } = view;
+  const needed = all.filter(({ name }) => needs.includes(name));
+  const waits =
+    instances.some(({ uptime = 0 }) => uptime > LONGEST_WAIT.toSeconds()) && /\bwaiting since\b/.test(problem);
+  if (mood !== "waiting" || !waits || !needed.every(({ mood }) => mood === "good")) return view;
+  return { ...view, mood: "bad", problem: `${problem}; but ${needed.map(({ name }) => name).join(", ")} is well` };
 }
 
 function allocationsFor({ job, group }: Service, allocations: readonly AllocationStub[]): AllocationStub[] {

@@ -1,9 +1,10 @@
 import type { NomadClient } from "../../nomad/client";
 import { Duration } from "../../nomad/duration";
 import { type AllocationStub, capability, type Deployment, deploymentOf, ifThere, isLive } from "../../nomad/live";
+import { lastLines } from "../../nomad/logs";
 import { NomadError } from "../../nomad/nomad-error";
 import type { Pause } from "../../nomad/pause";
-import { healthOf, startedAt } from "../shared/health";
+import { type Health, healthOf, startedAt } from "../shared/health";
 import type { Mood } from "../shared/mood";
 import { type Chain, type ProgramStatus, programStatus } from "../shared/program-status";
 import type { Service } from "../shared/services";
@@ -52,13 +53,20 @@ interface LiveJob {
   }[];
 }
 
+/** What is known of a service beforehand. */
+interface ServiceContext {
+  readonly pause: Pause | undefined;
+  readonly chain: Chain | undefined;
+  /** Who else registers one of its names, as a sentence. */
+  readonly stranger: string | undefined;
+}
+
 /** A service as Nomad has it, and what its program says. */
 export async function serviceView(
   client: NomadClient,
   service: Service,
   allocations: readonly AllocationStub[],
-  pause: Pause | undefined,
-  chain: Chain | undefined,
+  { pause, chain, stranger }: ServiceContext,
 ): Promise<ServiceView> {
   const { job, group, main, name } = service;
   const [live, deployment] = await Promise.all([
@@ -78,11 +86,12 @@ export async function serviceView(
   const liveGroup = live.TaskGroups.find(({ Name }) => Name === group.Name);
   const image = liveGroup?.Tasks.find(({ Name }) => Name === main.Name)?.Config?.image ?? "";
   const running = allocations.filter((one) => isLive(one) && one.DesiredStatus === "run");
-  const instances = await Promise.all(running.map((one) => instanceView(client, service, one, allocations)));
-  const said = await programStatus(service, running, chain);
+  const seen = await Promise.all(running.map((one) => instanceHealth(client, service, one)));
+  const instances = running.map((one, at) => instanceView(service, one, allocations, seen[at] as Health));
+  const said = await programStatus(service, running, chain, seen[0]);
   const paused = pause?.groups.some((one) => one.job === job.ID && one.group === group.Name);
   const wanted = job.Type === "system" ? undefined : (liveGroup?.Count ?? 0);
-  const problem = problemOf({ live, wanted, instances, deployment, said, paused: paused ?? false });
+  const problem = problemOf({ live, wanted, instances, deployment, said, seen, stranger, paused: paused ?? false });
   return {
     ...at,
     jobVersion: live.Version,
@@ -102,32 +111,69 @@ function problemOf(seen: {
   readonly instances: readonly InstanceView[];
   readonly deployment: Deployment | undefined;
   readonly said: ProgramStatus | undefined;
+  readonly seen: readonly Health[];
+  readonly stranger: string | undefined;
   readonly paused: boolean;
 }): { mood: Mood; problem: string } | undefined {
-  const { live, wanted, instances, deployment, said, paused } = seen;
+  const { live, wanted, instances, deployment, said, paused, stranger } = seen;
   const bad = (problem: string) => ({ mood: "bad", problem }) as const;
   if (paused && instances.length === 0) return { mood: "waiting", problem: "stopped for the pause" };
   if (live.Stop) return bad("was stopped: raise metaVersion and deploy, or nomad job start");
   if (instances.some(({ status }) => status === "unknown")) return bad("its machine is away");
   if (wanted !== undefined && instances.length < wanted) return bad(`${instances.length} of ${wanted} instances`);
   if (deployment?.Status === "failed") return bad(`its last deployment failed: ${deployment.StatusDescription}`);
+  const failing = seen.seen.find(({ healthy, mood }) => !healthy && mood === "bad");
+  if (failing) return bad(failing.text);
   if (said?.mood === "bad") return bad(said.text);
+  if (stranger) return bad(stranger);
   const ill = instances.find(({ healthy }) => !healthy);
   if (ill) return { mood: "waiting", problem: ill.health };
   return said?.mood === "waiting" ? { mood: "waiting", problem: said.text } : undefined;
 }
 
-async function instanceView(
+/** The health of an instance; of one that fails, with what its program said last. */
+async function instanceHealth(client: NomadClient, service: Service, allocation: AllocationStub): Promise<Health> {
+  try {
+    const health = await healthOf(client, service, allocation);
+    const ends = health.mood === "bad" && / ends again and again, | has ended/.test(health.text);
+    const said = ends ? await lastWords(client, service, allocation) : undefined;
+    return said ? { ...health, text: `${health.text}; it said: ${said}` } : health;
+  } catch (error) {
+    if (!(error instanceof NomadError) || error.status === 403) throw error;
+    return { healthy: false, mood: "bad", text: "its machine does not answer", checks: [] };
+  }
+}
+
+/** Enough for a few lines. */
+const LOG_TAIL = 4 * 1024;
+
+/** The last line that the main task wrote: its errors before its log. */
+async function lastWords(
   client: NomadClient,
+  { main }: Service,
+  allocation: AllocationStub,
+): Promise<string | undefined> {
+  for (const stream of ["stderr", "stdout"] as const) {
+    const lines = await lastLines(client, { allocation, task: main.Name, stream }, LOG_TAIL).catch((error: unknown) => {
+      if (error instanceof NomadError) return [];
+      throw error;
+    });
+    const line = lines
+      .at(-1)
+      ?.trim()
+      .replace(/^entry: /, "");
+    if (line && !line.startsWith("waiting for ")) return line.length > 200 ? `${line.slice(0, 200)}…` : line;
+  }
+  return undefined;
+}
+
+function instanceView(
   service: Service,
   allocation: AllocationStub,
   all: readonly AllocationStub[],
-): Promise<InstanceView> {
+  { healthy, text }: Health,
+): InstanceView {
   const { ID, NodeName, ClientStatus, AllocatedResources } = allocation;
-  const { healthy, text } = await healthOf(client, service, allocation).catch((error: unknown) => {
-    if (!(error instanceof NomadError) || error.status === 403) throw error;
-    return { healthy: false, text: "its machine does not answer" };
-  });
   const started = startedAt(service, allocation);
   // Every instance of a system job has the same name.
   const sameInstance = (one: AllocationStub) =>

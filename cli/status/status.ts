@@ -2,13 +2,15 @@ import { type Command, CommanderError } from "commander";
 import { Session } from "../shared/session";
 import { ENVIRONMENT, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
+import { follow } from "./follow";
 import { statusOf } from "./model";
 import { statusText } from "./text";
 
 const HELP = `
 Exit codes: 0 nothing is bad (what passes by itself, such as an initial sync, is yellow, not bad), 1 an error, 2 something
-is bad. With --json, standard output is { stacks: [{ stack, nomadAddress, well, pause, nomad, nodes, services,
-plugins, volumes, absences, backup }] }; a mood is "good", "waiting" or "bad", memory is in MiB, an uptime in seconds.
+is bad. What cannot be known is bad. With --json, standard output is { stacks: [{ stack, nomadAddress, mood, well, pause,
+nomad, nodes, services, plugins, volumes, absences, backup }] }; a mood is "good", "waiting" or "bad", and that of a stack
+is the worst in it; well is false as well while a service waits; memory is in MiB, an uptime in seconds.
 
 While a hub's Lightning node does not run, it says for how long at least, and how long is left until a peer that cheats could
 get away with it: red from half of that time on.
@@ -27,12 +29,14 @@ export const status: Verb = {
     withOptions(program.command("status"))
       .summary("how everything is, on one screen")
       .description("Shows machines, services and volumes as they are now, and what the programs say of themselves.")
+      .option("--follow", "go on until Ctrl-C, and tell of each service that becomes bad")
       .addHelpText("after", HELP)
-      .action(async (_options: unknown, command: Command) => {
+      .action(async ({ follow: isFollowed }: { readonly follow?: true }, command: Command) => {
         const session = new Session(command);
         const targets = session.targets();
+        if (isFollowed) return follow(targets, (text) => session.note(text));
         const reports = await session.looking(targets, () => Promise.all(targets.map(statusOf)));
         session.print({ stacks: reports }, (style) => reports.map((one) => statusText(one, style)).join("\n"));
-        if (!reports.every(({ well }) => well)) throw new CommanderError(2, "homelab.bad", "something is bad");
+        if (reports.some(({ mood }) => mood === "bad")) throw new CommanderError(2, "homelab.bad", "something is bad");
       }),
 };

@@ -9,8 +9,11 @@ import type { InstanceView, ServiceView } from "./services";
 /** Everything on one screen, as the owner reads it. */
 export function statusText(report: StatusReport, style: Style): string {
   const { bold, green, red, yellow } = style;
-  const { stack, nomadAddress, well, pause } = report;
-  const head = `${bold(stack)} at ${nomadAddress}: ${well ? green("well") : red("something is wrong")}`;
+  const { stack, nomadAddress, mood, well, pause, services: all } = report;
+  const waiting = all.filter(({ mood }) => mood === "waiting").map(({ name }) => name);
+  const verdict =
+    mood === "bad" ? red("something is wrong") : well ? green("well") : yellow(`not well yet: ${waiting.join(", ")}`);
+  const head = `${bold(stack)} at ${nomadAddress}: ${verdict}`;
   const paused = pause ? [yellow(pauseText(pause)), ...unseenTexts(pause).map((text) => red(text))] : [];
   const away = report.absences.flatMap(({ mood, text }) =>
     wrap(text, WIDTH, "  ").map((line) => coloured(style, mood, line)),
@@ -116,11 +119,9 @@ function volumes({ volumes, plugins }: StatusReport, style: Style): string[] {
     [coloured(style, mood, problem ?? "well")],
   ]);
   const columns = [{ title: "VOLUME" }, { title: "WRITTEN BY" }, { title: "READ BY" }, { title: "" }];
-  const plugin = plugins.flatMap(({ id, controllers, nodes, mood }) =>
-    wrap(
-      `  CSI plugin ${id}: controllers ${coloured(style, mood, controllers)}, nodes ${coloured(style, mood, nodes)}`,
-      WIDTH,
-    ),
-  );
+  const plugin = plugins.flatMap(({ id, controllers, nodes, mood, problem }) => [
+    `  CSI plugin ${id}: controllers ${coloured(style, mood, controllers)}, nodes ${coloured(style, mood, nodes)}`,
+    ...(problem ? wrap(`    ${problem}`, WIDTH, "    ").map((line) => coloured(style, mood, line)) : []),
+  ]);
   return [...(rows.length > 0 ? table(columns, rows, style) : ["  none"]), ...plugin];
 }

@@ -7,7 +7,7 @@ import { VOLUME_MARKER } from "../../model/marker-files";
 import { Duration } from "../../nomad/duration";
 import type { PinnedImage } from "../../nomad/image";
 import { Memory } from "../../nomad/memory";
-import { file, oneInstance, type Secret } from "../../nomad/template";
+import { file, instancesOf, type Secret } from "../../nomad/template";
 import type { BackupSet } from "../backup/set";
 import type { Chain } from "../bitcoin/conf";
 import type { Electrs } from "../electrs/electrs";
@@ -60,7 +60,12 @@ export interface AlbyHubProps extends ServiceProps {
   readonly databaseTls?: "disable" | "prefer" | "require" | "verify-full";
   /** Port of the web page on the machine. @default 8080 */
   readonly port?: number;
-  /** How long the node may take to run after a start, before the hub is started again. @default 10 minutes */
+  /**
+   * How long the node may take to run after a start, before the hub is started again. After each start in a row that took
+   * longer the next one gets twice the time, up to 4 hours.
+   *
+   * @default Duration.minutes(10)
+   */
   readonly startDeadline?: Duration;
   /**
    * Nostr relays through which wallets reach the hub. Without one nothing but the web page can use it.
@@ -281,7 +286,8 @@ export class AlbyHub extends Service {
   private render(): Job {
     const { props } = this;
     const deadline = props.startDeadline ?? START_DEADLINE;
-    const electrsAddress = file(ELECTRS_ADDRESS, oneInstance(props.electrs.service, "{{ .Address }}:{{ .Port }}"));
+    const { service, jobId: job } = props.electrs;
+    const electrsAddress = file(ELECTRS_ADDRESS, instancesOf({ service, job }, "{{ .Address }}:{{ .Port }}"));
     const autoUnlock = this.unlockPassword !== undefined;
     const { server, port, name } = this.database;
     const group = serviceGroup({
@@ -335,7 +341,9 @@ export class AlbyHub extends Service {
           ],
         },
         busyboxTask(props.busybox),
-        probeTask(props.busybox, albyHubHealth(HTTP_PORT, deadline, autoUnlock), [{ ...electrsAddress }]),
+        probeTask(props.busybox, albyHubHealth(HTTP_PORT, deadline, autoUnlock), {
+          templates: [{ ...electrsAddress }],
+        }),
         ...(props.channelBackups
           ? [channelBackupsTask(props.busybox, { job: this.jobId, data: "data", second: "second" })]
           : []),

@@ -3,9 +3,9 @@
 # start its node only once, and stays up without it when electrs is not there.
 #
 # BUSYBOX        path of busybox
-# STATE          file that tells the probe: "waiting", or "started <epoch seconds> <electrs address>"
+# STATE          as in shell/entry.sh; the text of "started" is the address of electrs
 # SEEN           file in which the probe records when the node last ran
-# ADDRESS_FILE   file with the address of electrs, empty while there is none
+# ADDRESS_FILE   file with the addresses of electrs, one a line, empty while there is none
 # VOLUME_ID      the volume of the work directory, /data
 # FIRST_START    whether that may be empty
 # VOLUME_MARKER, START_MARKER, UNFINISHED_RESTORE, RESTORE_PART, SET_ASIDE
@@ -18,20 +18,20 @@
 # DATABASE, DATABASE_USER, DATABASE_TLS
 #                host:port/name, the role, libpq's sslmode
 
-refuse() { say "refuses to start: $*"; exit 1; }
 flock() { "$BUSYBOX" flock "$@"; }
 
 # secret KEY prints a secret, whose characters need no quoting in a shell or a URL.
 secret() {
   value=$("$BUSYBOX" cat "/secrets/$1")
   case $value in
-    "$MISSING_VALUE "*) say "$value"; return 1 ;;
-    '' | *[!A-Za-z0-9._~-]*) say "$MISSING_VALUE $VARIABLE must have a value under the key $1 that uses only A-Z a-z 0-9 . _ ~ -"; return 1 ;;
+    "$MISSING_VALUE "*) refuse "$value" ;;
+    '' | *[!A-Za-z0-9._~-]*) refuse "$MISSING_VALUE $VARIABLE must have a value under the key $1 that uses only A-Z a-z 0-9 . _ ~ -" ;;
   esac
   echo "$value"
 }
 
-echo waiting > "$STATE"
+# A reason to refuse stays until all is checked again.
+"$BUSYBOX" grep -q '^refused ' "$STATE" 2>/dev/null || tell checking "the volume and the secrets"
 password=$(secret "$PASSWORD_NAME") || exit 1
 if [ "$AUTO_UNLOCK" = true ]; then unlock=$(secret "$UNLOCK_PASSWORD_NAME") || exit 1; fi
 
@@ -78,9 +78,12 @@ if [ -n "$("$BUSYBOX" find /data -maxdepth 1 -name "$SET_ASIDE*")" ]; then
 fi
 
 ready() {
-  electrs=$("$BUSYBOX" cat "$ADDRESS_FILE")
-  waiting_for="a complete index of electrs at ${electrs:-an address that Nomad does not know yet}"
-  [ -n "$electrs" ] && ping_electrs "${electrs%:*}" "${electrs##*:}"
+  known=$("$BUSYBOX" tr '\n' ' ' < "$ADDRESS_FILE")
+  waiting_for="a complete index of electrs at ${known:-an address that Nomad does not know yet}"
+  for electrs in $known; do
+    ping_electrs "${electrs%:*}" "${electrs##*:}" && return
+  done
+  return 1
 }
 wait_until_ready
 # Hours may have passed, and the lease of a machine that was cut off with them.
@@ -105,5 +108,5 @@ put "$started" "$this_start" || refuse "cannot record its start in /data"
 export LDK_ELECTRUM_SERVER="$electrs"
 export DATABASE_URI="postgresql://$DATABASE_USER:$password@$DATABASE?sslmode=$DATABASE_TLS"
 if [ "$AUTO_UNLOCK" = true ]; then export AUTO_UNLOCK_PASSWORD="$unlock"; fi
-echo "started $("$BUSYBOX" date +%s) $electrs" > "$STATE"
+begin "$electrs"
 exec /bin/main

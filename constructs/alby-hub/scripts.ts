@@ -10,7 +10,7 @@ import {
   UNFINISHED_RESTORE,
   VOLUME_MARKER,
 } from "../../model/marker-files";
-import type { Duration } from "../../nomad/duration";
+import { Duration } from "../../nomad/duration";
 import { shellScript } from "../../nomad/shell";
 import { MISSING_SECRET } from "../../nomad/template";
 import { entryScript } from "../shell/busybox";
@@ -22,7 +22,16 @@ const STATE = "/alloc/data/albyhub";
 /** Where the probe records when the node last ran, in epoch seconds. */
 const SEEN = "/alloc/data/albyhub-seen";
 
-/** The file with electrs's address, rendered for the program and for the probe alike. Empty while there is none. */
+/** Where the probe counts the starts in a row that were too slow. */
+const LATE = "/alloc/data/albyhub-late";
+
+/** No node needs longer to start; and one that cannot start at all is tried again within this. */
+const LONGEST_START = Duration.hours(4);
+
+/** Looking at a volume and two files takes a moment; on a NAS that hangs it never ends. */
+const LONGEST_CHECK = Duration.minutes(5);
+
+/** The file with the addresses of electrs, rendered for the program and for the probe alike. Empty while there is none. */
 export const ELECTRS_ADDRESS = "local/electrs";
 
 /** Keys of the service's Nomad variable; each is rendered to a file of its name below `secrets/`. */
@@ -78,15 +87,18 @@ export function albyHubEntry({ job, volumeId, firstStart, secrets, autoUnlock, d
   );
 }
 
-/** Answers whether the Lightning node is running, or still has time to start: `grace`. */
+/** Answers whether the Lightning node is running, or still has time to start: `grace`, and longer each time it was too slow. */
 export function albyHubHealth(httpPort: number, grace: Duration, autoUnlock: boolean): string {
   return probeScript(["constructs/alby-hub/health.sh"], {
     STATE,
     SEEN,
+    LATE,
     ADDRESS_FILE: `/${ELECTRS_ADDRESS}`,
     AUTO_UNLOCK: autoUnlock,
     HTTP_PORT: httpPort,
     GRACE: grace.toSeconds(),
+    LONGEST: (grace.isLongerThan(LONGEST_START) ? grace : LONGEST_START).toSeconds(),
+    CHECKING: LONGEST_CHECK.toSeconds(),
   });
 }
 

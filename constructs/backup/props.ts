@@ -1,4 +1,5 @@
 import type { PinnedImage } from "../../nomad/image";
+import { scheduleProblem } from "../../rules/schedule";
 import type { HomelabStack } from "../homelab-stack";
 import type { ServiceProps } from "../job-parts";
 import type { IVolume } from "../storage/volume";
@@ -116,8 +117,9 @@ export function checkBackupProps(
     throw new Error(`${path}: timeZone = "${timeZone}" is none; write one such as Europe/Berlin, or UTC`);
   }
   for (const [job, cron] of Object.entries(schedule ?? {})) {
-    if (/^\S+( \S+){4}$/.test(cron)) continue;
-    throw new Error(`${path}: schedule.${job} = "${cron}" must be five fields of cron, such as "7 * * * *"`);
+    const problem = /^\S+( \S+){4}$/.test(cron) ? scheduleProblem(cron) : "is not five fields";
+    if (!problem) continue;
+    throw new Error(`${path}: schedule.${job} = "${cron}" ${problem}; write five fields of cron, such as "7 * * * *"`);
   }
   const databases = [...sets.map(({ database }) => database), terraformState];
   for (const { address, name, user } of databases.filter((one) => one !== undefined)) {

@@ -1,9 +1,9 @@
 import type { Construct } from "constructs";
-import type { Job } from "../../.gen/nomad/job";
+import type { Job, ServiceCheck } from "../../.gen/nomad/job";
 import { Duration } from "../../nomad/duration";
 import { compareVersions, type PinnedImage, parseImage } from "../../nomad/image";
 import { Memory } from "../../nomad/memory";
-import { file, MISSING_SECRET, oneInstance, type Secret } from "../../nomad/template";
+import { file, instancesOf, MISSING_SECRET, type Secret } from "../../nomad/template";
 import type { BackupSet } from "../backup/set";
 import type { Chain } from "../bitcoin/conf";
 import type { BitcoinNode } from "../bitcoin/node";
@@ -72,9 +72,6 @@ interface ElectrsConfig {
   readonly electrum_rpc_addr: string;
   readonly log_filters: string;
   readonly auth: string;
-  readonly daemon_rpc_addr: string;
-  /** Gone in 0.12, which reads blocks over REST. */
-  readonly daemon_p2p_addr?: string;
 }
 
 const NETWORK: Readonly<Record<Chain, ElectrsConfig["network"]>> = {
@@ -93,9 +90,39 @@ const REST_SINCE = [0, 12];
 
 const NAME = "electrs";
 const CONFIG = "secrets/electrs.toml";
+/** The addresses of bitcoind, from which the start script takes one instance that answers. */
+const ADDRESSES = "local/bitcoind";
+/** Where the start script tells the probe what it does, and where the probe records when electrs last answered. */
+const STATE = "/alloc/data/electrs";
+const ANSWERED = "/alloc/data/electrs-answered";
 const ELECTRUM_PORT = 50001;
 const KILL = Duration.minutes(2);
 const DEADLINES = { healthy: Duration.minutes(5), progress: Duration.minutes(15) };
+
+/** An electrs that was ready answers within seconds, a heavy address or a slow disk included. */
+const SILENCE = Duration.minutes(5);
+
+/** Answers whether the index is complete. */
+export function electrsHealth(port: number): string {
+  return probeScript(["constructs/electrs/ping-electrs.sh", "constructs/electrs/health.sh"], {
+    BUSYBOX: "busybox",
+    STATE,
+    ANSWERED,
+    ELECTRUM_PORT: port,
+  });
+}
+
+/** Answers whether electrs has fallen silent. */
+export function electrsSilence(): string {
+  return probeScript(["constructs/electrs/silence.sh"], { STATE, ANSWERED, SILENCE: SILENCE.toSeconds() });
+}
+
+const silenceCheck: ServiceCheck = {
+  ...probeCheck,
+  Name: "silence",
+  Path: "/cgi-bin/silence",
+  CheckRestart: { Limit: 3, Grace: Duration.minutes(1).toNanoseconds() },
+};
 
 /**
  * electrs, the Electrum server. Defaults: 1000 MHz, 1280 MiB reserved, 2048 MiB at most.
@@ -103,7 +130,8 @@ const DEADLINES = { healthy: Duration.minutes(5), progress: Duration.minutes(15)
  * It ends within 0.1 s when bitcoind goes, and ends at once when bitcoind is not there, so it is started by a script
  * that first waits for bitcoind at the address that Nomad names at that moment: a restart of bitcoind costs one restart
  * of electrs, a move of bitcoind the same. Its port is open long before it can answer, so a probe asks `server.ping`;
- * the answer is shown and never restarts it or fails a deployment, since indexing takes hours.
+ * the answer is shown and never fails a deployment, since indexing takes hours. When it has answered and then says nothing
+ * for 5 minutes, a second check has Nomad restart it; before its first answer after a start, nothing does.
  */
 export class Electrs extends Service {
   /** The escape hatch: it may be changed until synthesis. */
@@ -165,8 +193,7 @@ export class Electrs extends Service {
 
   private renderConfig(): string {
     const { bitcoin, dbDir } = this.props;
-    const address = "{{ .Address }}:{{ .Port }}";
-    const fixed: Omit<ElectrsConfig, "auth" | "daemon_rpc_addr" | "daemon_p2p_addr"> = {
+    const fixed: Omit<ElectrsConfig, "auth"> = {
       network: NETWORK[bitcoin.chain],
       db_dir: dbDir ?? "/data",
       electrum_rpc_addr: `0.0.0.0:${ELECTRUM_PORT}`,
@@ -176,18 +203,25 @@ export class Electrs extends Service {
     const lines = [
       ...Object.entries(fixed).map(([key, value]) => line(key as keyof typeof fixed, value)),
       this.password.line((password) => line("auth", `${this.jobId}:${password}`)),
-      oneInstance(bitcoin.rpcService, line("daemon_rpc_addr", address)),
-      ...(this.readsRest() ? [] : [oneInstance(bitcoin.indexerService, line("daemon_p2p_addr", address))]),
     ];
     return `${lines.join("\n")}\n`;
   }
 
+  /** A line for each instance of bitcoind, so that no address of one is ever used with one of another. */
+  private renderAddresses(): string {
+    const { jobId: job, rpcService, indexerService } = this.props.bitcoin;
+    const rpc = "{{ $rpc.Address }}:{{ $rpc.Port }}";
+    const p2p = `{{ range nomadService "${indexerService}" }}{{ if eq .AllocID $rpc.AllocID }} {{ .Address }}:{{ .Port }}{{ end }}{{ end }}`;
+    return instancesOf({ service: rpcService, job }, `{{ $rpc := . }}${rpc}${this.readsRest() ? "" : p2p}`);
+  }
+
   /** bitcoind is there when the port for indexers takes connections, since it opens last. */
   private renderEntry() {
-    const key: keyof ElectrsConfig = this.readsRest() ? "daemon_rpc_addr" : "daemon_p2p_addr";
     return entryScript(["constructs/electrs/entry.sh"], {
+      STATE,
       CONFIG: `/${CONFIG}`,
-      ADDRESS_KEY: key,
+      ADDRESSES: `/${ADDRESSES}`,
+      P2P_OPTION: this.readsRest() ? "" : "--daemon-p2p-addr",
       MISSING_VALUE: MISSING_SECRET,
     });
   }
@@ -200,7 +234,6 @@ export class Electrs extends Service {
         fixed: [{ Label: "electrum", Value: props.port ?? ELECTRUM_PORT, To: ELECTRUM_PORT }],
         dynamic: [{ ...probePort }],
       },
-      services: [nomadService(this.service, "electrum", { ...probeCheck, OnUpdate: "ignore" })],
       volumes: { data: props.data },
       deadlines: DEADLINES,
       tasks: [
@@ -218,16 +251,12 @@ export class Electrs extends Service {
             killTimeout: KILL,
           }),
           VolumeMounts: [{ Volume: "data", Destination: "/data", ReadOnly: false }],
-          Templates: [file(CONFIG, this.renderConfig()), this.renderEntry()],
+          // A service of the task, not of the group: its check restarts this task alone.
+          Services: [nomadService(this.service, "electrum", { ...probeCheck, OnUpdate: "ignore" }, silenceCheck)],
+          Templates: [file(CONFIG, this.renderConfig()), file(ADDRESSES, this.renderAddresses()), this.renderEntry()],
         },
         busyboxTask(props.busybox),
-        probeTask(
-          props.busybox,
-          probeScript(["constructs/electrs/ping-electrs.sh", "constructs/electrs/health.sh"], {
-            BUSYBOX: "busybox",
-            ELECTRUM_PORT,
-          }),
-        ),
+        probeTask(props.busybox, electrsHealth(ELECTRUM_PORT), { silence: electrsSilence() }),
       ],
     });
     return serviceJob(this.stack, this.jobId, props, group);

@@ -23,10 +23,15 @@ export function probeScript(files: readonly string[], values: ShellValues): stri
 }
 
 /**
- * A probe beside a service whose open port proves nothing: a web server that runs a script and answers 200 or 503.
- * It shares the group's network, so the script asks 127.0.0.1.
+ * A probe beside a service whose open port proves nothing: a web server that runs a script and answers 200, 202 (it waits)
+ * or 503. It shares the group's network, so the script asks 127.0.0.1.
  */
-export function probeTask(image: PinnedImage, script: string, templates: readonly Template[] = []): Task {
+export function probeTask(
+  image: PinnedImage,
+  health: string,
+  { templates = [], ...more }: { readonly silence?: string; readonly templates?: readonly Template[] } = {},
+): Task {
+  const scripts = Object.entries({ health, ...more });
   return {
     ...hardenedTask({
       name: "probe",
@@ -41,7 +46,10 @@ export function probeTask(image: PinnedImage, script: string, templates: readonl
       killTimeout: Duration.seconds(5),
     }),
     Lifecycle: { Hook: "prestart", Sidecar: true },
-    Templates: [{ ...file("local/www/cgi-bin/health", script), Perms: "0555" }, ...templates],
+    Templates: [
+      ...scripts.map(([name, script]) => ({ ...file(`local/www/cgi-bin/${name}`, script), Perms: "0555" })),
+      ...templates,
+    ],
   };
 }
 

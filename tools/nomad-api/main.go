@@ -3,6 +3,7 @@
 //
 //	go run . gen [-o DIR]    writes job.ts and docker-config.ts
 //	go run . check FILE...   strictly decodes the jobs of synthesized stacks
+//	go run . cron TIME       what Nomad makes of the schedules on standard input
 //
 // It runs in its own folder, where go.mod pins the version of Nomad's types.
 package main
@@ -19,6 +20,7 @@ import (
 const usage = `usage:
   nomad-api gen [-o DIR]    write the TypeScript types of Nomad's job JSON (default ../../.gen/nomad)
   nomad-api check FILE...   strictly decode every job of cdk.tf.json or plain JSON job files
+  nomad-api cron TIME       print the next times after this one of every cron expression on standard input
 `
 
 func main() {
@@ -33,6 +35,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return runGen(rest, stdout, stderr)
 		case "check":
 			return runCheck(rest, stdout, stderr)
+		case "cron":
+			if len(rest) == 1 {
+				return runCron(rest[0], os.Stdin, stdout, stderr)
+			}
 		}
 	}
 	fmt.Fprint(stderr, usage)

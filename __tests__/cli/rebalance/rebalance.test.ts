@@ -27,6 +27,8 @@ const node = (Name: string, changes: Partial<NodeStub> = {}): NodeStub => ({
 });
 
 let made = 0;
+/** The page of Alby Hub, which the same server answers. */
+let hubPort: number | undefined;
 const allocation = (JobID: string, NodeName: string, changes: Partial<AllocationStub> = {}): AllocationStub => {
   const { Tasks = [] } = jobs.find(({ ID }) => ID === JobID)?.TaskGroups[0] ?? {};
   const [main] = Tasks;
@@ -64,7 +66,7 @@ const allocation = (JobID: string, NodeName: string, changes: Partial<Allocation
           Memory: { MemoryMB: main?.Resources?.MemoryMB ?? 0 },
         },
       },
-      Shared: { Ports: [] },
+      Shared: { Ports: hubPort === undefined ? [] : [{ Label: "http", Value: hubPort, HostIP: "127.0.0.1" }] },
     },
     CreateTime: Date.now() * 1e6,
     ModifyTime: Date.now() * 1e6,
@@ -102,6 +104,7 @@ const server: Server = createServer((request, response) => {
   const answer = (body: unknown, status = 200) =>
     response.writeHead(status).end(typeof body === "string" ? body : JSON.stringify(body));
   const [kind = "", id = "", part = ""] = path;
+  if (pathname === "/api/info") return answer({ running: true, setupCompleted: true });
   if (request.method !== "GET") {
     changes.push(`${request.method} ${path.join("/")}`);
     const stopped = world.allocations.find(({ ID }) => kind === "allocation" && ID === id);
@@ -130,7 +133,8 @@ let folder = "";
 
 beforeAll(async () => {
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  hubPort = (server.address() as AddressInfo).port;
+  const address = `http://127.0.0.1:${hubPort}`;
   const volume = { path: "v", namespace: "bitcoin", id: "bitcoin-data", holds: "chain" } as const;
   const modes = { accessMode: "multi-node-single-writer", attachmentMode: "file-system", mountFlags: [] } as const;
   folder = synthesized({

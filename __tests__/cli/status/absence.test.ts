@@ -29,7 +29,7 @@ test("status tells for how long nobody watches a hub's channels, and is red from
   expect([early.code, early.out]).toEqual([
     0,
     expect.stringMatching(
-      /: well\n.*\nnobody watches the channels of albyhub for at least 3 h; [\s\S]*2[01] h are\s+left at most/,
+      /: not well yet: albyhub\n.*\nnobody watches the channels of albyhub for at least 3 h; [\s\S]*2[01] h are\s+left at most/,
     ),
   ]);
   ended(13);

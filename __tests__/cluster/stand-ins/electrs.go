@@ -16,12 +16,17 @@ import (
 func electrs(arguments []string) {
 	stop := terminated()
 	path := ""
+	// A flag goes before the file.
+	flags := map[string]string{}
 	for index := 0; index < len(arguments); index++ {
 		switch argument := arguments[index]; {
 		case argument == "--skip-default-conf-files":
 		case argument == "--conf" && index+1 < len(arguments):
 			index++
 			path = arguments[index]
+		case (argument == "--daemon-rpc-addr" || argument == "--daemon-p2p-addr") && index+1 < len(arguments):
+			index++
+			flags[argument] = arguments[index]
 		default:
 			fail("Error: unknown argument '%s'", argument)
 		}
@@ -32,6 +37,7 @@ func electrs(arguments []string) {
 	}
 	conf, err := parseElectrsConf(string(text))
 	if err == nil {
+		conf.override(flags)
 		err = conf.resolve()
 	}
 	if err != nil {
@@ -49,7 +55,7 @@ func electrs(arguments []string) {
 	if conf.filters == "INFO" {
 		say("Starting electrs 0.11.1 (stand-in) on %s", conf.network)
 	}
-	server := &electrumServer{started: make(chan struct{}), indexed: make(chan struct{})}
+	server := &electrumServer{data: conf.db, started: make(chan struct{}), indexed: make(chan struct{})}
 	if err := server.listen(conf.electrum); err != nil {
 		fail("Error: failed to listen on %s: %v", conf.electrum, err)
 	}

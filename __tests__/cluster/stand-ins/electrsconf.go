@@ -62,6 +62,15 @@ func parseElectrsConf(text string) (*electrsConf, error) {
 	}, nil
 }
 
+func (conf *electrsConf) override(flags map[string]string) {
+	if value, given := flags["--daemon-rpc-addr"]; given {
+		conf.rpc = value
+	}
+	if value, given := flags["--daemon-p2p-addr"]; given {
+		conf.p2p = value
+	}
+}
+
 // resolve wants a host and a port, as electrs does at its start.
 func (conf *electrsConf) resolve() error {
 	for _, place := range []string{conf.electrum, conf.rpc, conf.p2p} {

@@ -6,14 +6,29 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 )
 
 // electrumServer takes connections at once, answers from the moment bitcoind is followed, and is of use when the index
 // is complete.
 type electrumServer struct {
+	data             string
 	started, indexed chan struct{}
 }
+
+// silent is set when the server takes connections and never answers, as electrs 0.11.1 may come to do around a new block,
+// for good: only a restart helps.
+//
+// See https://github.com/romanz/electrs/issues/1327
+func (server *electrumServer) silent() bool {
+	file, err := os.Stat(filepath.Join(server.data, folder, "silent"))
+	return err == nil && file.ModTime().After(begun)
+}
+
+// begun is when this process was started.
+var begun = time.Now()
 
 func (server *electrumServer) listen(address string) error {
 	listener, err := net.Listen("tcp", address)
@@ -38,6 +53,9 @@ func (server *electrumServer) serve(connection net.Conn) {
 	lines := bufio.NewScanner(connection)
 	for lines.Scan() {
 		<-server.started
+		if server.silent() {
+			select {}
+		}
 		answer, _ := json.Marshal(server.answer(lines.Bytes()))
 		if _, err := connection.Write(append(answer, '\n')); err != nil {
 			return

@@ -51,12 +51,12 @@ func hub() {
 		node.stored.AutoUnlock = password
 		node.write()
 	}
-	// The page opens only after the node was tried.
-	if node.stored.SetupCompleted && node.stored.AutoUnlock != "" {
-		node.start(node.stored.AutoUnlock)
-	}
 	server := http.Server{Addr: ":" + os.Getenv("PORT"), Handler: node.pages()}
 	go func() {
+		// The page opens only after the node was tried.
+		if node.stored.SetupCompleted && node.stored.AutoUnlock != "" {
+			node.start(node.stored.AutoUnlock)
+		}
 		if err := server.ListenAndServe(); err != http.ErrServerClosed {
 			say("echo server failed: %v", err)
 			writer.stop("clean-stop", nil)
@@ -88,6 +88,7 @@ func (node *alby) start(password string) {
 		say("Failed to start LDK node with Electrum server %s: %v", server, err)
 		return
 	}
+	time.Sleep(seconds(node.data, "node-seconds", 0))
 	os.MkdirAll(filepath.Join(node.data, filepath.Dir(channels)), 0o755)
 	if file, err := os.OpenFile(filepath.Join(node.data, channels), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err == nil {
 		file.WriteString("started\n")

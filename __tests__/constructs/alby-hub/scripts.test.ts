@@ -1,74 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { albyHubEntry, albyHubHealth } from "../../../constructs/alby-hub/scripts";
 import { Duration } from "../../../nomad/duration";
 import { describeWith } from "../../tools";
-
-const FOLDERS = ["alloc/bin", "alloc/data", "secrets", "local", "data"];
-
-/** Stands the container's folders below a temporary one; a script finds them there. */
-function sandbox() {
-  const root = mkdtempSync(join(tmpdir(), "hub-"));
-  for (const folder of FOLDERS) mkdirSync(join(root, folder), { recursive: true });
-  const busybox = execFileSync("sh", ["-c", "command -v busybox"], { encoding: "utf8" }).trim();
-  const put = (path: string, text: string) => {
-    mkdirSync(join(root, path, ".."), { recursive: true });
-    writeFileSync(join(root, path), text);
-  };
-  const here = (script: string) =>
-    script
-      .replaceAll("/alloc/bin/busybox", busybox)
-      .replace(/(^|[\s"'=(])\/(alloc|secrets|local|data)\b/gm, `$1${root}/$2`)
-      .replace("sleep 10 &&", "sleep 1 &&")
-      .replace("exec /bin/main", `exec env`);
-  put("secrets/database_password", "url-safe_1.~");
-  put("secrets/auto_unlock_password", "unlock");
-  put("local/electrs", "");
-  put("local/identity", "");
-  return {
-    root,
-    busybox,
-    put,
-    here,
-    read: (path: string) => readFileSync(join(root, path), "utf8"),
-    has: (path: string) => existsSync(join(root, path)),
-  };
-}
-
-/** Ends a script and what it has started, which would keep its output and its lock. */
-async function kill(script: ChildProcess | undefined): Promise<void> {
-  try {
-    while (script?.pid) {
-      process.kill(-script.pid, "SIGKILL");
-      await new Promise((done) => setTimeout(done, 20));
-    }
-  } catch {
-    // They have ended.
-  }
-}
-
-async function untilTrue(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 15_000; !condition(); ) {
-    if (Date.now() > end) throw new Error("it never came true");
-    await new Promise((done) => setTimeout(done, 100));
-  }
-}
-
-/** A container has no proxy settings. */
-const ENVIRONMENT = { PATH: process.env.PATH };
+import { type Container, container, ENVIRONMENT, kill, untilTrue } from "../container";
 
 const ENTRY = {
   job: "albyhub",
@@ -80,10 +18,13 @@ const ENTRY = {
 };
 
 describeWith(["busybox"], "the start script of Alby Hub", () => {
-  let box: ReturnType<typeof sandbox>;
+  let box: Container;
   let running: ChildProcess | undefined;
   beforeEach(() => {
-    box = sandbox();
+    box = container("hub");
+    box.put("secrets/database_password", "url-safe_1.~");
+    box.put("secrets/auto_unlock_password", "unlock");
+    box.put("local/electrs", "");
   });
   afterEach(async () => {
     await kill(running);
@@ -93,7 +34,8 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
   /** Runs the script, with a change, until it ends, or until it says that it waits. */
   const start = (props: Partial<typeof ENTRY> = {}, change = (script: string) => script) =>
     new Promise<{ printed: string; status: number | null | "waiting" }>((done) => {
-      box.put("local/entry", change(box.here(albyHubEntry({ ...ENTRY, ...props }).EmbeddedTmpl ?? "")));
+      const script = box.here(albyHubEntry({ ...ENTRY, ...props }).EmbeddedTmpl ?? "");
+      box.put("local/entry", change(script.replace("sleep 10 &&", "sleep 1 &&").replace("exec /bin/main", "exec env")));
       running = spawn("busybox", ["sh", join(box.root, "local/entry")], { env: ENVIRONMENT, detached: true });
       let printed = "";
       const read = (text: Buffer) => {
@@ -109,6 +51,7 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     const { printed, status } = await start();
     expect(status).toBe(1);
     expect(printed).toContain("refuses to start: the volume albyhub-data is empty");
+    expect(box.read("alloc/data/albyhub")).toMatch(/^refused \d+ the volume albyhub-data is empty: if this is a new/);
     expect(box.has("data/.homelab-volume")).toBe(false);
   });
 
@@ -192,7 +135,8 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     const { printed, status } = await start({ firstStart: true });
     expect(status).toBe(1);
     expect(printed).toContain(message);
-    expect(printed).not.toContain("p@ss/word");
+    expect(box.read("alloc/data/albyhub")).toMatch(/^refused \d+ the Nomad variable nomad\/jobs\/a\/a\/a /);
+    expect(printed + box.read("alloc/data/albyhub")).not.toContain("p@ss/word");
   });
 
   test("makes the work directory private", async () => {
@@ -211,20 +155,20 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
   });
 
   /** An electrs that answers, and its address where the script finds it. */
-  const answeringElectrs = async () => {
+  const answeringElectrs = async (others = "") => {
     const server = createTcpServer((socket) => {
       socket.on("error", () => {});
       socket.on("data", () => socket.write('{"id":1,"jsonrpc":"2.0","result":null}\n'));
     }).listen(0, "127.0.0.1");
     await new Promise((done) => server.on("listening", done));
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    box.put("local/electrs", address);
+    box.put("local/electrs", `${others}${address}\n`);
     return { address, close: () => server.close() };
   };
 
   /** Runs it with an electrs that answers, to its end. */
-  const startAll = async (props: Partial<typeof ENTRY> = {}) => {
-    const electrs = await answeringElectrs();
+  const startAll = async (props: Partial<typeof ENTRY> = {}, others = "") => {
+    const electrs = await answeringElectrs(others);
     const { address } = electrs;
     const ended = await start(props);
     electrs.close();
@@ -237,6 +181,24 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     expect(printed).toContain(`LDK_ELECTRUM_SERVER=${address}\n`);
     expect(printed).toContain("DATABASE_URI=postgresql://u:url-safe_1.~@h/d?sslmode=prefer\n");
     expect(printed).toContain("AUTO_UNLOCK_PASSWORD=unlock\n");
+    expect(box.read("alloc/data/albyhub")).toMatch(new RegExp(`^started \\d+ ${address}\n$`));
+  }, 20_000);
+
+  test("keeps the reason to refuse until all is checked again, and its time for as long as it refuses", async () => {
+    const before = `refused 1700000000 the volume albyhub-data is empty`;
+    box.put("alloc/data/albyhub", `${before}\n`);
+    await start();
+    expect(box.read("alloc/data/albyhub")).toMatch(/^refused 1700000000 the volume albyhub-data is empty: if/);
+    await start({ firstStart: true });
+    await untilTrue(() => box.read("alloc/data/albyhub").startsWith("waiting "));
+    expect(box.read("alloc/data/albyhub")).toMatch(
+      /^waiting \d+ a complete index of electrs at an address that Nomad does not know yet\n$/,
+    );
+  });
+
+  test("tries the next electrs when the first does not answer", async () => {
+    const { status, address } = await startAll({ firstStart: true }, "127.0.0.1:1\n");
+    expect(status).toBe(0);
     expect(box.read("alloc/data/albyhub")).toMatch(new RegExp(`^started \\d+ ${address}\n$`));
   }, 20_000);
 
@@ -596,118 +558,163 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
 });
 
 describeWith(["busybox"], "the probe of Alby Hub", () => {
-  let box: ReturnType<typeof sandbox>;
+  let box: Container;
   beforeEach(() => {
-    box = sandbox();
+    box = container("hub");
   });
   afterEach(() => {
     rmSync(box.root, { recursive: true });
   });
 
   const GRACE = Duration.minutes(10);
-  const ago = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
-  const probe = async (info: object | undefined, autoUnlock = true) => {
+  let now: number;
+  beforeEach(() => {
+    now = Math.floor(Date.now() / 1000);
+  });
+  const ago = (seconds: number) => now - seconds;
+  const clock = (at: number) => `${new Date(at * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  const probe = async (info: object | undefined, autoUnlock = true, grace = GRACE) => {
     const hub = createServer((_, response) => response.end(JSON.stringify(info))).listen(0, "127.0.0.1");
     await new Promise((done) => hub.on("listening", done));
     const { port } = hub.address() as AddressInfo;
-    box.put(
-      "local/health",
-      box.here(albyHubHealth(info ? port : 1, GRACE, autoUnlock)).replaceAll(/\b(cat|wget|date|tr) /g, "busybox $1 "),
-    );
-    return new Promise<string>((done) => {
-      const shell = spawn("busybox", ["sh", join(box.root, "local/health")], { env: ENVIRONMENT });
-      let printed = "";
-      shell.stdout.on("data", (text) => {
-        printed += text;
-      });
-      shell.on("close", () => {
-        hub.close();
-        const [, status, reason] =
-          /^Status: (\d+) [A-Za-z ]+\r\nContent-Type: text\/plain\r\n\r\n(.*)\n$/.exec(printed) ?? [];
-        done(`${status} ${reason}`);
-      });
-    });
+    const told = await box.probe(albyHubHealth(info ? port : 1, grace, autoUnlock));
+    hub.close();
+    return told;
   };
   const state = (text: string) => box.put("alloc/data/albyhub", `${text}\n`);
+  const SET_UP = { setupCompleted: true, running: false };
+  const RUNS = { setupCompleted: true, running: true };
+  const HERE = "127.0.0.1:50001";
+  beforeEach(() => box.put("local/electrs", `${HERE}\n`));
 
-  test("is content before the start script has run, and while it waits", async () => {
-    expect(await probe(undefined)).toBe("200 waiting for electrs");
-    state("waiting");
-    expect(await probe({ running: false })).toBe("200 waiting for electrs");
+  test("says that the hub waits, since when and for what, which Nomad counts as success and the command does not", async () => {
+    expect(await probe(undefined)).toMatch(/^202 waiting since .* for its start$/);
+    state(`waiting ${ago(3600)} a complete index of electrs at ${HERE}`);
+    const text = `202 waiting since ${clock(ago(3600))} for a complete index of electrs at ${HERE}`;
+    expect(await probe(RUNS)).toBe(text);
+  });
+
+  test("fails with the reason of a hub that refuses to start", async () => {
+    state(`refused ${ago(5)} the volume albyhub-data is empty: if this is a new Alby Hub, …`);
+    expect(await probe(undefined)).toBe(
+      "503 refuses to start: the volume albyhub-data is empty: if this is a new Alby Hub, …",
+    );
+  });
+
+  test("gives the checks of volume and secrets five minutes, since a NAS that hangs never ends them", async () => {
+    state(`checking ${ago(290)} the volume and the secrets`);
+    expect(await probe(undefined)).toBe("202 checks the volume and the secrets");
+    state(`checking ${ago(301)} the volume and the secrets`);
+    expect(await probe(undefined)).toBe(
+      `503 checks the volume and the secrets since ${clock(ago(301))} and comes to no end`,
+    );
   });
 
   test.each([
-    ["a running node", { setupCompleted: true, running: true }, 5000, true, "200 the Lightning node is running"],
+    ["a running node", RUNS, 5000, true, "200 the Lightning node is running"],
     [
       "a hub that is not set up",
       { setupCompleted: false, running: false },
       5000,
       true,
-      "200 set-up is open to whoever comes first",
+      "202 set-up is open to whoever comes first",
     ],
-    [
-      "a node that is starting",
-      { setupCompleted: true, running: false },
-      590,
-      true,
-      "200 the Lightning node is not running yet, or stopped a moment ago",
-    ],
-    [
-      "a node that has not started in time",
-      { setupCompleted: true, running: false },
-      601,
-      true,
-      "503 the Lightning node is not running",
-    ],
-    [
-      "a hub that answers nothing, in time",
-      undefined,
-      590,
-      true,
-      "200 the Lightning node is not running yet, or stopped a moment ago",
-    ],
-    ["a hub that answers nothing, too late", undefined, 601, true, "503 the Lightning node is not running"],
-    [
-      "a hub locked by hand",
-      { setupCompleted: true, running: false },
-      5000,
-      false,
-      "200 locked: its owner unlocks it by hand",
-    ],
+    ["a hub locked by hand", SET_UP, 5000, false, "202 locked: its owner unlocks it by hand"],
   ])("says of %s", async (_, info, seconds, autoUnlock, answer) => {
-    state(`started ${ago(seconds)} 127.0.0.1:50001`);
-    box.put("local/electrs", "127.0.0.1:50001");
+    state(`started ${ago(seconds)} ${HERE}`);
     expect(await probe(info, autoUnlock)).toBe(answer);
   });
 
-  test("gives a node that ran the same time to come back, whatever keeps it from answering", async () => {
-    state(`started ${ago(5000)} 127.0.0.1:50001`);
-    expect(await probe({ setupCompleted: true, running: true })).toBe("200 the Lightning node is running");
-    expect(await probe(undefined)).toBe("200 the Lightning node is not running yet, or stopped a moment ago");
+  test.each([
+    ["that answers nothing", undefined],
+    ["whose node does not run", SET_UP],
+  ])("gives a hub %s the deadline, and then fails", async (_, info) => {
+    state(`started ${ago(590)} ${HERE}`);
+    expect(await probe(info)).toBe(
+      `202 the Lightning node is starting since ${clock(ago(590))}, and is restarted after 600 s; startDeadline is 600 s`,
+    );
+    state(`started ${ago(601)} ${HERE}`);
+    expect(await probe(info)).toMatch(
+      /^503 the Lightning node did not run within 600 s of its start; .* raise startDeadline \(600 s\)$/,
+    );
+  });
+
+  test("gives each start after one that was too slow twice the time, up to four hours, and counts a start once", async () => {
+    const limits: number[] = [];
+    let started = ago(100_000);
+    for (let turn = 0; turn < 8; turn++) {
+      started += 1000;
+      state(`started ${started} ${HERE}`);
+      for (const _ of ["first", "second"]) {
+        const [, limit] = /^503 the Lightning node did not run within (\d+) s/.exec(await probe(SET_UP)) ?? [];
+        limits.push(Number(limit));
+      }
+    }
+    expect(limits).toEqual([600, 1200, 2400, 4800, 9600, 14_400, 14_400, 14_400].flatMap((limit) => [limit, limit]));
+  }, 30_000);
+
+  test("says which prop to raise while a slow node has its longer time", async () => {
+    box.put("alloc/data/albyhub-late", `2 ${ago(9000)}\n`);
+    state(`started ${ago(2000)} ${HERE}`);
+    expect(await probe(SET_UP)).toMatch(
+      /is restarted after 2400 s; startDeadline is 600 s, and 2 starts before this one took longer: raise startDeadline$/,
+    );
+  });
+
+  test.each([
+    ["is forgotten by a start in time", 300, false],
+    ["stays for the next start when this one needed longer too", 900, true],
+  ])("the longer time %s", async (_, seconds, kept) => {
+    box.put("alloc/data/albyhub-late", `1 ${ago(9000)}\n`);
+    state(`started ${ago(seconds)} ${HERE}`);
+    expect(await probe(RUNS)).toMatch(/^200/);
+    // A second look long after the first says nothing of the start.
+    state(`started ${ago(5000)} ${HERE}`);
+    box.put("alloc/data/albyhub-seen", `${ago(30)}\n`);
+    expect(await probe(RUNS)).toMatch(/^200/);
+    expect(box.has("alloc/data/albyhub-late")).toBe(kept);
+  });
+
+  test("never gives up, and never gives less than the deadline, however long that is", async () => {
+    box.put("alloc/data/albyhub-late", `50 ${ago(999_999)}\n`);
+    state(`started ${ago(14_300)} ${HERE}`);
+    expect(await probe(SET_UP)).toMatch(/^202/);
+    state(`started ${ago(14_401)} ${HERE}`);
+    expect(await probe(SET_UP)).toMatch(/^503/);
+    expect(await probe(SET_UP, true, Duration.hours(6))).toMatch(/^202/);
+  });
+
+  test("gives a node that ran the same time to come back, whatever keeps it from answering, and counts no slow start", async () => {
+    state(`started ${ago(5000)} ${HERE}`);
+    expect(await probe(RUNS)).toBe("200 the Lightning node is running");
+    expect(await probe(undefined)).toMatch(/^202 the Lightning node has not been running since/);
     box.put("alloc/data/albyhub-seen", `${ago(601)}\n`);
-    expect(await probe(undefined)).toBe("503 the Lightning node is not running");
+    expect(await probe(undefined)).toBe(`503 the Lightning node has not been running since ${clock(ago(601))}`);
+    expect(box.has("alloc/data/albyhub-late")).toBe(false);
   });
 
   test("counts from the start when the node was last seen before it", async () => {
-    state(`started ${ago(5)} 127.0.0.1:50001`);
+    state(`started ${ago(5)} ${HERE}`);
     box.put("alloc/data/albyhub-seen", `${ago(601)}\n`);
-    expect(await probe(undefined)).toBe("200 the Lightning node is not running yet, or stopped a moment ago");
+    expect(await probe(undefined)).toMatch(/^202 the Lightning node is starting/);
   });
 
-  test("calls for a restart when electrs has another address, not when it has none", async () => {
-    state(`started ${ago(5)} 127.0.0.1:50001`);
-    box.put("local/electrs", "127.0.0.2:50001");
-    expect(await probe({ running: true })).toBe("503 electrs moved from 127.0.0.1:50001 to 127.0.0.2:50001");
-    box.put("local/electrs", "");
-    expect(await probe({ running: true })).toBe("200 the Lightning node is running");
+  test("calls for a restart when electrs is no longer at its address, not when it has none or has others too", async () => {
+    state(`started ${ago(5)} ${HERE}`);
+    box.put("local/electrs", "127.0.0.2:50001\n");
+    expect(await probe(RUNS)).toBe(`503 electrs moved from ${HERE} to 127.0.0.2:50001`);
+    for (const known of ["", `127.0.0.2:50001\n${HERE}\n`]) {
+      box.put("local/electrs", known);
+      expect(await probe(RUNS)).toBe("200 the Lightning node is running");
+    }
   });
 
   test.each([
     ["set up", { setupCompleted: false }, true],
-    ["unlocked by hand", { setupCompleted: true, running: false }, false],
+    ["unlocked by hand", SET_UP, false],
   ])("calls for no restart while the hub waits to be %s, wherever electrs is", async (_, info, autoUnlock) => {
-    state(`started ${ago(5000)} 127.0.0.1:50001`);
-    box.put("local/electrs", "127.0.0.2:50001");
-    expect(await probe(info, autoUnlock)).toMatch(/^200/);
+    state(`started ${ago(5000)} ${HERE}`);
+    box.put("local/electrs", "127.0.0.2:50001\n");
+    expect(await probe(info, autoUnlock)).toMatch(/^202/);
   });
 });

@@ -266,7 +266,13 @@ describe("Backup, as its owner wants it", () => {
     ],
     ["a subset without unit", { checkSubset: "10" }, 'checkSubset = "10" must be a percentage, a size or a part'],
     ["a time zone that is none", { timeZone: "Middle-earth/Shire" }, 'timeZone = "Middle-earth/Shire" is none'],
-    ["half a schedule", { schedule: { drill: "@monthly" } }, 'schedule.drill = "@monthly" must be five fields of cron'],
+    ["half a schedule", { schedule: { drill: "@monthly" } }, 'schedule.drill = "@monthly" is not five fields; write'],
+    [
+      "no time of day",
+      { schedule: { backup: "99 99 * * *" } },
+      'schedule.backup = "99 99 * * *" has "99" in its field',
+    ],
+    ["a day that never comes", { schedule: { check: "0 0 31 2 *" } }, 'schedule.check = "0 0 31 2 *" never comes'],
     [
       "a database that a shell would read",
       { sets: [{ service: "a", database: { ...nameless, name: "x; rm -rf /" } }] },

@@ -9,17 +9,20 @@ describe("Electrs with default props", () => {
 
   test("matches its snapshot", () => expect(job).toMatchSnapshot());
 
-  test("reads a private TOML whose addresses are those of one Bitcoin instance", () => {
+  test("reads a private TOML, and the addresses of each instance of bitcoind as one line", () => {
     expect(templateOf(job, "secrets/electrs.toml").split("\n")).toEqual([
       'network = "bitcoin"',
       'db_dir = "/data"',
       'electrum_rpc_addr = "0.0.0.0:50001"',
       'log_filters = "INFO"',
       expect.stringContaining('auth = "electrs:{{ . }}"'),
-      '{{ range nomadService 1 (env "NOMAD_ALLOC_ID") "bitcoin-rpc" }}daemon_rpc_addr = "{{ .Address }}:{{ .Port }}"{{ end }}',
-      '{{ range nomadService 1 (env "NOMAD_ALLOC_ID") "bitcoin-indexer" }}daemon_p2p_addr = "{{ .Address }}:{{ .Port }}"{{ end }}',
       "",
     ]);
+    expect(templateOf(job, "local/bitcoind")).toBe(
+      '{{ range nomadService "bitcoin-rpc" }}{{ if eq .JobID "bitcoin" }}{{ $rpc := . }}{{ $rpc.Address }}:{{ $rpc.Port }}' +
+        '{{ range nomadService "bitcoin-indexer" }}{{ if eq .AllocID $rpc.AllocID }} {{ .Address }}:{{ .Port }}{{ end }}{{ end }}' +
+        "\n{{ end }}{{ end }}",
+    );
   });
 
   test("starts through a script that waits for bitcoind, on a busybox it is given", () => {
@@ -30,22 +33,23 @@ describe("Electrs with default props", () => {
     ]);
     expect(group?.Tasks[0]?.Config).toMatchObject({ entrypoint: ["/alloc/bin/busybox", "sh", "/local/entry"] });
     expect(templateOf(job, "local/entry")).toContain("\nCONFIG='/secrets/electrs.toml'\n");
-    expect(templateOf(job, "local/entry")).toContain('exec electrs --skip-default-conf-files --conf "$CONFIG"\n');
+    expect(templateOf(job, "local/entry")).toContain("\nP2P_OPTION='--daemon-p2p-addr'\n");
   });
 
-  test("no template ever restarts it, nor does its health check", () => {
+  test("no template ever restarts it", () => {
     const templates = group?.Tasks.flatMap(({ Templates }) => Templates ?? []) ?? [];
     expect(templates.map(({ ChangeMode }) => ChangeMode)).toEqual(templates.map(() => "noop"));
-    expect(JSON.stringify(job)).not.toContain("CheckRestart");
   });
 
-  test("its health is server.ping, which says nothing about a deployment", () => {
-    expect(group?.Services).toEqual([
+  test("its health is server.ping, which says nothing about a deployment; what restarts it is silence after an answer", () => {
+    expect(group?.Services).toBeUndefined();
+    expect(group?.Tasks[0]?.Services).toEqual([
       expect.objectContaining({
         Name: "electrs",
         PortLabel: "electrum",
         Checks: [
           expect.objectContaining({ Type: "http", Path: "/cgi-bin/health", PortLabel: "probe", OnUpdate: "ignore" }),
+          expect.objectContaining({ Path: "/cgi-bin/silence", CheckRestart: { Limit: 3, Grace: 60_000_000_000 } }),
         ],
       }),
     ]);
@@ -98,7 +102,7 @@ describe("Electrs 0.12", () => {
 
   test("reads blocks over REST, which bitcoind opens for it", () => {
     expect(templateOf(jobs.bitcoin, "secrets/bitcoin.conf")).toContain("\nrest=1\n");
-    expect(templateOf(jobs.electrs, "secrets/electrs.toml")).not.toContain("daemon_p2p_addr");
-    expect(templateOf(jobs.electrs, "local/entry")).toContain("daemon_rpc_addr");
+    expect(JSON.stringify(jobs.electrs)).not.toMatch(/daemon.p2p.addr|bitcoin-indexer/);
+    expect(templateOf(jobs.electrs, "local/entry")).toContain("--daemon-rpc-addr");
   });
 });
