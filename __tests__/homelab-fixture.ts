@@ -74,7 +74,7 @@ export function buildHomelab(changes: Changes = {}) {
     busybox: BUSYBOX,
     ...(second && { channelBackups: second }),
     ...changes.albyHub,
-  }).acknowledge("second-place", "a test's homelab: there are no channels to lose");
+  }).acknowledge("second-place", "the NAS is the only server so far; losing it means losing the channels");
   return { stack, plugin, bitcoinData, bitcoin, electrsData, electrs, albyHubData, albyHub, second };
 }
 
