@@ -86,7 +86,7 @@ test("a rejected promise of main.ts fails like anything else that it throws", ()
     cwd: folder,
     encoding: "utf8",
   });
-  expect([status, stderr]).toEqual([1, "main.ts:57:21: no answer\n"]);
+  expect([status, stderr]).toEqual([1, "main.ts:61:21: no answer\n"]);
   rmSync(folder, { recursive: true });
 });
 
