@@ -25,8 +25,8 @@ export interface Scripted {
   readonly state?: string;
   readonly up?: number;
   readonly events?: readonly ReturnType<typeof event>[];
-  /** What its checks answer, by their names; null is a check that was not run yet. */
-  readonly checks?: Readonly<Record<string, readonly [code: number, output: string]>>;
+  /** What its checks answer, by their names, and how many minutes ago, when it is not now. */
+  readonly checks?: Readonly<Record<string, readonly [code: number, output: string, minutes?: number]>>;
   /** What its main task wrote. */
   readonly stderr?: string;
   readonly stdout?: string;
@@ -49,8 +49,11 @@ export class ScriptedNomad {
   answers: Record<string, unknown> = {};
   /** Registrations by the name of the service, besides the services' own. */
   registrations: Record<string, readonly object[]> = {};
+  /** How often it was asked for the machines, which each look at everything does once. */
+  asked = 0;
   private readonly server: Server = createServer((request, response) => {
     const url = new URL(request.url ?? "", "http://nomad");
+    if (url.pathname === "/v1/nodes") this.asked++;
     const path = url.pathname.replace(/^\/v1\//, "");
     const body = this.answer(decodeURIComponent(path), url.searchParams);
     if (body === undefined) response.writeHead(404).end(path.startsWith("var/") ? "variable not found" : "not found");
@@ -148,9 +151,16 @@ export class ScriptedNomad {
     return Object.fromEntries(
       this.definitions(name).flatMap(({ Name: Service, Checks }) =>
         (Checks ?? []).map(({ Name: Check = "" }) => {
-          const [StatusCode, Output] = checks[Check] ?? [200, "nomad: http ok"];
+          const [StatusCode, Output, minutes = 0] = checks[Check] ?? [200, "nomad: http ok"];
           const Status = StatusCode < 400 ? "success" : "failure";
-          const result = { Check, Service, Status, StatusCode, Output: `${Output}\n`, Timestamp: Date.now() / 1000 };
+          const result = {
+            Check,
+            Service,
+            Status,
+            StatusCode,
+            Output: `${Output}\n`,
+            Timestamp: minutesAgo(minutes) / 1000,
+          };
           return [`${Service} ${Check}`, result];
         }),
       ),
