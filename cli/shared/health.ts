@@ -42,7 +42,11 @@ export async function healthOf(
   const failure = failureOf(service, allocation, Date.now());
   if (allocation.ClientStatus !== "running")
     return ill(failure ?? allocation.ClientStatus, failure ? "bad" : "waiting");
-  const checks = await checksOf(client, allocation);
+  const resting = lastingTasks(service).filter(({ Name }) => allocation.TaskStates?.[Name]?.State !== "running");
+  const told = await checksOf(client, allocation);
+  // What runs now is not what a check saw that is older. Of what starts again and again there may be no younger one.
+  const begun = resting.length > 0 ? 0 : startedAt(service, allocation);
+  const checks = told.filter(({ Timestamp }) => (Timestamp + 1) * 1000 >= begun);
   const expected = checksIn(service);
   const failing = checks.filter(({ Status }) => Status !== "success");
   const restarting = failing.filter(({ Status, Check, Service }) => {
@@ -50,7 +54,6 @@ export async function healthOf(
   });
   if (restarting.length > 0) return ill(restarting.map(checkText).join("; "), "bad", checks);
   if (failure) return ill(failure, "bad", checks);
-  const resting = lastingTasks(service).filter(({ Name }) => allocation.TaskStates?.[Name]?.State !== "running");
   if (resting.length > 0) {
     return ill(`${resting.map(({ Name }) => Name).join(", ")} not running`, "waiting", checks);
   }

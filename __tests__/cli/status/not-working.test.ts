@@ -143,6 +143,16 @@ describe("electrs is not well", () => {
     expect(await status()).toMatchObject({ code: 2, electrs: { mood: "bad", problem: `electrs failure: ${text}` } });
   }, 30_000);
 
+  test("a moment after Nomad restarted it, and not for what a check saw before that", async () => {
+    const text = "silent since 2026-11-28 10:03 UTC, was ready before";
+    nomad.services.electrs = { port: electrs, up: 0.2, checks: { silence: [503, text, 0.4] } };
+    expect(await status()).toMatchObject({
+      code: 0,
+      well: false,
+      electrs: { mood: "waiting", problem: "1 of 2 checks so far", says: expect.stringMatching(/^answers/) },
+    });
+  });
+
   test("when it answers and has stopped following bitcoind", async () => {
     nomad.services.electrs = { port: await programs.electrs(929_997) };
     expect((await status()).electrs).toMatchObject({

@@ -25,8 +25,8 @@ export interface Scripted {
   readonly state?: string;
   readonly up?: number;
   readonly events?: readonly ReturnType<typeof event>[];
-  /** What its checks answer, by their names; null is a check that was not run yet. */
-  readonly checks?: Readonly<Record<string, readonly [code: number, output: string]>>;
+  /** What its checks answer, by their names, and how many minutes ago, when it is not now. */
+  readonly checks?: Readonly<Record<string, readonly [code: number, output: string, minutes?: number]>>;
   /** What its main task wrote. */
   readonly stderr?: string;
   readonly stdout?: string;
@@ -45,14 +45,15 @@ const SYNCED =
 /** A Nomad whose answers are written down: three services of the fixture homelab, and what is said of them. */
 export class ScriptedNomad {
   services: Partial<Record<Name, Scripted>> = {};
-  /** How often somebody has looked at all allocations. */
-  looks = 0;
   /** Answers by path, before all others. */
   answers: Record<string, unknown> = {};
   /** Registrations by the name of the service, besides the services' own. */
   registrations: Record<string, readonly object[]> = {};
+  /** How often it was asked for the machines, which each look at everything does once. */
+  asked = 0;
   private readonly server: Server = createServer((request, response) => {
     const url = new URL(request.url ?? "", "http://nomad");
+    if (url.pathname === "/v1/nodes") this.asked++;
     const path = url.pathname.replace(/^\/v1\//, "");
     const body = this.answer(decodeURIComponent(path), url.searchParams);
     if (body === undefined) response.writeHead(404).end(path.startsWith("var/") ? "variable not found" : "not found");
@@ -91,7 +92,6 @@ export class ScriptedNomad {
     const [kind, id = "", part] = path.split("/");
     if (path === "nodes" || path === "jobs") return [];
     if (path === "agent/members") return { Members: [{ Name: "pinode2", Status: "alive", Tags: { build: "2.0.5" } }] };
-    if (path === "allocations") this.looks++;
     if (path === "allocations") return SERVICES.map((name) => this.allocation(name));
     if (kind === "job" && SERVICES.includes(id as Name)) {
       return part === "deployment" ? null : { Version: 1, Stop: false, ...JOBS[id] };
@@ -152,9 +152,16 @@ export class ScriptedNomad {
     return Object.fromEntries(
       this.definitions(name).flatMap(({ Name: Service, Checks }) =>
         (Checks ?? []).map(({ Name: Check = "" }) => {
-          const [StatusCode, Output] = checks[Check] ?? [200, "nomad: http ok"];
+          const [StatusCode, Output, minutes = 0] = checks[Check] ?? [200, "nomad: http ok"];
           const Status = StatusCode < 400 ? "success" : "failure";
-          const result = { Check, Service, Status, StatusCode, Output: `${Output}\n`, Timestamp: Date.now() / 1000 };
+          const result = {
+            Check,
+            Service,
+            Status,
+            StatusCode,
+            Output: `${Output}\n`,
+            Timestamp: minutesAgo(minutes) / 1000,
+          };
           return [`${Service} ${Check}`, result];
         }),
       ),
