@@ -1,5 +1,5 @@
 import type { Template } from "../../.gen/nomad/job";
-import { actionPattern } from "../../nomad/template-calls";
+import { replaceActions } from "../../nomad/template-calls";
 
 /** Stands in a text for whatever is filled in on the machine. */
 const FILLED_IN = "\0";
@@ -115,7 +115,7 @@ export function literalSecrets(name: string, text: string, kind: TextKind): stri
 }
 
 function fillIn(text: string, { template, shell }: TextKind): string {
-  const rendered = template ? text.replace(actionPattern(template), (_, action: string) => rendering(action)) : text;
+  const rendered = template ? replaceActions(text, template, rendering) : text;
   // A default inside of ${…} is a literal.
   const expanded = rendered.replace(/\$\{[^{}:]*(?::[^-={}][^{}]*)?\}/g, FILLED_IN);
   return shell ? expanded.replace(/\$\([^()]*\)|\$(?:[A-Za-z_]+|\d)\b/g, FILLED_IN) : expanded;
