@@ -1,4 +1,5 @@
 import { bridgeNetworking } from "./bridge-networking";
+import { changeMode } from "./change-mode";
 import { funds } from "./funds";
 import { healthCheck } from "./health-check";
 import { imageVersions } from "./image-versions";
@@ -33,6 +34,7 @@ const NAMED = [
   volumeExists,
   mountFlags,
   stopChain,
+  changeMode,
   // What runs.
   pinnedImage,
   imageVersions,
