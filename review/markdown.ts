@@ -13,6 +13,7 @@ import {
   shortChange,
   sourceLine,
   stateText,
+  unusedText,
   verdictLine,
 } from "./words";
 
@@ -51,9 +52,7 @@ export function markdown(review: Review, { stack = "homelab", limit = LIMIT } = 
     ...review.services.flatMap(service),
     ...resources(review),
     ...state(review),
-    ...review.unusedAllowances.map(({ finding, resource }) =>
-      piece(5, "unused acknowledgement", `An acknowledgement was not needed: ${code(`${finding} ${resource}`)}`),
-    ),
+    ...review.unusedAllowances.map((one) => piece(5, "unused acknowledgement", plain(unusedText(one)))),
   ];
   return `${fitted(pieces, limit - marker(stack).length - 2)}\n\n${marker(stack)}\n`;
 }
@@ -94,8 +93,8 @@ function findings({ findings }: Review): Piece[] {
     findings.filter(({ allowed }) => allowed !== undefined),
   ];
   const line = (finding: (typeof findings)[number], sign: string) => {
-    const { what, advice, trailer } = findingText(finding);
-    return `- ${sign} **${finding.finding}**: ${plain(what)}  \n  ${plain(advice)}${trailer ? ` ${code(trailer)}` : ""}`;
+    const { what, advice, command } = findingText(finding);
+    return `- ${sign} **${finding.finding}**: ${plain(what)}  \n  ${plain(advice)}${command ? ` ${code(command)}` : ""}`;
   };
   return [
     ...(open.length > 0 ? [piece(9, "heading", "### Look at this first")] : []),

@@ -12,6 +12,7 @@ import { images } from "./dangers/images";
 import { limits } from "./dangers/limits";
 import { removals } from "./dangers/removals";
 import { stack } from "./dangers/stack";
+import { unjudged } from "./dangers/unjudged";
 import { volumes } from "./dangers/volumes";
 import { writers } from "./dangers/writers";
 import { type FieldChange, fieldsOf } from "./diff";
@@ -100,6 +101,7 @@ const DANGERS: readonly ((context: Context) => Finding[])[] = [
   limits,
   volumes,
   exposure,
+  unjudged,
   stack,
 ];
 

@@ -1,6 +1,7 @@
 import { type Command, CommanderError } from "commander";
 import { guard as ask, type Refusal } from "../../nomad/guard";
 import { planJob } from "../../nomad/plan";
+import { lostState } from "../shared/lost-state";
 import { needsOf } from "../shared/secret-needs";
 import { Session } from "../shared/session";
 import { ENVIRONMENT, type Target, withOptions } from "../shared/target";
@@ -21,8 +22,8 @@ Exit codes: 0 a deploy may go on, 1 an error, 2 it must not. With --json, standa
 { stacks: [{ stack, nomadAddress, changes: [job], refusals: [{ reason, job, problem, remedy }] }] }.
 
 It refuses while an allocation of a job that would change is unknown or its node is not ready, since the new version
-would run beside it; while a pause is on; and when a secret is missing. npm run deploy asks it first. Bare cdktf deploy
-does not.
+would run beside it; while a pause is on; when a secret is missing; and when Nomad has what Terraform's state does not
+know. npm run deploy asks it first. Bare cdktf deploy does not.
 ${ENVIRONMENT}`;
 
 export const guard: Verb = {
@@ -48,7 +49,10 @@ async function look(target: Target): Promise<GuardReport> {
   const jobs = homelab.jobs.map(({ job }) => job);
   const plans = await Promise.all(jobs.map((job) => planJob(client, job)));
   const changing = jobs.filter((_, at) => plans[at]?.kind !== "equal");
-  const refusals = await ask(client, { jobs: changing, secrets: needsOf(target).needs });
+  const refusals = [
+    ...(await lostState(target, client)),
+    ...(await ask(client, { jobs: changing, secrets: needsOf(target).needs })),
+  ];
   return { stack, nomadAddress: client.address, changes: changing.map(({ ID }) => ID), refusals };
 }
 

@@ -2,11 +2,13 @@ import type { Job } from "../../.gen/nomad/job";
 import { isTemplate } from "../../nomad/batch";
 import { NomadClient } from "../../nomad/client";
 import { guard } from "../../nomad/guard";
-import { type AllocationStub, allocationsOf } from "../../nomad/live";
+import { type AllocationStub, allocationsOf, capability, ifThere } from "../../nomad/live";
 import { NomadError } from "../../nomad/nomad-error";
 import { type JobPlan, planJob } from "../../nomad/plan";
+import { volumeOf } from "../../nomad/volume";
 import { contextOf, type JobChange } from "../../review/context";
 import type { Finding } from "../../review/findings";
+import { type Created, comparedWithLiving, createdBy, type Living, stateLost } from "../../review/lost-state";
 import type { Plan } from "../../review/plan";
 import type { GroupOutcome } from "../../review/restarts";
 import type { Live, ReviewOptions } from "../../review/review";
@@ -25,16 +27,19 @@ const REMEMBERED = 3;
 export async function liveOf(
   target: Pick<Synthesized, "stack" | "nomadAddress" | "homelab">,
   plan: Plan,
-): Promise<Pick<ReviewOptions, "live" | "more">> {
+): Promise<Pick<ReviewOptions, "live" | "more"> & { readonly plan: Plan }> {
   const client = NomadClient.ofStack(target.stack, target.nomadAddress);
+  const living = await livingOf(client, plan);
   const jobs = contextOf(plan).jobs.filter(({ change, after }) => change.action !== "none" && after?.read.job);
   const asked = await Promise.all(jobs.map((one) => look(client, one)));
   const changing = jobs.flatMap(({ after }) => (after?.read.job ? [after.read.job] : []));
   const refusals = await guard(client, { jobs: changing, secrets: needsOf(target).needs });
   const addressOf = (id: string | undefined) => jobs.find(({ after }) => after?.read.job?.ID === id)?.change.address;
   return {
+    plan: comparedWithLiving(plan, living),
     live: new Map(asked.flatMap(({ address, live }) => (live ? [[address, live] as const] : []))),
     more: [
+      ...stateLost(living),
       ...asked.flatMap(({ findings }) => findings),
       ...refusals.map(({ job, problem, remedy }): Finding => {
         const resource = addressOf(job) ?? "stack";
@@ -48,6 +53,63 @@ export async function liveOf(
       }),
     ],
   };
+}
+
+/** What Nomad has of what the plan would create. */
+async function livingOf(client: NomadClient, plan: Plan): Promise<Living[]> {
+  const asked = await Promise.all(
+    createdBy(plan).map(async (created): Promise<Living[]> => {
+      const found = await valuesOf(client, created);
+      return found ? [{ created, ...found }] : [];
+    }),
+  );
+  return asked.flat();
+}
+
+/** What a server keeps of a job for itself. */
+const KEPT_BY_SERVER =
+  /^(?:Stop|Status|StatusDescription|Stable|Version|VersionTag|SubmitTime|CreateIndex|ModifyIndex|JobModifyIndex|Dispatched|DispatchIdempotencyToken|ParentID|Payload|NomadTokenID|ConsulToken|VaultToken|UI)$/;
+
+interface LiveNamespace {
+  readonly Capabilities: Readonly<
+    Record<"EnabledTaskDrivers" | "EnabledNetworkModes", readonly string[] | null>
+  > | null;
+}
+
+/** A job, volume or namespace as the provider reads it into a state. */
+async function valuesOf(
+  client: NomadClient,
+  { kind, id, namespace = "default" }: Created,
+): Promise<Pick<Living, "values" | "stopped"> | undefined> {
+  if (kind === "job") {
+    const job = await ifThere(
+      client.get<Readonly<Record<string, unknown>>>(["job", id], {
+        namespace,
+        needs: capability("read-job", namespace),
+      }),
+    );
+    if (!job) return undefined;
+    const spec = Object.entries(job).filter(([key, value]) => value !== null && !KEPT_BY_SERVER.test(key));
+    const values = { json: true, jobspec: JSON.stringify(Object.fromEntries(spec)), deregister_on_destroy: false };
+    return { values, stopped: job.Stop === true };
+  }
+  if (kind === "volume") {
+    const volume = await volumeOf(client, id, namespace);
+    if (!volume) return undefined;
+    const capability = (volume.RequestedCapabilities ?? []).map(({ AccessMode, AttachmentMode }) => ({
+      access_mode: AccessMode,
+      attachment_mode: AttachmentMode,
+    }));
+    const { PluginID: plugin_id, ExternalID: external_id, Context: context } = volume;
+    const values = { volume_id: id, namespace, plugin_id, capability, context: context ?? {} };
+    return { values: { ...values, ...(external_id && { external_id }) }, stopped: false };
+  }
+  const needs = `any capability in namespace "${id}"`;
+  const found = await ifThere(client.get<LiveNamespace>(["namespace", id], { needs }));
+  if (!found) return undefined;
+  const { EnabledTaskDrivers, EnabledNetworkModes } = found.Capabilities ?? {};
+  const capabilities = [{ enabled_task_drivers: EnabledTaskDrivers, enabled_network_modes: EnabledNetworkModes }];
+  return { values: { name: id, capabilities }, stopped: false };
 }
 
 interface Answer {
