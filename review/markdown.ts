@@ -1,3 +1,4 @@
+import { oneLine } from "../nomad/one-line";
 import type { FieldChange } from "./diff";
 import type { Review, ServiceReview } from "./review";
 import {
@@ -193,8 +194,7 @@ function fence(language: string, content: string): string {
 
 /** Text as it stands: no markup, no HTML, nobody is called by an @. */
 function plain(text: string): string {
-  return text
-    .replaceAll(/\s*\n\s*/g, " ")
+  return oneLine(text)
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(/[\\`*_[\]#|~]/g, (sign) => (sign === "_" ? sign : `\\${sign}`))
@@ -203,7 +203,7 @@ function plain(text: string): string {
 }
 
 function code(text: string): string {
-  const line = text.replaceAll(/\s*\n\s*/g, " ");
+  const line = oneLine(text);
   const longest = Math.max(0, ...[...line.matchAll(/`+/g)].map(([ticks]) => ticks.length));
   const ticks = "`".repeat(longest + 1);
   const pad = line.startsWith("`") || line.endsWith("`") || line === "" ? " " : "";

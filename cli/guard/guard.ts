@@ -1,6 +1,7 @@
 import { type Command, CommanderError } from "commander";
 import { guard as ask, type Refusal } from "../../nomad/guard";
 import { planJob } from "../../nomad/plan";
+import { scrubbed } from "../../rules/shared/scrub";
 import { lostState } from "../shared/lost-state";
 import { needsOf } from "../shared/secret-needs";
 import { Session } from "../shared/session";
@@ -36,7 +37,7 @@ export const guard: Verb = {
       .action(async (_options: unknown, command: Command) => {
         const session = new Session(command);
         const targets = session.targets();
-        const reports = await session.looking(targets, () => Promise.all(targets.map(look)));
+        const reports = scrubbed(await session.looking(targets, () => Promise.all(targets.map(look))));
         session.print({ stacks: reports }, (style) => reports.map((one) => guardText(one, style)).join(""));
         if (reports.some(({ refusals }) => refusals.length > 0)) {
           throw new CommanderError(2, "homelab.refused", "a deploy must not go on");

@@ -12,6 +12,8 @@ import { type Created, comparedWithLiving, createdBy, type Living, stateLost } f
 import type { Plan } from "../../review/plan";
 import type { GroupOutcome } from "../../review/restarts";
 import type { Live, ReviewOptions } from "../../review/review";
+import { shownField } from "../../review/secrets";
+import { scrub } from "../../rules/shared/scrub";
 import { needsOf } from "../shared/secret-needs";
 import type { Synthesized } from "../shared/synthesized";
 
@@ -128,7 +130,7 @@ async function look(client: NomadClient, { change, before, after }: JobChange): 
   } catch (error) {
     // What Nomad does not accept it answers with these; anything else means that it was not asked.
     if (!(error instanceof NomadError && (error.status === 400 || error.status === 500))) throw error;
-    return { address, findings: [{ ...at, problem: `would be refused: ${error.message}` }] };
+    return { address, findings: [{ ...at, problem: `would be refused: ${scrub(error.message)}` }] };
   }
   const [believed, allocations] = await Promise.all([
     old && old.ID === now.ID && old.Namespace === now.Namespace ? planJob(client, old) : undefined,
@@ -138,13 +140,11 @@ async function look(client: NomadClient, { change, before, after }: JobChange): 
     address,
     live: {
       outcomes: outcomesOf(now, plan),
-      drift: (believed?.changes ?? []).map(({ field, live, code }) => ({
-        field,
-        ...(live !== undefined && { old: live }),
-        ...(code !== undefined && { new: code }),
-      })),
+      drift: (believed?.changes ?? []).map(({ field, live, code }) =>
+        shownField({ field, ...(live !== undefined && { old: live }), ...(code !== undefined && { new: code }) }),
+      ),
       past: restartsOf(allocations).slice(0, REMEMBERED),
-      warnings: plan.warnings ? [plan.warnings.replace(/\.$/, "")] : [],
+      warnings: plan.warnings ? [scrub(plan.warnings.replace(/\.$/, ""))] : [],
     },
     findings: plan.unplaced.map((problem): Finding => ({ ...at, problem: `would find no place: ${problem}` })),
   };

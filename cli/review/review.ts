@@ -19,11 +19,12 @@ import { type Review, reviewPlan } from "../../review/review";
 import { codeOf, reviewState, type StateNote } from "../../review/state";
 import { lines } from "../../review/text";
 import { stateText } from "../../review/words";
+import { scrub } from "../../rules/shared/scrub";
 import { Session } from "../shared/session";
 import { isSynthesized, readSynthesized, type Synthesized } from "../shared/synthesized";
 import { ENVIRONMENT } from "../shared/target";
 import { lockedVersions, makePlan, showState } from "../shared/terraform";
-import { type Style, WIDTH, wrap } from "../shared/text";
+import { printableJson, type Style, WIDTH, wrap } from "../shared/text";
 import type { Verb } from "../shared/verb";
 import { deployedBefore } from "./evidence";
 import { liveOf } from "./live";
@@ -102,7 +103,7 @@ async function run(options: Options, command: Command): Promise<void> {
   ];
   const reviews: { readonly stack: string; readonly review: Review }[] = [];
   for (const { stack, json, target, failure } of await plansOf(options)) {
-    if (failure) session.note(failure);
+    if (failure) session.note(scrub(failure));
     const plan = readPlan(json);
     // Of a plan from elsewhere NOMAD_ADDR names the cluster.
     const asked = options.nomad
@@ -187,7 +188,7 @@ function reviewText(
   style: Style,
 ): string {
   if (format === "json") {
-    return `${JSON.stringify({ stacks: reviews.map(({ stack, review }) => ({ stack, ...review })) }, null, 2)}\n`;
+    return `${printableJson({ stacks: reviews.map(({ stack, review }) => ({ stack, ...review })) })}\n`;
   }
   if (format === "markdown") {
     const limit = Math.floor(LIMIT / reviews.length) - 1;
@@ -246,7 +247,7 @@ function report(
 async function stateReport(options: Options, { bold }: Style): Promise<string> {
   const reports = await stateReports(options);
   const { format } = options;
-  if (format === "json") return `${JSON.stringify({ stacks: reports }, null, 2)}\n`;
+  if (format === "json") return `${printableJson({ stacks: reports })}\n`;
   return reports
     .map(({ stack, terraformVersion, providers, notes }) => {
       const head = `state of ${stack}: Terraform ${terraformVersion}${providers.length > 0 ? `, ${providers.join(", ")}` : ""}`;

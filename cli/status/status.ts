@@ -1,4 +1,5 @@
 import { type Command, CommanderError } from "commander";
+import { scrubbed } from "../../rules/shared/scrub";
 import { Session } from "../shared/session";
 import { ENVIRONMENT, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
@@ -28,7 +29,8 @@ export const status: Verb = {
       .action(async (_options: unknown, command: Command) => {
         const session = new Session(command);
         const targets = session.targets();
-        const reports = await session.looking(targets, () => Promise.all(targets.map(statusOf)));
+        // What programs say of themselves may hold a password in a URL.
+        const reports = scrubbed(await session.looking(targets, () => Promise.all(targets.map(statusOf))));
         session.print({ stacks: reports }, (style) => reports.map((one) => statusText(one, style)).join("\n"));
         if (!reports.every(({ well }) => well)) throw new CommanderError(2, "homelab.bad", "something is bad");
       }),
