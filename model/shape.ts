@@ -152,7 +152,7 @@ export const OUTPUT = {
   jobs: { "*": { path: "text", retained: "flag", program: { "?": "text" } } },
   cluster: {
     datacenter: "text",
-    clients: [{ name: "text", memory: "number", cpu: "number" }],
+    clients: [{ name: "text", memory: "number", cpu: "number", arch: { "?": "text" } }],
     maxKillTimeout: "text",
     drainDeadline: "text",
     memoryOversubscription: "flag",

@@ -10,6 +10,8 @@ export interface NodeStub {
   readonly SchedulingEligibility: "eligible" | "ineligible";
   readonly Drain: boolean;
   readonly Datacenter: string;
+  /** Of its Nomad, such as `2.0.5`. */
+  readonly Version?: string;
   /** Of the machine; present with `resources=true`. */
   readonly NodeResources?: {
     readonly Memory: { readonly MemoryMB: number };

@@ -60,6 +60,7 @@ export const FINDINGS = {
     "0.2.0",
   ),
   "nomad-refuses": ask("Nomad would refuse a job, or has no room for it"),
+  "nomad-outdated": ask("a machine runs a version of Nomad with known faults", "0.2.0"),
   "version-requirement": ask("an image needs another service in a newer version"),
   "image-unpinned": ask("an image's name does not say for ever which version runs"),
   "image-unreadable": ask("the version of an image cannot be read, so nobody can tell whether it goes back"),

@@ -14,6 +14,7 @@ import { ownSecretPath } from "./own-secret-path";
 import { pinnedImage } from "./pinned-image";
 import { placement } from "./placement";
 import { privileged } from "./privileged";
+import { readableJob } from "./readable-job";
 import { resources } from "./resources";
 import type { Rule } from "./rule";
 import { secretChangeMode } from "./secret-change-mode";
@@ -36,6 +37,7 @@ const NAMED = [
   stopChain,
   changeMode,
   // What runs.
+  readableJob,
   pinnedImage,
   imageVersions,
   jobIdentity,

@@ -365,6 +365,7 @@ const ELSEWHERE: readonly FindingName[] = [
   "backend-changed",
   "state-lost",
   "state-doubtful",
+  "nomad-outdated",
 ];
 
 /** What unjudged.test.ts has the cases of. */

@@ -1,8 +1,9 @@
 import type { Job } from "../../.gen/nomad/job";
+import { judgeTool } from "../../model/versions";
 import { isTemplate } from "../../nomad/batch";
 import { NomadClient } from "../../nomad/client";
 import { guard } from "../../nomad/guard";
-import { type AllocationStub, allocationsOf, capability, ifThere } from "../../nomad/live";
+import { type AllocationStub, allocationsOf, capability, ifThere, type NodeStub, nodesOf } from "../../nomad/live";
 import { NomadError } from "../../nomad/nomad-error";
 import { type JobPlan, planJob } from "../../nomad/plan";
 import { volumeOf } from "../../nomad/volume";
@@ -42,6 +43,7 @@ export async function liveOf(
     live: new Map(asked.flatMap(({ address, live }) => (live ? [[address, live] as const] : []))),
     more: [
       ...stateLost(living),
+      ...(jobs.length > 0 ? outdated(await nodesOf(client)) : []),
       ...asked.flatMap(({ findings }) => findings),
       ...refusals.map(({ job, problem, remedy }): Finding => {
         const resource = addressOf(job) ?? "stack";
@@ -112,6 +114,16 @@ async function valuesOf(
   const { EnabledTaskDrivers, EnabledNetworkModes } = found.Capabilities ?? {};
   const capabilities = [{ enabled_task_drivers: EnabledTaskDrivers, enabled_network_modes: EnabledNetworkModes }];
   return { values: { name: id, capabilities }, stopped: false };
+}
+
+/** Machines whose Nomad has known faults. */
+function outdated(nodes: readonly NodeStub[]): Finding[] {
+  const bad = nodes.flatMap(({ Name, Version = "" }) => judgeTool("Nomad", Version).map((one) => ({ Name, ...one })));
+  const [first] = bad;
+  if (!first) return [];
+  const names = bad.map(({ Name }) => Name).join(", ");
+  const { problem, remedy } = first;
+  return [{ finding: "nomad-outdated", resource: "stack", subject: names, problem: `has faults: ${problem}`, remedy }];
 }
 
 interface Answer {

@@ -1,10 +1,10 @@
 import type { Job } from "../../.gen/nomad/job";
-import type { Homelab, TaskPlace } from "../../model/homelab";
+import type { ClusterFigures, Homelab, TaskPlace } from "../../model/homelab";
 import { imagesOf } from "../../model/places";
 import { identify, oneWaysBetween } from "../../model/versions";
 import { compareImages, type ImageReference, parseImage } from "../../nomad/image";
 import { callsOf } from "../../nomad/template-calls";
-import { knownBad, requirements, wrongArchitecture } from "../../rules/image-versions";
+import { knownBad, requirements, stoppedWorking, wrongArchitecture } from "../../rules/image-versions";
 import { VARIABLE_FUNCTIONS } from "../../rules/own-secret-path";
 import { judgeImage } from "../../rules/pinned-image";
 import type { Context } from "../context";
@@ -30,7 +30,7 @@ export function images(context: Context): Finding[] {
       const was = old.find(({ task }) => task === part?.task) ?? successorOf(place, before);
       const needs = open.filter(({ at }) => at.task === place.task);
       const findings = [
-        ...(was?.image === place.image ? [] : compared(was, place)),
+        ...(was?.image === place.image ? [] : compared(was, place, after.homelab.cluster)),
         ...needs.map(({ problem, remedy }) => ({
           finding: "version-requirement" as const,
           problem: `lacks what it needs: ${problem}`,
@@ -72,10 +72,10 @@ function unmet(homelab: Homelab) {
 type Found = Pick<Finding, "finding" | "problem" | "remedy">;
 
 /** Judges an image that is new, by itself and by the one it replaces. */
-function compared(old: ImagePlace | undefined, place: ImagePlace): Found[] {
+function compared(old: ImagePlace | undefined, place: ImagePlace, cluster: ClusterFigures): Found[] {
   const { image: now } = place;
   const known = identify(place, now);
-  const bad = [...wrongArchitecture(now), ...(known ? knownBad(known) : [])].map(
+  const bad = [...wrongArchitecture(now, cluster), ...stoppedWorking(now), ...(known ? knownBad(known) : [])].map(
     ({ problem, remedy }): Found => ({ finding: "image-known-bad", problem: `gets ${now}: ${problem}`, remedy }),
   );
   const name = judgeImage(now);

@@ -1,4 +1,5 @@
 import type { Acknowledgement } from "../../model/homelab";
+import { judgeTool } from "../../model/versions";
 import { RULES } from "../../rules";
 import { judge, type Verdict } from "../../rules/rule";
 import { type Context, jobName } from "../context";
@@ -132,6 +133,10 @@ function settings({ plan, before, after }: Context): Finding[] {
       problem: `gets another provider: ${changed.join("; ")}`,
       remedy,
     });
+  }
+  const bad = is && is.provider !== was?.provider ? judgeTool("hashicorp/nomad", is.provider.replace(/^\S+ /, "")) : [];
+  for (const { problem, remedy } of bad) {
+    findings.push({ finding: "provider-changed", ...WHOLE, problem: `gets a bad provider: ${problem}`, remedy });
   }
   if (was && is && was.state !== is.state) {
     const problem = `keeps its state elsewhere: ${was.state} → ${is.state}`;
