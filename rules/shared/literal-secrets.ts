@@ -40,7 +40,7 @@ const COMMANDS: readonly RegExp[] = [
 ];
 
 /** Too short for a key, without the dots of a token or what separates a name from its value: only a secret's name tells. */
-const PLAIN = /^[a-z/_-]{0,50}$/i;
+const PLAIN = /^(?:[a-z/_.-]{0,50}|[\w./-]{0,11})$/i;
 
 const HEX_OF_A_NAME = new RegExp(`(?<![\\w.])${NAME}["']?[ \\t]{0,9}[:= ][ \\t]{0,9}["']?[0-9a-f]{64,}`, "gi");
 
