@@ -104,15 +104,13 @@ export function addBackup(built: ReturnType<typeof buildHomelab>, changes: Parti
   const volume = (volumeId: string, more: Partial<CsiVolumeProps> = {}) =>
     new CsiVolume(stack, volumeId, { volumeId, holds: "backup", plugin, ...more });
   const backupVolume = second ?? volume("backup");
+  const share = stack.cluster.nas.snapshotExport;
   const backup = new Backup(stack, "backup-jobs", {
     image: "restic/restic:0.18.1",
     postgresImage: "postgres:17.6",
     metaVersion: 1,
     volume: backupVolume,
-    snapshots: volume("nomad-snapshots", {
-      accessMode: "multi-node-reader-only",
-      share: stack.cluster.nas.snapshotExport,
-    }),
+    ...(share && { snapshots: volume("nomad-snapshots", { accessMode: "multi-node-reader-only", share }) }),
     sets: [bitcoin.backupSet, electrs.backupSet, albyHub.backupSet],
     ...changes,
   });

@@ -179,7 +179,25 @@ const SENTENCES: readonly (Omit<Mistake, "told"> & { readonly sentence: string }
     inventory: ["nomad_region: global", "nomad_region: [global"],
     sentence:
       "ansible/inventory.yml:12:5: not valid YAML (Flow sequence in block collection must be sufficiently indented and " +
-      "end with a ]): mend this first, what follows is read after it",
+      "end with a ]): fix this first; the rest is checked afterwards",
+  },
+  {
+    name: "no folder for snapshots, and a backup of it",
+    inventory: [/ +nas_snapshot_export: .*\n/, ""],
+    sentence:
+      "homelab/nomad-snapshots: share = undefined, which a variable is that the inventory lacks: set it there, or leave " +
+      "out this volume and the prop that takes it",
+  },
+  {
+    name: "an amount of memory that is no whole number of MiB",
+    main: [[BITCOIN, `${BITCOIN}\n  memory: Memory.gibibytes(1.3),`], WITH_MEMORY],
+    sentence:
+      "memory must be a whole number of MiB, zero or more, received 1331.2 MiB: write it in MiB, such as Memory.mebibytes(1536)",
+  },
+  {
+    name: "an id twice",
+    main: [['new Electrs(homelab, "electrs"', 'new Electrs(homelab, "bitcoin"']],
+    sentence: "There is already a Construct with name 'bitcoin' in HomelabStack [homelab]: give one of them another id",
   },
   {
     name: "metaVersion 0",

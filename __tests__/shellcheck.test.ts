@@ -42,7 +42,7 @@ function scriptsOf(job: Job): Script[] {
     textsOf(task).map(([place, text]) => ({
       name: `${job.ID}/${task.Name}/${place}`,
       text,
-      header: [...headerOf(text).matchAll(/^([A-Z_]+)='/gm)].map(([, name = ""]) => name),
+      header: [...headerOf(text).matchAll(/^([A-Z][A-Z0-9_]*)='/gm)].map(([, name = ""]) => name),
       environment: [
         ...["ALLOC_DIR", "TASK_DIR", "SECRETS_DIR", "TASK_NAME"].map((name) => `NOMAD_${name}`),
         ...(task.Identity?.Env ? ["NOMAD_TOKEN"] : []),
@@ -55,7 +55,7 @@ function scriptsOf(job: Job): Script[] {
 
 /** The assignments that a script begins with. */
 function headerOf(text: string): string {
-  return /^#!.*\n(?:[A-Z_]+='(?:[^']|'\\'')*'\n)*/.exec(text)?.[0] ?? "";
+  return /^#!.*\n(?:[A-Z][A-Z0-9_]*='(?:[^']|'\\'')*'\n)*/.exec(text)?.[0] ?? "";
 }
 
 /**

@@ -6,10 +6,17 @@ const { spawn } = require("node:child_process");
 const { createHash } = require("node:crypto");
 const { once } = require("node:events");
 const { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } = require("node:fs");
-const { join, resolve } = require("node:path");
+const { SourceMap } = require("node:module");
+const { join, relative, resolve } = require("node:path");
 
 const root = join(__dirname, "..");
 const at = (name) => join(root, name);
+/** The argument in cdktf.json. */
+const IN_CDKTF = "--cdktf";
+
+/** cdktf adds a message of its own, which would send the owner to the wrong line. */
+const CONSEQUENCE = "so nothing was synthesized, and cdktf reports next that its manifest is missing";
+
 const debugging = process.env.HOMELAB_DEBUG === "1";
 
 /** A hash of every source: a time stamp says nothing about a file that was moved or restored. */
@@ -54,6 +61,23 @@ async function compile() {
 }
 
 /**
+ * The line of the owner's source that an error comes from, such as "main.ts:17:15: ". Empty when its message names a file
+ * itself, and when it is found only as main.ts calls app.synth().
+ */
+function placeOf({ message, stack }) {
+  if (/^\S+\.(ts|ya?ml)\b/.test(message) || stack.includes("at App.synth ")) return "";
+  const own = join(root, "dist");
+  for (const [, file, line, column] of stack.matchAll(/\(?([^\s(]+\.js):(\d+):(\d+)\)?$/gm)) {
+    const source = relative(own, file).replace(/\.js$/, ".ts");
+    if (source !== "main.ts" && !source.startsWith("own/")) continue;
+    const map = new SourceMap(JSON.parse(readFileSync(`${file}.map`, "utf8")));
+    const { originalLine, originalColumn } = map.findEntry(line - 1, column - 1);
+    return `${source}:${originalLine + 1}:${originalColumn + 1}: `;
+  }
+  return "";
+}
+
+/**
  * What to print of an error that main.ts throws: its message alone, which says what is wrong and where. A stack trace
  * helps with a bug in the program, not with an owner's mistake.
  */
@@ -66,7 +90,8 @@ function sentenceOf(error) {
   while (message.startsWith(wrapped)) {
     message = message.slice(wrapped.length).replace(/\.(\nObject creation stack:[\s\S]*)?$/, "");
   }
-  if (error.name === "Error") return message;
+  if (message.startsWith("There is already a Construct with name ")) message += ": give one of them another id";
+  if (error.name === "Error") return `${placeOf({ message, stack: error.stack })}${message}`;
   return `${error.name}: ${message}\nHOMELAB_DEBUG=1 npm run synth shows where this comes from`;
 }
 
@@ -85,25 +110,35 @@ function runMain(file, manifest) {
 }
 
 async function main([verb]) {
+  const inCdktf = verb === IN_CDKTF;
+  // A program that goes on after an error annotation would synthesize what must not be deployed.
+  if (!inCdktf) delete process.env.CDKTF_CONTINUE_SYNTH_ON_ERROR_ANNOTATIONS;
   const manifest = resolve(process.env.CDKTF_OUTDIR || "cdktf.out", "manifest.json");
   // cdktf shows an app's output, and shows it again when the app fails. It does not when the app exits with 0, and fails
   // all the same because the manifest is missing.
-  const inCdktf = process.env.CDKTF_CONTINUE_SYNTH_ON_ERROR_ANNOTATIONS !== undefined;
   const failure = inCdktf ? 0 : 1;
   // After a failure, an old manifest must not pass for what the code says now.
   rmSync(manifest, { force: true });
   // Never the compiler's own exit code: it is 2, which means "needs acknowledgement" when a review exits with it.
   if (!(await compile())) process.exit(failure);
   if (debugging) process.setSourceMapsEnabled(true);
+  const fail = (error) => {
+    rmSync(manifest, { force: true });
+    const sentence = sentenceOf(error);
+    if (inCdktf) process.stdout.write(`${sentence}\n${CONSEQUENCE}\n`);
+    else process.stderr.write(`${sentence}\n`);
+    process.exit(failure);
+  };
+  process.once("unhandledRejection", fail);
   try {
     runMain(at("dist/main.js"), manifest);
   } catch (error) {
-    rmSync(manifest, { force: true });
-    (inCdktf ? process.stdout : process.stderr).write(`${sentenceOf(error)}\n`);
-    process.exitCode = failure;
-    return;
+    fail(error);
   }
-  if (verb) require(at("dist/cli/homelab.js")).main();
+  // A rejected promise is reported once the program has run.
+  await new Promise(setImmediate);
+  process.off("unhandledRejection", fail);
+  if (verb && !inCdktf) require(at("dist/cli/homelab.js")).main();
 }
 
 module.exports = { runMain, sentenceOf };

@@ -54,7 +54,7 @@ class Checks {
     const settings = hosts.map((host) => host.settings.get(name));
     const first = hosts.length > 0 ? settings.find((setting) => setting) : this.tree.all.get(name);
     if (!first) {
-      if (hosts.length > 0) this.missing(this.home(name), name, name);
+      if (hosts.length > 0 && !VARIABLES[name].optional) this.missing(this.home(name), name, name);
       return;
     }
     for (const [index, host] of hosts.entries()) {

@@ -204,7 +204,7 @@ function faultOf({ tag, value }: Scalar, text: string): string | undefined {
   if (text === "") return "it is empty: write a value";
   if (tag?.startsWith("!")) return `it is tagged ${tag}: write it in clear, nothing here is secret`;
   if (/\{[{%]/.test(text)) return `"${text}" is a template, which only Ansible can fill in: write the value itself`;
-  // YAML 1.1 takes 010 for eight, 1:30 for ninety and «no» for false, and so would Ansible's templates.
+  // YAML 1.1 takes 010 for eight, 1:30 for ninety and "no" for false, and so would Ansible's templates.
   const literal = typeof value === "string" || (typeof value === "number" && String(value) === text);
   if (!literal) return `"${text}" is ${value} to Ansible: write it plainly, or in quotes if it is text`;
   return undefined;

@@ -30,7 +30,7 @@ function parse(path: string, problems: Problems): Tree {
   const [first] = document.errors;
   if (first) {
     const { line, col } = lineCounter.linePos(first.pos[0]);
-    const text = `not valid YAML (${first.message}): mend this first, what follows is read after it`;
+    const text = `not valid YAML (${first.message}): fix this first; the rest is checked afterwards`;
     problems.add({ file: path, line, column: col }, text);
   }
   problems.throwIfAny();

@@ -1,6 +1,6 @@
 import { BlockList, isIPv4 } from "node:net";
 
-// Loopback and «this host» mean another machine on every machine; multicast and broadcast are no machine at all.
+// Loopback and "this host" mean another machine on every machine; multicast and broadcast are no machine at all.
 const NO_HOST = subnets("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3");
 
 // RFC 1918, and the shared space of RFC 6598 that VPN meshes use: nobody on the internet can come from there.

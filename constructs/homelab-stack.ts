@@ -27,6 +27,7 @@ import type {
   VolumeRecord,
 } from "../model/homelab";
 import { type ReadJob, readJob, type Unreadable } from "../model/read-job";
+import { DEFAULT_NAMESPACE } from "../nomad/defaults";
 import { escapeTerraform } from "../nomad/jobspec";
 import { NomadJob, type RemovalPolicy } from "../nomad/nomad-job";
 import { unescapeTerraform } from "../nomad/terraform-text";
@@ -36,9 +37,6 @@ import { keepState, type State } from "./state";
 
 /** The exact provider; the prebuilt bindings would ask for 2.5.2. Since 2.6.0 secrets can stay out of state. */
 const PROVIDER_VERSION = "2.6.1";
-
-/** Where Nomad puts what names no namespace. */
-export const DEFAULT_NAMESPACE = "default";
 
 export interface HomelabStackProps {
   /** The machines, from `Cluster.fromInventory("ansible/inventory.yml")`. */
@@ -251,12 +249,12 @@ const UNREADABLE: Readonly<Record<Unreadable["reason"], string>> = {
  * validation, and without the calls that led here, since they are not where the mistake is.
  */
 function brokenRules(stack: string, verdicts: readonly Verdict[]): Error {
-  const count = verdicts.length === 1 ? "a rule is broken" : `${verdicts.length} times a rule is broken`;
+  const count = verdicts.length === 1 ? "1 rule violation" : `${verdicts.length} rule violations`;
   const error = new Error(
     [
       `${count} in stack ${stack}`,
       ...verdicts.map(describe),
-      "mend main.ts or the inventory, or accept a finding with acknowledge(rule, reason) on its construct",
+      "fix main.ts or the inventory, or accept a finding with acknowledge(rule, reason) on its construct",
     ].join("\n\n"),
   );
   error.stack = `Error: ${error.message}`;

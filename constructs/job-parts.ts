@@ -50,7 +50,7 @@ export interface ServiceProps {
 const FENCE_CONSTRAINT = { LTarget: "${attr.nomad.version}", RTarget: ">= 1.11.2", Operand: "semver" } as const;
 
 /**
- * Keeps a lost machine's allocation the only one: it becomes «unknown», nothing else is started, and the same
+ * Keeps a lost machine's allocation the only one: it becomes "unknown", nothing else is started, and the same
  * allocation goes on when the machine is back. When the 90 days run out, Nomad starts a second writer all the same.
  */
 const FENCE: DisconnectStrategy = {

@@ -52,7 +52,7 @@ export abstract class Service extends Construct {
     return jobId;
   }
 
-  /** A service that gets another's volume would begin from nothing beside the data of the other. */
+  /** A service on another's volume would start empty, next to data that is not its own. */
   protected checkData(data: IVolume, holds: Holds, prop = "data"): void {
     if (data.holds !== holds) {
       throw new Error(

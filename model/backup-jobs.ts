@@ -1,3 +1,4 @@
+import { DEFAULT_NAMESPACE } from "../nomad/defaults";
 import type { VariableRef } from "../nomad/variable";
 
 /** The ids of the jobs of the construct `Backup`, by what they do. */
@@ -12,7 +13,7 @@ export type BackupJob = (typeof BACKUP_JOBS)[keyof typeof BACKUP_JOBS];
 
 /** What the program of a job tells at its end: when it last ended well, and when it last failed. */
 export function resultOf(job: BackupJob, kind: "done" | "failed"): VariableRef {
-  return { namespace: "default", path: `homelab/backup/${job}/${kind}` };
+  return { namespace: DEFAULT_NAMESPACE, path: `homelab/backup/${job}/${kind}` };
 }
 
 /** Folder of the variables that {@link setResultOf} names. */
@@ -20,11 +21,11 @@ export const SET_RESULTS = "homelab/backup/backup/sets";
 
 /** What the last hourly run told in which a set was well. */
 export function setResultOf(set: string): VariableRef {
-  return { namespace: "default", path: `${SET_RESULTS}/${set}` };
+  return { namespace: DEFAULT_NAMESPACE, path: `${SET_RESULTS}/${set}` };
 }
 
 /** The list of snapshots, as the last good backup left it. */
-export const SNAPSHOTS: VariableRef = { namespace: "default", path: "homelab/backup/snapshots" };
+export const SNAPSHOTS: VariableRef = { namespace: DEFAULT_NAMESPACE, path: "homelab/backup/snapshots" };
 
 /**
  * Where the hub writes its static channel backups, below the work directory: one file each time that a channel becomes

@@ -2,8 +2,7 @@
 export const VOLUME_MARKER = ".homelab-volume";
 
 /**
- * In the work directory: other words at each start of the hub, so that a copy with the same words was made after the last
- * one. Not when its Lightning node ran: nothing outside of the hub can tell that it never did, not even for a second.
+ * In the work directory: changes at every start of the hub, so a copy with the same content was made after the last start. Not when its Lightning node ran: nothing outside of the hub can tell that it never did, not even for a second.
  */
 export const START_MARKER = `${VOLUME_MARKER}.started`;
 

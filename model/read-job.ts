@@ -1,4 +1,5 @@
 import type { Job } from "../.gen/nomad/job";
+import { DEFAULT_NAMESPACE } from "../nomad/defaults";
 import { DOCKER, JOB, OPTIONS, shapeMismatch } from "./shape";
 import { SENSITIVE, UNKNOWN, type Values } from "./values";
 
@@ -43,7 +44,7 @@ export function readJob({ jobspec, json }: Values): ReadJob {
     Tasks: (group.Tasks ?? []).map((task) => ({ ...task, Config: task.Config ?? {} })),
   }));
   return {
-    job: { Name: job.ID, Namespace: "default", Type: "service", ...job, ID: job.ID, TaskGroups: groups } as Job,
+    job: { Name: job.ID, Namespace: DEFAULT_NAMESPACE, Type: "service", ...job, ID: job.ID, TaskGroups: groups } as Job,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Job } from "../.gen/nomad/job";
+import { DEFAULT_NAMESPACE } from "../nomad/defaults";
 import { callsOf } from "../nomad/template-calls";
 import { guessContents } from "./guess-contents";
 import type { AccessMode, ClusterFigures, Dependency, Holds, Homelab, HomelabOutput, VolumeRecord } from "./homelab";
@@ -152,7 +153,7 @@ function readVolume(
 ): VolumeEntry {
   const { address, type, values } = resource;
   const id = known(values.volume_id) ?? address;
-  const namespace = known(values.namespace) ?? "default";
+  const namespace = known(values.namespace) ?? DEFAULT_NAMESPACE;
   const told =
     output?.volumes.find((one) => one.id === id && one.namespace === namespace) ??
     output?.volumes.find((one) => one.id === id);

@@ -7,7 +7,7 @@ export const UNKNOWN = "(known after apply)";
 /** Stands for a value that Terraform marks as sensitive. */
 export const SENSITIVE = "(sensitive)";
 
-/** A text that is known; of what is masked, unknown or no text nothing can be said. */
+/** A known text; undefined for a masked or unknown value, and for anything but text. */
 export function known(value: unknown): string | undefined {
   return typeof value === "string" && value !== SENSITIVE && value !== UNKNOWN ? value : undefined;
 }

@@ -1,4 +1,4 @@
-import type { Job, Task } from "../.gen/nomad/job";
+import type { Job, Task, TaskGroup } from "../.gen/nomad/job";
 import { Duration } from "./duration";
 import { Memory } from "./memory";
 
@@ -18,6 +18,9 @@ export const DEFAULTS = {
   /** From the start of a deployment, and again from each allocation that gets healthy. */
   progressDeadline: Duration.minutes(10),
 } as const;
+
+/** Where Nomad puts what names no namespace. */
+export const DEFAULT_NAMESPACE = "default";
 
 const JOB = { Priority: 50, Region: "global", Datacenters: ["*"], NodePool: "default" };
 const GROUP = { Count: 1 };
@@ -54,6 +57,11 @@ export function withDefaults(job: Job): Job {
       })),
     })),
   } as Job;
+}
+
+/** How many instances of a group Nomad starts. */
+export function instances({ Count, Scaling }: Pick<TaskGroup, "Count" | "Scaling">): number {
+  return Count ?? Scaling?.Min ?? 1;
 }
 
 /** How long a task may take to stop before it is killed. */

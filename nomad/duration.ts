@@ -103,5 +103,7 @@ export class Duration {
 
 function whole(amount: number, unit: string): number {
   if (Number.isInteger(amount) && amount >= 0) return amount;
-  throw new Error(`a duration must be a whole number of ${unit}, zero or more, received ${amount} ${unit}`);
+  throw new Error(
+    `a duration must be a whole number of ${unit}, zero or more, received ${amount} ${unit}: use a smaller unit`,
+  );
 }

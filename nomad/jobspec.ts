@@ -9,7 +9,7 @@ export { escapeTerraform, fromJobspec, unescapeTerraform } from "./terraform-tex
  * The one place where a typed job becomes text. Two-space indent, because a long string without a newline breaks
  * `cdktf synth --hcl`.
  *
- * @throws when the job holds a CDKTF token: Terraform would then show the whole job as «known after apply».
+ * @throws when the job holds a CDKTF token: Terraform would then show the whole job as "known after apply".
  */
 export function toJobspec(job: Job): string {
   const token = findToken(job, "job");

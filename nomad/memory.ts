@@ -23,7 +23,9 @@ export class Memory {
 
   private constructor(private readonly amount: number) {
     if (!Number.isInteger(amount) || amount < 0) {
-      throw new Error(`memory must be a whole number of MiB, zero or more, received ${amount} MiB`);
+      throw new Error(
+        `memory must be a whole number of MiB, zero or more, received ${amount} MiB: write it in MiB, such as Memory.mebibytes(1536)`,
+      );
     }
   }
 

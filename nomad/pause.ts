@@ -1,8 +1,9 @@
 import type { NomadClient } from "./client";
+import { DEFAULT_NAMESPACE } from "./defaults";
 import { readVariable, type VariableRef } from "./variable";
 
 /** One for the whole cluster, in the namespace that every cluster has. */
-export const PAUSE: VariableRef = { namespace: "default", path: "homelab/pause" };
+export const PAUSE: VariableRef = { namespace: DEFAULT_NAMESPACE, path: "homelab/pause" };
 
 /** A group that was stopped for a pause, and how many instances it had. */
 export interface PausedGroup {

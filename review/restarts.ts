@@ -1,12 +1,13 @@
 import type { Job } from "../.gen/nomad/job";
 import { isTemplate } from "../nomad/batch";
+import { instances } from "../nomad/defaults";
 
 /** What registering a job does to the instances of one of its groups. */
 export interface GroupOutcome {
   readonly group: string;
   /** `next run`: of a job that only makes others, by the clock or when it is dispatched; nothing that runs is touched. */
   readonly outcome: "restarts" | "in place" | "starts" | "stops" | "next run";
-  /** Fields that bring it about; for «in place» and «next run» those that change without a restart. */
+  /** Fields that bring it about; for "in place" and "next run" those that change without a restart. */
   readonly because: readonly string[];
   /** In place only while the machine it runs on still suits. */
   readonly ifMachineSuits?: true;
@@ -49,7 +50,7 @@ export function expectedOutcomes(before: Job, after: Job, paths: readonly string
       ...ofJob.filter((path) => /^(?:Meta|ConsulNamespace)\b/.test(path)),
     ];
     if (restarting.length > 0) return [{ group: name, outcome: "restarts", because: restarting }];
-    const [less, more] = [old.Count ?? 1, now.Count ?? 1];
+    const [less, more] = [instances(old), instances(now)];
     const harmless = [...own, ...ofJob];
     if (more > less) return [{ group: name, outcome: "starts", because: [`${inside}Count`] }];
     if (more < less) return [{ group: name, outcome: "stops", because: [`${inside}Count`] }];

@@ -1,7 +1,7 @@
 import type { Constraint, Job, Task, TaskGroup, TaskLifecycle } from "../.gen/nomad/job";
 import type { ClientFigures, ClusterFigures, Homelab, JobRecord } from "../model/homelab";
 import { isDistinct, runsEverywhere } from "../model/places";
-import { reserved } from "../nomad/defaults";
+import { instances, reserved } from "../nomad/defaults";
 import type { Finding, Rule } from "./rule";
 import { Bin, decreasing, type Item, type Packing, pack } from "./shared/bin-packing";
 
@@ -378,7 +378,7 @@ function instancesIn(record: JobRecord, cluster: ClusterFigures): Instance[] {
       reservesCores: group.Tasks.some(({ Resources }) => (Resources?.Cores ?? 0) > 0),
     };
     const name = job.TaskGroups.length > 1 ? `${job.ID}/${group.Name}` : job.ID;
-    const count = Math.min(group.Count ?? group.Scaling?.Min ?? 1, MAX_INSTANCES);
+    const count = Math.min(instances(group), MAX_INSTANCES);
     return Array.from({ length: Math.max(0, count) }, (_, index) => ({
       ...shared,
       name: count > 1 ? `${name}[${index}]` : name,

@@ -34,7 +34,7 @@ export const resources = {
         ...judgeAmount(place, "CPU", CPU, "MHz"),
         ...judgeAmount(place, "Cores", Cores, "cores"),
         ...judgeAmount(place, "MemoryMB", MemoryMB, "MiB"),
-        // -1 is «no ceiling», of which memory-limits speaks.
+        // -1 is "no ceiling", of which memory-limits speaks.
         ...judgeAmount(place, "MemoryMaxMB", MemoryMaxMB === -1 ? undefined : MemoryMaxMB, "MiB"),
       ];
     }),

@@ -1,5 +1,6 @@
 import { groupsOf } from "../model/homelab";
 import { fieldOf, isDistinct, runsEverywhere } from "../model/places";
+import { instances } from "../nomad/defaults";
 import type { Rule } from "./rule";
 import { breach } from "./shared/breach";
 
@@ -22,7 +23,7 @@ export const staticPort = {
     const numbered = ports.filter(({ Value }) => Value > 0);
     return numbered.flatMap(({ place, Value, field }, at) => {
       const { job, group } = place;
-      const count = group.Count ?? group.Scaling?.Min ?? 1;
+      const count = instances(group);
       const isApart = isDistinct(job.Constraints) || isDistinct(group.Constraints) || runsEverywhere(place);
       const first = numbered.slice(0, at).find((port) => port.Value === Value);
       return [

@@ -1,4 +1,4 @@
-/** Tests of the playbooks on machines of their own: twenty minutes and more, one after another, as root. See README.md. */
+/** Tests of the playbooks on machines of their own: twenty minutes and more, one after another, as root. What they need: CONTRIBUTING.md. */
 module.exports = {
   ...require("../../jest.config.js"),
   rootDir: "../..",

@@ -12,7 +12,7 @@ export interface Ran {
   readonly text: string;
 }
 
-/** This project in a folder of its own, as an owner has it: main.ts and inventory edited, README's commands run. */
+/** This project in a folder of its own, as an owner has it: main.ts and inventory edited, the commands of the documents run. */
 export class Checkout {
   constructor(
     readonly folder: string,
@@ -45,7 +45,7 @@ export class Checkout {
     writeFileSync(file, edited);
   }
 
-  /** Runs a command line of the README. */
+  /** Runs a command line of the documents. */
   async run(line: string, stdin = "", more: Record<string, string> = {}): Promise<Ran> {
     const child = spawn("sh", ["-c", line], {
       cwd: this.folder,

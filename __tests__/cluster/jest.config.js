@@ -1,4 +1,4 @@
-/** Tests against a real Nomad: a few minutes, one after another, as root. What they need: README.md. */
+/** Tests against a real Nomad: an hour or so, one after another, as root. What they need: CONTRIBUTING.md. */
 module.exports = {
   ...require("../../jest.config.js"),
   rootDir: "../..",

@@ -21,7 +21,7 @@ broken.Tasks[0]!.KillTimeout = Duration.seconds(5).toNanoseconds();
 broken.Update = { ...broken.Update, MinHealthyTime: Duration.seconds(1).toNanoseconds(), HealthyDeadline: Duration.seconds(10).toNanoseconds(), ProgressDeadline: Duration.seconds(20).toNanoseconds() };
 `;
 
-describeOnHomelab("the commands of the README, from an empty Nomad", () => {
+describeOnHomelab("the commands of the documents, from an empty Nomad", () => {
   let homelab: Homelab;
   let owner: Checkout;
   let allocations: Record<string, string>;

@@ -1,5 +1,5 @@
 import type { Job } from "../../.gen/nomad/job";
-import type { BackupJob } from "../../model/backup-jobs";
+import { BACKUP_JOBS, type BackupJob } from "../../model/backup-jobs";
 import type { Target } from "../shared/target";
 
 /** A job of the backup as it was synthesized. @throws when the stack has none. */
@@ -12,5 +12,5 @@ export function backupJob({ homelab, stack }: Pick<Target, "homelab" | "stack">,
 }
 
 export function hasBackup({ homelab }: Pick<Target, "homelab">): boolean {
-  return homelab.jobs.some(({ job }) => job.ID === "backup");
+  return homelab.jobs.some(({ job }) => job.ID === BACKUP_JOBS.backup);
 }

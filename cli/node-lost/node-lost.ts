@@ -41,7 +41,7 @@ by mistake registers anew.
 Exit codes: 0 done, 1 an error or interrupted, 2 nothing was done because the confirmation is missing. With --json,
 standard output is { node, status, allocations, claims, purged, writers, seconds }. It takes the policy "write" for nodes, and
 "read-job" and "csi-read-volume" in the namespaces: the policy patcher of the server role. Without ACLs Nomad 2.0.5 frees no
-claim of a node that is gone: its server logs «Permission denied» for csi-volume-claim-gc.
+claim of a node that is gone: its server logs "Permission denied" for csi-volume-claim-gc.
 ${ENVIRONMENT}`;
 
 export const nodeLost: Verb = {

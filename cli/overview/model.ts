@@ -9,7 +9,7 @@ import {
   type SecretRecord,
   volumeOf,
 } from "../../model/homelab";
-import { killTimeout, reserved } from "../../nomad/defaults";
+import { instances, killTimeout, reserved } from "../../nomad/defaults";
 import { RULES } from "../../rules";
 import { provePlacement, type Scenario } from "../../rules/placement";
 import { covers, judge, type Verdict } from "../../rules/rule";
@@ -152,7 +152,7 @@ function serviceOf(synthesized: Synthesized, job: Job, group: TaskGroup): Omit<S
     group: group.Name,
     namespace: job.Namespace,
     type: job.Type,
-    count: group.Count ?? group.Scaling?.Min ?? 1,
+    count: instances(group),
     ...(job.Meta?.version !== undefined && { version: job.Meta.version }),
     tasks: [...tasks.filter(({ role }) => role === "main"), ...tasks.filter(({ role }) => role !== "main")],
     ports: portsOf(group),

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { askName, confirm } from "./prompt";
 import { type Target, targetsIn } from "./target";
-import { printable, printableJson, type Style, styleFor } from "./text";
+import { printable, printableJson, type Style, styleFor, WIDTH, wrap } from "./text";
 import { Watch } from "./watch";
 
 /** Options that mean the same wherever a verb has them. */
@@ -38,9 +38,15 @@ export class Session {
     this.command.configureOutput().writeOut?.(printable(text));
   }
 
-  /** Tells a person what is done, in a line of its own; a program is told at the end. */
+  /** Tells a person what is done, in lines of their own; a program is told at the end. */
   say(text: string): void {
-    if (!this.json) this.write(`${text}\n`);
+    if (!this.json)
+      this.write(
+        `${text
+          .split("\n")
+          .flatMap((line) => wrap(line, WIDTH, "  "))
+          .join("\n")}\n`,
+      );
   }
 
   /** Says something on standard error, which no program reads. */

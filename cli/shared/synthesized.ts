@@ -4,6 +4,7 @@ import type { Homelab } from "../../model/homelab";
 import type { Unreadable } from "../../model/read-job";
 import { type JobEntry, type Resource, readStack, type VolumeEntry } from "../../model/read-stack";
 import type { Values } from "../../model/values";
+import { DEFAULT_NAMESPACE } from "../../nomad/defaults";
 import { unescapeTerraform } from "../../nomad/terraform-text";
 
 /** A namespace that the stack manages; what it does not set is absent. */
@@ -189,7 +190,7 @@ type OneOrMore<T> = T | readonly T[];
 
 /** A namespace by name, or the one that `${nomad_namespace.<name>.name}` refers to. */
 function namespaceOf(value: unknown, file: StackFile): string {
-  const text = typeof value === "string" ? value : "default";
+  const text = typeof value === "string" ? value : DEFAULT_NAMESPACE;
   const [, resource] = /^\$\{nomad_namespace\.([\w-]+)\.(?:name|id)\}$/.exec(text) ?? [];
   const name = resource && file.resource?.nomad_namespace?.[resource]?.name;
   return typeof name === "string" ? name : text;

@@ -18,7 +18,7 @@ export function reasonOf(error: unknown): string {
   return error instanceof Interrupted ? "interrupted" : (error as Error).message;
 }
 
-/** For a moment. */
+/** Resolves after `length`. */
 export function sleep(length: Duration): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, length.toMilliseconds()));
 }
@@ -121,7 +121,7 @@ export class Watch {
       this.write(`ended at once, while ${printable(this.text)}\n`);
       process.exit(130);
     }
-    this.write("ends when this step is done; Ctrl-C once more ends it at once\n");
+    this.write("stops when this step is done; press Ctrl-C again to stop at once\n");
     this.interrupted = true;
     this.wake?.();
   }

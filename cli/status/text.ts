@@ -2,7 +2,7 @@ import { parseImage } from "../../nomad/image";
 import { pauseText } from "../../nomad/pause";
 import { backupLines } from "../backup/text";
 import { coloured } from "../shared/mood";
-import { type Cell, type Style, table, WIDTH, wrap } from "../shared/text";
+import { ageText, type Cell, type Style, table, WIDTH, wrap } from "../shared/text";
 import type { StatusReport } from "./model";
 import type { InstanceView, ServiceView } from "./services";
 
@@ -51,7 +51,7 @@ function services({ services }: StatusReport, style: Style): string[] {
       imageLines(service, style),
       instances.map(({ node }) => node),
       instances.map(({ restarts }) => (restarts > 0 ? style.yellow(String(restarts)) : "0")),
-      instances.map(({ uptime }) => (uptime === undefined ? "" : uptimeText(uptime))),
+      instances.map(({ uptime }) => (uptime === undefined ? "" : ageText(uptime))),
       // Of many instances the first line is enough: their ports are alike.
       instances.map(({ addresses }) => addresses[0] ?? ""),
       told.flatMap((text) => wrap(text, 40)).map((line) => coloured(style, mood, line)),
@@ -88,13 +88,6 @@ function imageLines({ image, synthesizedImage }: ServiceView, { yellow }: Style)
   if (synthesizedImage === undefined) return [short(image)];
   const [live, code] = [short(image), short(synthesizedImage)];
   return [live, yellow(live === code ? "code: another" : `code: ${code}`)];
-}
-
-export function uptimeText(seconds: number): string {
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / (24 * 3600))} d`;
 }
 
 /** Of those that are not simply done, each. */

@@ -91,7 +91,7 @@ const NETWORK: Readonly<Partial<Record<Chain, string>>> = { main: "bitcoin", sig
 /** A closed port: the hub takes a public default for every address that is unset or empty. */
 const NOWHERE = "http://127.0.0.1:9";
 
-/** Without «@» the hub refuses it with a warning, which turns the default provider off. */
+/** Without "@" the hub refuses it with a warning, which turns the default provider off. */
 const NO_LIQUIDITY_PROVIDER = "none";
 
 const NAME = "albyhub";
@@ -106,7 +106,7 @@ const DEADLINES = { healthy: Duration.minutes(5), progress: Duration.minutes(15)
  * Alby Hub with LDK, its channels on a volume, its accounts in PostgreSQL. Defaults: 500 MHz, 1280 MiB reserved,
  * 2048 MiB at most.
  *
- * **Channels are money, and there may be one hub on them, ever.** The program neither locks its directory nor minds an
+ * **Channels are money: never may two hubs run on the same ones.** The program neither locks its directory nor minds an
  * empty one, so the job does: fence, one instance, a start script that refuses an empty or a foreign volume.
  *
  * It tries its node once and then stays up dead; the start script waits for electrs first. Its web page answers 200 all

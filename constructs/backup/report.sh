@@ -48,14 +48,14 @@ rm -rf "$work/stage" "$work/drill" "$work/load"
 at=$(date +%Y-%m-%dT%H:%M:%SZ)
 started=$(cat "$work/started" 2>/dev/null || date +%s)
 seconds=$(($(date +%s) - started))
-told=0
+status=0
 if [ -s "$work/snapshots" ]; then
   # A variable holds 64 KiB.
-  put "$SNAPSHOT_LIST" "{\"list\":$(head -c 60000 "$work/snapshots" | json)}" || told=1
+  put "$SNAPSHOT_LIST" "{\"list\":$(head -c 60000 "$work/snapshots" | json)}" || status=1
 fi
 if [ -n "$SET_RESULTS" ] && [ -e "$work/sets" ]; then
   while read -r set rest; do
-    put "$SET_RESULTS/$set" "{\"at\":\"$at\",\"set\":$(echo "$set $rest" | json)}" || told=1
+    put "$SET_RESULTS/$set" "{\"at\":\"$at\",\"set\":$(echo "$set $rest" | json)}" || status=1
   done < "$work/sets"
 fi
 if [ "$ADDS_SNAPSHOT" = true ]; then
@@ -75,6 +75,6 @@ if [ -e "$work/failed" ]; then
 fi
 name=sets
 [ -e "$work/sets" ] || name=checks
-put "$DONE" "{\"at\":\"$at\",\"seconds\":\"$seconds\",\"$name\":$(head -c 50000 "$work/$name" | json)}" || told=1
+put "$DONE" "{\"at\":\"$at\",\"seconds\":\"$seconds\",\"$name\":$(head -c 50000 "$work/$name" | json)}" || status=1
 cat "$work/$name"
-exit $told
+exit $status

@@ -75,7 +75,7 @@ const DEADLINES = { healthy: Duration.minutes(10), progress: Duration.minutes(30
  *
  * `bitcoin.conf` is rendered on the machine from the consumers that were declared with {@link rpcUser}; each has its own
  * password and may call the methods it named. Healthy is when the port for indexers opens, which is when the node has
- * loaded its chain; RPC opens long before and answers «warming up». No check ever restarts it.
+ * loaded its chain; RPC opens long before and answers "warming up". No check ever restarts it.
  *
  * It has no wallet (`disablewallet=1`): nothing backs this volume up. It does not look for its own address
  * (`discover=0`), which in a container is none that peers can reach; `extraConfig: { externalip: "…" }` advertises one.

@@ -77,6 +77,12 @@ export class CsiVolume extends Construct implements IVolume {
     const retained = (props.removalPolicy ?? stack.removalPolicy) === "retain";
     const mountFlags = props.mountFlags ?? (props.holds === "backup" ? BACKUP_MOUNT_FLAGS : MOUNT_FLAGS);
     const source = { server: props.server ?? nas.address, share: props.share ?? `${nas.exportRoot}/${props.volumeId}` };
+    if ("share" in props && props.share === undefined) {
+      throw new Error(
+        `${this.node.path}: share = undefined, which a variable is that the inventory lacks: set it there, or leave out ` +
+          "this volume and the prop that takes it",
+      );
+    }
     if (!source.share.startsWith("/")) {
       throw new Error(
         `${this.node.path}: share = "${source.share}" must be an absolute path of the NFS server, such as /mnt/data`,

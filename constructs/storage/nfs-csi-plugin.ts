@@ -1,8 +1,8 @@
 import type { Construct } from "constructs";
 import type { Job, Task } from "../../.gen/nomad/job";
+import { DEFAULT_NAMESPACE } from "../../nomad/defaults";
 import { Duration } from "../../nomad/duration";
 import { Memory } from "../../nomad/memory";
-import { DEFAULT_NAMESPACE } from "../homelab-stack";
 import { LOG_LIMIT, RETRY_FOREVER, resources, type ServiceProps } from "../job-parts";
 import { Service } from "../service";
 

@@ -1,5 +1,6 @@
 import type { Homelab, JobRecord } from "../../model/homelab";
 import { runsAlongsideMainTask, runsEverywhere, updateOf, type Writer, writersOf } from "../../model/places";
+import { instances } from "../../nomad/defaults";
 import { fenceGaps } from "../../rules/shared/fence";
 import { type Context, keyOf } from "../context";
 import type { Finding } from "../findings";
@@ -130,7 +131,7 @@ function claimsOf(side: Side, more: readonly JobRecord[], earlier?: Side): Claim
 
 function countOf({ group, request }: Writer): number {
   if (request.PerAlloc) return 1;
-  return Math.max(group.Count ?? group.Scaling?.Min ?? 1, group.Scaling?.Max ?? 0);
+  return Math.max(instances(group), group.Scaling?.Max ?? 0);
 }
 
 /** Only what is worse than before: a stack without any fence is not told at every change. */

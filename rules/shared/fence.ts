@@ -1,4 +1,5 @@
 import { durationText, type GroupPlace, runsEverywhere, updateOf } from "../../model/places";
+import { instances } from "../../nomad/defaults";
 import { Duration } from "../../nomad/duration";
 import type { Finding } from "../rule";
 import { breach } from "./breach";
@@ -47,7 +48,7 @@ export function fenceGaps(place: GroupPlace, what: string): Finding[] {
 /** What lets a group run twice at once. */
 export function secondInstances(place: GroupPlace, what: string): Finding[] {
   const { Count, Scaling } = place.group;
-  const count = Math.max(Count ?? Scaling?.Min ?? 1, Scaling?.Max ?? 0);
+  const count = Math.max(instances({ Count, Scaling }), Scaling?.Max ?? 0);
   const { Canary } = updateOf(place);
   return [
     ...breach(runsEverywhere(place), place, "Count", {

@@ -1,7 +1,6 @@
 import { servicesOf } from "../../../cli/shared/services";
 import { readSynthesized } from "../../../cli/shared/synthesized";
 import { restartsIn24h } from "../../../cli/status/services";
-import { uptimeText } from "../../../cli/status/text";
 import type { AllocationStub } from "../../../nomad/live";
 import { job, stackFile, synthesized, task } from "../project";
 
@@ -36,8 +35,4 @@ test("every start after it is, in place or by another allocation", () => {
 test("what is older than a day does not count, and what is younger does, of an old service", () => {
   expect(restarts(allocation(100, 100, 30))).toBe(0);
   expect(restarts(allocation(100, 100, 23))).toBe(1);
-});
-
-test("an uptime stands in the unit that tells most", () => {
-  expect([59, 61, 7300, 47 * 3600, 49 * 3600].map(uptimeText)).toEqual(["59 s", "1 min", "2 h", "47 h", "2 d"]);
 });
