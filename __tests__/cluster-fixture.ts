@@ -12,6 +12,7 @@ export function testCluster(changes: Partial<Cluster> = {}): Cluster {
     reservedMemory,
     availableMemory: Memory.mebibytes(memory.toMebibytes() - reservedMemory.toMebibytes()),
     cpu: 7200,
+    arch: "arm64" as const,
   }));
   return {
     nomadAddress: "http://127.0.0.1:4646",

@@ -80,7 +80,14 @@ describe("Renovate", () => {
         expect([image, type, merges(parseImage(image).repository, type)]).toEqual([image, type, false]);
     }
     for (const image of images) expect(merges(parseImage(image).repository, "major")).toBe(false);
-    expect(merges("busybox", "digest")).toBe(true);
+  });
+
+  test("merges no digest of an image: what is behind it reads secrets or writes data", () => {
+    for (const image of images) {
+      for (const type of ["digest", "pin", "pinDigest"]) {
+        expect([image, type, merges(parseImage(image).repository, type)]).toEqual([image, type, false]);
+      }
+    }
   });
 
   test("never offers a version that is known to be bad", () => {

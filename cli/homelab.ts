@@ -2,6 +2,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
+import { oneLine } from "../nomad/one-line";
+import { scrub } from "../rules/shared/scrub";
+import { printable } from "./shared/text";
 import type { Example, Verb } from "./shared/verb";
 
 /** By name, in the order of the help. Each is loaded when it is meant: to load all takes longer than to ask Nomad. */
@@ -30,7 +33,7 @@ export function homelab(args: readonly string[] = []): Command {
   const program = new Command("homelab")
     .description("Shows and looks after a Bitcoin homelab on Nomad, from what synthesis wrote.")
     .version(version())
-    .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}; see homelab --help\n`) })
+    .configureOutput({ outputError: (text, write) => write(`${oneLine(text.trim())}; see homelab --help\n`) })
     .exitOverride();
   const meant = Object.entries(VERBS).filter(([name]) => name === args[0]);
   const verbs = (meant.length > 0 ? meant : Object.entries(VERBS)).map(([, load]) => load());
@@ -60,13 +63,9 @@ export async function run(args: readonly string[], program = homelab(args)): Pro
       return isVerbs ? error.exitCode : 2;
     }
     const text = error instanceof Error ? error.message : String(error);
-    program.configureOutput().writeErr?.(`error: ${oneLine(text)}\n`);
+    program.configureOutput().writeErr?.(`error: ${printable(scrub(oneLine(text.trim())))}\n`);
     return 1;
   }
-}
-
-function oneLine(text: string): string {
-  return text.trim().replaceAll(/\s*\n\s*/g, " ");
 }
 
 function examplesText(examples: readonly Example[]): string {

@@ -84,6 +84,7 @@ function toClient({ name, settings }: Host): Client {
     reservedMemory,
     availableMemory: memory.minus(reservedMemory),
     cpu: readVariable("nomad_cpu_cores", settings) * readVariable("nomad_cpu_mhz", settings) - reservedCpu,
+    arch: settings.has("nomad_arch") ? readVariable("nomad_arch", settings) : "arm64",
     ...(settings.has("lan_address") && { lanAddress: readVariable("lan_address", settings) }),
   };
 }

@@ -19,6 +19,8 @@ export interface Client {
   readonly availableMemory: Memory;
   /** What tasks can reserve together, in Nomad's MHz: the clock of one core × cores, without what the OS keeps. */
   readonly cpu: number;
+  /** As Nomad calls it in `${attr.cpu.arch}`. */
+  readonly arch: "arm64" | "amd64";
   /** Its fixed IPv4 address in the LAN. Either every client has one or none. */
   readonly lanAddress?: string;
 }

@@ -45,6 +45,8 @@ export const VARIABLES = {
   nomad_cpu_cores: variable({ of: "clients", shared: false, example: "4", parse: count }),
   /** MHz of one core. */
   nomad_cpu_mhz: variable({ of: "clients", shared: false, example: "1800", parse: count }),
+  /** What the machine runs: `arm64`, as a Raspberry Pi 4 or 5, or `amd64`. */
+  nomad_arch: variable({ of: "clients", shared: false, optional: true, example: "arm64", parse: architecture }),
   /** An IPv4 address inside `lan_cidr`. */
   lan_address: variable({ of: "clients", shared: false, optional: true, example: "192.168.68.11", parse: ipv4Address }),
   /** CIDR. */
@@ -104,6 +106,11 @@ function name(text: string): string {
 function release(text: string): string {
   if (/^\d+\.\d+\.\d+(?:[-+][\w.+-]+)?$/.test(text)) return text;
   throw new Error(`"${text}" is not a release: write three numbers, such as 2.0.5`);
+}
+
+function architecture(text: string): "arm64" | "amd64" {
+  if (text === "arm64" || text === "amd64") return text;
+  throw new Error(`"${text}" is no architecture that is known here: write arm64 or amd64`);
 }
 
 function count(text: string): number {

@@ -1,7 +1,16 @@
 import { Namespace } from "@cdktf/provider-nomad/lib/namespace";
 import { NomadProvider } from "@cdktf/provider-nomad/lib/provider";
 import { SchedulerConfig } from "@cdktf/provider-nomad/lib/scheduler-config";
-import { Annotations, Lazy, TerraformOutput, TerraformStack } from "cdktf";
+import {
+  Annotations,
+  DefaultTokenResolver,
+  Lazy,
+  StringConcat,
+  TerraformOutput,
+  TerraformResource,
+  TerraformStack,
+  Tokenization,
+} from "cdktf";
 import { type Construct, Node } from "constructs";
 import type { Job } from "../.gen/nomad/job";
 import type { Cluster } from "../cluster/cluster";
@@ -19,9 +28,11 @@ import type {
   SecretRecord,
   VolumeRecord,
 } from "../model/homelab";
+import { type ReadJob, readJob, type Unreadable } from "../model/read-job";
 import { DEFAULT_NAMESPACE } from "../nomad/defaults";
 import { escapeTerraform } from "../nomad/jobspec";
 import { NomadJob, type RemovalPolicy } from "../nomad/nomad-job";
+import { unescapeTerraform } from "../nomad/terraform-text";
 import { RULES, type RuleName } from "../rules";
 import { describe, judge, type Verdict } from "../rules/rule";
 import { keepState, type State } from "./state";
@@ -119,15 +130,22 @@ export class HomelabStack extends TerraformStack {
   /** Everything the rules look at, as it stands now. */
   homelab(): Homelab {
     const { volumes, secrets, jobDependencies, acknowledgements, notices } = this;
+    const plain = this.plainJobs();
     return {
       cluster: figures(this.cluster),
-      jobs: this.jobs().map((nomadJob) => this.record(nomadJob)),
+      jobs: [
+        ...this.jobs().map((nomadJob) => this.record(nomadJob)),
+        ...plain.flatMap(({ path, retained, read: { job } }) => (job ? [{ path, job, retained }] : [])),
+      ],
       volumes,
       secrets,
       dependencies: jobDependencies,
       acknowledgements,
       notices,
       others: this.others(),
+      unreadable: plain.flatMap(({ path, read: { unreadable } }) =>
+        unreadable ? [{ path, problem: UNREADABLE[unreadable.reason] }] : [],
+      ),
     };
   }
 
@@ -148,7 +166,26 @@ export class HomelabStack extends TerraformStack {
   }
 
   private jobs(): NomadJob[] {
-    return this.node.findAll().filter((construct) => construct instanceof NomadJob) as NomadJob[];
+    const made = this.node.findAll().filter((construct) => construct instanceof NomadJob) as NomadJob[];
+    return made.filter(({ resource }) => !isOverridden(resource));
+  }
+
+  /** Jobs that no construct of ours made, or whose spec was overridden: whoever made them, they are judged as they are written. */
+  private plainJobs(): PlainJob[] {
+    const ours = new Set(this.jobs().map(({ resource }) => resource as TerraformResource));
+    return this.node.findAll().flatMap((construct): PlainJob[] => {
+      if (!(construct instanceof TerraformResource) || construct.terraformResourceType !== "nomad_job") return [];
+      if (ours.has(construct)) return [];
+      const { resource } = resolved(construct) as {
+        resource: { nomad_job: Record<string, PlainAttributes> };
+      };
+      const [attributes] = Object.values(resource.nomad_job);
+      const path = Node.of(construct).path.replace(/\/Default$/, "");
+      const retained = attributes?.deregister_on_destroy === false && attributes.lifecycle?.prevent_destroy === true;
+      const { json } = attributes ?? {};
+      const read = readJob({ jobspec: unescapeTerraform(String(attributes?.jobspec)), json });
+      return [{ path, address: `nomad_job.${construct.friendlyUniqueId}`, retained, read }];
+    });
   }
 
   private record(nomadJob: NomadJob): JobRecord {
@@ -175,8 +212,9 @@ export class HomelabStack extends TerraformStack {
       nomadAddress: this.cluster.nomadAddress,
       state: this.state,
     };
-    const { others: _, ...homelab } = this.homelab();
-    return { ...homelab, jobs: Object.fromEntries(jobs), terraform };
+    const plain = this.plainJobs().map(({ address, path, retained }) => [address, { path, retained }] as const);
+    const { unreadable: _unreadable, others: _others, ...homelab } = this.homelab();
+    return { ...homelab, jobs: Object.fromEntries([...jobs, ...plain]), terraform };
   }
 
   private judge(): string[] {
@@ -207,6 +245,43 @@ export class HomelabStack extends TerraformStack {
       .filter((construct): construct is HomelabStack => construct instanceof HomelabStack);
   }
 }
+
+/** A resource as synthesis will write it. */
+function resolved(resource: TerraformResource): unknown {
+  const resolver = new DefaultTokenResolver(new StringConcat());
+  return Tokenization.resolve(resource.toTerraform(), { scope: resource, resolver, preparing: false });
+}
+
+/** Whether somebody wrote another job over the one that the construct made. */
+function isOverridden(resource: TerraformResource): boolean {
+  const { rawOverrides = {} } = resource as unknown as { readonly rawOverrides?: object };
+  return "jobspec" in rawOverrides || "json" in rawOverrides;
+}
+
+/** A `nomad_job` that no construct of ours made. */
+interface PlainJob {
+  readonly path: string;
+  readonly address: string;
+  readonly retained: boolean;
+  readonly read: ReadJob;
+}
+
+interface PlainAttributes {
+  readonly jobspec?: unknown;
+  readonly json?: unknown;
+  readonly deregister_on_destroy?: unknown;
+  readonly lifecycle?: { readonly prevent_destroy?: boolean };
+}
+
+const UNREADABLE: Readonly<Record<Unreadable["reason"], string>> = {
+  sensitive: "is marked as sensitive",
+  unknown: "is known only after the apply",
+  hcl: "is HCL",
+  "no-json": "is no JSON before Terraform evaluates it",
+  "no-job": "has no ID",
+  "no-groups": "has no list of task groups",
+  misshapen: "has a field of another form than Nomad takes",
+};
 
 /**
  * All that is wrong, at once. Thrown rather than returned to CDKTF, whose own error ends with the advice to skip
@@ -241,8 +316,10 @@ export function acknowledge(construct: Construct, rule: RuleName, reason: string
 function figures(cluster: Cluster): ClusterFigures {
   return {
     datacenter: cluster.datacenter,
-    clients: cluster.clients.map(({ name, availableMemory, cpu }) => ({
+    clients: cluster.clients.map(({ name, availableMemory, cpu, arch }) => ({
       name,
+      // A Raspberry Pi's is the default, and is not said.
+      ...(arch !== "arm64" && { arch }),
       memory: availableMemory.toMebibytes(),
       cpu,
     })),

@@ -8,7 +8,7 @@ export type { Chain, ExtraConfig } from "./bitcoin/conf";
 export { BitcoinNode, type BitcoinNodeProps } from "./bitcoin/node";
 export type { RpcMethod, RpcUser } from "./bitcoin/rpc";
 export { Electrs, type ElectrsProps } from "./electrs/electrs";
-export { HomelabStack, type HomelabStackProps } from "./homelab-stack";
+export { acknowledge, HomelabStack, type HomelabStackProps } from "./homelab-stack";
 export { CsiVolume, type CsiVolumeProps } from "./storage/csi-volume";
 export { NfsCsiPlugin, type NfsCsiPluginProps } from "./storage/nfs-csi-plugin";
 export type { IVolume } from "./storage/volume";

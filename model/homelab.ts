@@ -20,6 +20,8 @@ export interface ClientFigures {
   readonly memory: number;
   /** MHz that jobs may reserve, all cores together. */
   readonly cpu: number;
+  /** As Nomad calls it, such as `arm64`; absent when nobody tells. */
+  readonly arch?: string;
 }
 
 /** The figures of the cluster that rules use, in Nomad's own notation. What nobody tells is absent, and held against no job. */
@@ -135,10 +137,20 @@ export interface Homelab {
   readonly notices: readonly Notice[];
   /** The stacks before this one in the same app. Known at synthesis alone: a plan has one stack. */
   readonly others?: readonly OtherStack[];
+  /** Jobs whose spec nobody can read before it is applied, at synthesis; a review tells them by itself. */
+  readonly unreadable?: readonly UnreadableJob[];
+}
+
+/** A job of which no rule can say anything. */
+export interface UnreadableJob {
+  /** Construct path. */
+  readonly path: string;
+  /** Why, in a sentence that goes on after the job. */
+  readonly problem: string;
 }
 
 /** The Terraform output `homelab`: all of a homelab but the job specs, which stand in their own resources. */
-export interface HomelabOutput extends Omit<Homelab, "jobs" | "others"> {
+export interface HomelabOutput extends Omit<Homelab, "jobs" | "others" | "unreadable"> {
   /** By resource address, such as `nomad_job.bitcoin`. */
   readonly jobs: Readonly<Record<string, Omit<JobRecord, "job">>>;
   /** Terraform's own settings: of what was before them a plan shows nothing else. */

@@ -154,7 +154,7 @@ export const OUTPUT = {
   jobs: { "*": { path: "text", retained: "flag", program: { "?": "text" }, database: { "?": DATABASE } } },
   cluster: {
     datacenter: "text",
-    clients: [{ name: "text", memory: "number", cpu: "number" }],
+    clients: [{ name: "text", memory: "number", cpu: "number", arch: { "?": "text" } }],
     maxKillTimeout: "text",
     drainDeadline: "text",
     memoryOversubscription: "flag",

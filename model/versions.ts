@@ -13,6 +13,8 @@ interface Row {
   /** Why, in a sentence that goes on after the version. */
   readonly because: string;
   readonly source: string;
+  /** When the source said so, or was read: `2026-11` or `2026-11-28`. */
+  readonly date: string;
 }
 
 /** Versions that must never run. */
@@ -28,6 +30,45 @@ interface WrongArchitecture {
   readonly tag: RegExp;
   readonly only: string;
   readonly source: string;
+  readonly date: string;
+}
+
+/** Versions that are given up: they go on, and what is found in them is not mended. */
+interface Outdated extends Row {
+  /** The first version that is not. */
+  readonly below: readonly number[];
+}
+
+/** Versions that cannot read what a newer version of another program answers. */
+interface TooOldFor extends Row {
+  readonly below: readonly number[];
+  readonly other: { readonly program: Program; readonly from: readonly number[] };
+}
+
+/** What a version does unless a setting says otherwise. */
+interface Unset extends Row {
+  readonly from: readonly number[];
+  readonly setting: Setting;
+}
+
+/** Images of which older versions have stopped working. */
+interface StoppedWorking {
+  readonly repository: RegExp;
+  readonly below: readonly number[];
+  readonly because: string;
+  readonly source: string;
+  readonly date: string;
+}
+
+/** A version of what runs the homelab rather than in it. */
+interface ToolVersion {
+  readonly tool: "Nomad" | "hashicorp/nomad";
+  /** One version, or every one below. */
+  readonly bad: readonly number[] | { readonly below: readonly number[] };
+  readonly because: string;
+  readonly use: string;
+  readonly source: string;
+  readonly date: string;
 }
 
 /** A version since when data is written that older versions cannot read. */
@@ -58,6 +99,11 @@ export const VERSIONS: {
   readonly wrongArchitecture: readonly WrongArchitecture[];
   readonly oneWay: readonly OneWay[];
   readonly requirements: readonly Requirement[];
+  readonly outdated: readonly Outdated[];
+  readonly tooOldFor: readonly TooOldFor[];
+  readonly unset: readonly Unset[];
+  readonly stoppedWorking: readonly StoppedWorking[];
+  readonly tools: readonly ToolVersion[];
 } = {
   knownBad: [
     [30, 0],
@@ -68,6 +114,7 @@ export const VERSIONS: {
     because: "was withdrawn by the project: migrating a legacy wallet can delete the wallet's whole directory",
     use: "30.2 or later",
     source: "https://github.com/bitcoin/bitcoin/issues/34128",
+    date: "2026-01-05",
   })),
   wrongArchitecture: [
     {
@@ -75,6 +122,7 @@ export const VERSIONS: {
       tag: /^(?!master).*\balpine\b/,
       only: "amd64",
       source: "https://github.com/willcl-ark/bitcoin-core-docker#about-the-images",
+      date: "2026-11",
     },
   ],
   oneWay: [
@@ -83,30 +131,35 @@ export const VERSIONS: {
       since: [0, 11],
       because: "writes RocksDB 9.10 files, which older versions cannot read: going back means indexing anew",
       source: "https://github.com/romanz/electrs/blob/master/RELEASE-NOTES.md#0110-nov-16-2025",
+      date: "2025-11-16",
     },
     {
       program: "electrs",
       since: [0, 12],
       because: "has another index format: it indexes anew for hours, needs 120 GB free for it, and so does going back",
       source: "https://github.com/romanz/electrs/blob/master/doc/upgrading.md",
+      date: "2026-09-13",
     },
     {
       program: "Bitcoin Core",
       since: [28],
       because: "writes new block directories XOR-ed, which older versions cannot read: going back means syncing anew",
       source: "https://github.com/bitcoin/bitcoin/blob/master/doc/release-notes/release-notes-28.0.md#blockstorage",
+      date: "2024-10-02",
     },
     {
       program: "Bitcoin Core",
       since: [30],
       because: "loads legacy (BDB) wallets no more: one that was migrated is not what an older version had",
       source: "https://github.com/bitcoin/bitcoin/blob/master/doc/release-notes/release-notes-30.0.md#wallet",
+      date: "2025-10-11",
     },
     {
       program: "Alby Hub",
       since: "every minor",
       because: "migrates its database at the first start, and its migrations have no way back",
       source: "https://github.com/getAlby/hub/blob/master/db/migrations/README.md",
+      date: "2026-11",
     },
   ],
   requirements: [
@@ -123,6 +176,65 @@ export const VERSIONS: {
       warning:
         "keeps another index format: coming from 0.11 it indexes anew for hours, with 120 GB free, and there is no way back",
       source: "https://github.com/romanz/electrs/blob/master/doc/upgrading.md",
+      date: "2026-09-13",
+    },
+  ],
+  outdated: [
+    {
+      program: "Bitcoin Core",
+      below: [30],
+      because:
+        "is at its end of life, and holes of medium and high severity that 30.0 mended are about to be disclosed",
+      source: "https://bitcoincore.org/en/releases/",
+      date: "2026-11",
+    },
+  ],
+  tooOldFor: [
+    {
+      program: "electrs",
+      below: [0, 10, 5],
+      other: { program: "Bitcoin Core", from: [28] },
+      because: "cannot read what it answers: `warnings` became a list",
+      source: "https://github.com/romanz/electrs/blob/master/RELEASE-NOTES.md",
+      date: "2024-07",
+    },
+  ],
+  unset: [
+    {
+      program: "Bitcoin Core",
+      from: [31],
+      setting: { name: "dbcache", pattern: /(?:^|[\s"'])-{0,2}dbcache=\d/m },
+      because: "takes 1,024 MiB for its cache where the machine has 4 GiB, whatever its container may use",
+      source: "https://github.com/bitcoin/bitcoin/pull/34692",
+      date: "2026-11",
+    },
+  ],
+  stoppedWorking: [
+    {
+      repository: /(?:^|\/)tor(?:-[a-z]{1,20})?$/,
+      below: [0, 4, 9],
+      because: "no longer works on the network since about 2026-09-01",
+      source: "https://github.com/WalletWasabi/WalletWasabi/issues/14701",
+      date: "2026-09-01",
+    },
+  ],
+  tools: [
+    {
+      tool: "hashicorp/nomad",
+      bad: [2, 6, 0],
+      because: "fails to load without NOMAD_ADDR in the environment",
+      use: "2.6.1",
+      source: "https://github.com/hashicorp/terraform-provider-nomad/pull/608",
+      date: "2026-11",
+    },
+    {
+      tool: "Nomad",
+      bad: { below: [2, 0, 5] },
+      because:
+        "leaves orphaned allocations running (GH-28394), keeps secrets on disk after a reboot (GH-28345), and misses jobs in lists (GH-28132)",
+      use: "2.0.5 or later",
+      source: "https://github.com/hashicorp/nomad/blob/main/CHANGELOG.md",
+      date: "2026-11",
     },
   ],
 };
@@ -187,4 +299,19 @@ export function oneWaysBetween(program: Program, a: readonly number[], b: readon
       const isBetween = compareVersions(low, first) < 0 && compareVersions(first, high) <= 0;
       return isBetween ? [{ since: first.join("."), because, source }] : [];
     });
+}
+
+/** What is wrong with a version of Nomad or of its provider; nothing when it is well or cannot be read. */
+export function judgeTool(
+  tool: ToolVersion["tool"],
+  text: string,
+): { readonly problem: string; readonly remedy: string }[] {
+  const version = (/^v?(\d+(?:\.\d+)*)/.exec(text.trim())?.[1] ?? "").split(".").filter(Boolean).map(Number);
+  if (version.length === 0) return [];
+  return VERSIONS.tools
+    .filter((row) => row.tool === tool)
+    .filter(({ bad }) =>
+      "below" in bad ? compareVersions(version, bad.below) < 0 : compareVersions(version, bad) === 0,
+    )
+    .map(({ because, use, source }) => ({ problem: `${tool} ${text} ${because}`, remedy: `use ${use} (${source})` }));
 }

@@ -25,6 +25,9 @@ const TIMEOUT = Duration.seconds(30);
 /** Nomad refuses more than 100 connections of one host (`http_max_conns_per_client`). */
 const CONNECTIONS = 20;
 
+/** An answer has no more bytes: thousands of allocations have less. */
+const LIMIT = 64 * 2 ** 20;
+
 /** How long to wait before a second and a third try. */
 const RETRIES = [Duration.milliseconds(500), Duration.milliseconds(1_500)];
 
@@ -99,7 +102,8 @@ export class NomadClient {
   }
 
   /**
-   * Reads what may have no end, piece by piece. There is no limit of time: Nomad answers when there is something to say.
+   * Reads what may have no end, piece by piece. Once it has begun to answer there is no
+   * limit of time: it goes on when there is something to say.
    *
    * @param signal ends it, without an error.
    * @throws NomadError for every status but 2xx, and when the connection is cut.
@@ -110,21 +114,26 @@ export class NomadClient {
     const headers = this.token ? { "x-nomad-token": this.token } : {};
     try {
       const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-        request(url, { headers, agent: this.agent, signal }, resolve).on("error", reject).end();
+        const sent = request(url, { headers, agent: this.agent, signal }, (answer) => {
+          clearTimeout(deadline);
+          resolve(answer);
+        });
+        const slow = Object.assign(new Error("no answer"), { code: "ABORT_ERR" });
+        const deadline = setTimeout(() => sent.destroy(slow), this.timeout.toMilliseconds());
+        sent.on("error", (error) => {
+          clearTimeout(deadline);
+          reject(error);
+        });
+        sent.end();
       });
       const { statusCode = 0 } = response;
       if (statusCode >= 200 && statusCode <= 299) {
         yield* response as AsyncIterable<Buffer>;
         return;
       }
-      const chunks: Buffer[] = [];
-      for await (const chunk of response) chunks.push(chunk);
-      throw this.refused(
-        `GET ${this.address}/v1/${path.join("/")}`,
-        statusCode,
-        Buffer.concat(chunks).toString(),
-        options,
-      );
+      // What a stream refuses is told in a line.
+      const text = await collect(response, 2 ** 16);
+      throw this.refused(`GET ${this.address}/v1/${path.join("/")}`, statusCode, text, options);
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof NomadError) throw error;
@@ -188,18 +197,29 @@ export class NomadClient {
         url,
         { method, headers, agent, signal: AbortSignal.timeout(timeout.toMilliseconds()) },
         (response) => {
-          const chunks: Buffer[] = [];
-          response.on("data", (chunk) => chunks.push(chunk));
-          response.on("error", fail);
-          response.on("end", () =>
-            resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
-          );
+          const { statusCode = 0 } = response;
+          collect(response, LIMIT).then((text) => resolve({ status: statusCode, text }), fail);
         },
       );
       sent.on("error", fail);
       sent.end(body);
     });
   }
+}
+
+/** A whole answer. @throws when it is longer than the limit, or cut. */
+async function collect(response: http.IncomingMessage, limit: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > limit) {
+      response.destroy();
+      throw new Error(`its answer has more than ${limit} bytes; is it the right address?`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }
 
 const EXAMPLE = "http://127.0.0.1:4646";

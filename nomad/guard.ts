@@ -20,7 +20,7 @@ export interface Change {
 
 /** Why it must not be done now, and what to do first. */
 export interface Refusal {
-  readonly reason: "paused" | "unknown" | "node" | "claim" | "stranger" | "secret" | "nomad";
+  readonly reason: "paused" | "unknown" | "node" | "claim" | "stranger" | "secret" | "nomad" | "state";
   /** Absent when it concerns no single job. */
   readonly job?: string;
   readonly problem: string;

@@ -37,7 +37,11 @@ export async function* readLog(
 /** The last lines of a log, whole, of at most so many bytes. */
 export async function lastLines(client: NomadClient, place: LogPlace, bytes: number): Promise<readonly string[]> {
   let text = "";
-  for await (const piece of readLog(client, place, { tail: bytes, signal: AbortSignal.timeout(30_000) })) text += piece;
+  for await (const piece of readLog(client, place, { tail: bytes, signal: AbortSignal.timeout(30_000) })) {
+    text += piece;
+    // Whoever sends more than was asked for may go on for ever.
+    if (text.length > 2 * bytes) break;
+  }
   const lines = text.split("\n");
   // The first may have lost its beginning.
   const whole = Buffer.byteLength(text) >= bytes ? lines.slice(1) : lines;

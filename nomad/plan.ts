@@ -3,6 +3,7 @@ import { isTemplate } from "./batch";
 import type { NomadClient } from "./client";
 import { capability } from "./live";
 import { NomadError } from "./nomad-error";
+import { oneLine } from "./one-line";
 
 /** One field in which a live job and a written one differ. */
 export interface FieldChange {
@@ -58,7 +59,7 @@ export async function planJob(client: NomadClient, job: Job): Promise<JobPlan> {
   }
   const { Diff, Annotations, FailedTGAllocs, Warnings } = answer;
   const unplaced = Object.entries(FailedTGAllocs ?? {}).map(([group, metric]) => `group ${group}: ${reasonOf(metric)}`);
-  const rest = { unplaced, warnings: (Warnings ?? "").trim().replaceAll(/\s*\n\s*/g, " ") };
+  const rest = { unplaced, warnings: oneLine((Warnings ?? "").trim()) };
   // What would be placed is what its children place, some other time: registering it starts and stops nothing.
   const desired = isTemplate(job) ? {} : (Annotations?.DesiredTGUpdates ?? {});
   const updates = Object.entries(desired).flatMap(([group, desired]): GroupUpdates[] => {

@@ -1,20 +1,80 @@
 import type { Template } from "../.gen/nomad/job";
 
-/** What may hold the closing delimiter of its action: a comment, a string, a quoted quote. */
-const WHOLE = String.raw`/\*(?:[^*]|\*(?!/))*\*/|"(?:\\.|[^"\\])*"|\`[^\`]*\`|'["\`]'`;
+type Delimiters = Pick<Template, "LeftDelim" | "RightDelim">;
+
+/** An action of a template: where it begins and ends with its delimiters, and what stands between them. */
+export interface TemplateAction {
+  readonly start: number;
+  readonly end: number;
+  readonly code: string;
+}
 
 /**
- * Matches every action of a template, from delimiter to delimiter; the first group is what stands between them. An
- * action that is never closed is none, since Nomad refuses it.
+ * Every action of a text, from delimiter to delimiter. Comments, strings and quoted characters may hold the closing one.
+ * Nomad refuses a template with an action that is never closed; what comes after it is taken for text. The time it takes
+ * grows with the length of the text and no faster, whoever wrote it.
  *
  * @see https://pkg.go.dev/text/template
  */
-export function actionPattern({ LeftDelim, RightDelim }: Pick<Template, "LeftDelim" | "RightDelim">): RegExp {
-  const quote = (delimiter: string) => delimiter.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const end = quote(RightDelim || "}}");
-  // The alternatives exclude each other: otherwise an action that is never closed takes for ever.
-  const inside = `(?:${WHOLE}|(?!${end}|/\\*|'["\`]')[^"\`])*?`;
-  return new RegExp(`${quote(LeftDelim || "{{")}-?(${inside})-?${end}`, "gs");
+export function actionsIn(text: string, { LeftDelim, RightDelim }: Delimiters): TemplateAction[] {
+  const [left, right] = [LeftDelim || "{{", RightDelim || "}}"];
+  const actions: TemplateAction[] = [];
+  for (let start = text.indexOf(left); start >= 0; ) {
+    const close = closing(text, start + left.length, right);
+    if (close < 0) return actions;
+    const end = close + right.length;
+    const code = text.slice(start + left.length, close).replace(/^-(?=\s)|(?<=\s)-$/g, "");
+    actions.push({ start, end, code });
+    start = text.indexOf(left, end);
+  }
+  return actions;
+}
+
+/** The place of the closing delimiter; -1 when there is none. */
+function closing(text: string, from: number, right: string): number {
+  for (let at = from; at < text.length; ) {
+    if (text.startsWith(right, at)) return at;
+    const sign = text[at];
+    if (text.startsWith("/*", at)) {
+      const end = text.indexOf("*/", at + 2);
+      if (end < 0) return -1;
+      at = end + 2;
+    } else if (sign === "`") {
+      const end = text.indexOf("`", at + 1);
+      if (end < 0) return -1;
+      at = end + 1;
+    } else if (sign === '"' || sign === "'") {
+      at = afterQuoted(text, at, sign);
+      if (at < 0) return -1;
+    } else at++;
+  }
+  return -1;
+}
+
+/** The place after a string or a quoted character; -1 when it is never closed in its line. */
+function afterQuoted(text: string, start: number, quote: string): number {
+  for (let at = start + 1; at < text.length && text[at] !== "\n"; at++) {
+    if (text[at] === "\\") at++;
+    else if (text[at] === quote) return at + 1;
+  }
+  return -1;
+}
+
+/** A text in which each action is replaced. */
+export function replaceActions(text: string, delimiters: Delimiters, replace: (code: string) => string): string {
+  const parts: string[] = [];
+  let at = 0;
+  for (const { start, end, code } of actionsIn(text, delimiters)) {
+    parts.push(text.slice(at, start), replace(code));
+    at = end;
+  }
+  return parts.join("") + text.slice(at);
+}
+
+/** The names of all functions and keywords that the actions of a template call. */
+export function functionsIn(template: Template): string[] {
+  const actions = actionsIn(template.EmbeddedTmpl ?? "", template);
+  return actions.flatMap(({ code }) => (code.match(TOKEN) ?? []).filter((token) => /^[A-Za-z_]\w*$/.test(token)));
 }
 
 /** A call of a template function. */
@@ -33,8 +93,8 @@ export function callsOf(template: Template, functions: readonly string[] | RegEx
   const text = template.EmbeddedTmpl ?? "";
   if (!(functions instanceof RegExp) && !functions.some((name) => text.includes(name))) return [];
   const isWanted = (name: string) => (functions instanceof RegExp ? functions.test(name) : functions.includes(name));
-  return [...text.matchAll(actionPattern(template))].flatMap(([, action = ""]) => {
-    const tokens = action.match(TOKEN) ?? [];
+  return actionsIn(text, template).flatMap(({ code }) => {
+    const tokens = code.match(TOKEN) ?? [];
     return tokens.flatMap((name, at) => {
       if (!isWanted(name)) return [];
       const given = argumentsIn(tokens.slice(at + 1));

@@ -6,6 +6,7 @@ export interface LiveVolume {
   readonly ID: string;
   readonly Namespace: string;
   readonly PluginID: string;
+  readonly ExternalID?: string;
   readonly Context: Readonly<Record<string, string>> | null;
   readonly RequestedCapabilities: readonly { readonly AccessMode: string; readonly AttachmentMode: string }[] | null;
   readonly Schedulable: boolean;

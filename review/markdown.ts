@@ -1,3 +1,4 @@
+import { oneLine } from "../nomad/one-line";
 import type { FieldChange } from "./diff";
 import type { Review, ServiceReview } from "./review";
 import {
@@ -13,6 +14,7 @@ import {
   shortChange,
   sourceLine,
   stateText,
+  unusedText,
   verdictLine,
 } from "./words";
 
@@ -51,9 +53,7 @@ export function markdown(review: Review, { stack = "homelab", limit = LIMIT } = 
     ...review.services.flatMap(service),
     ...resources(review),
     ...state(review),
-    ...review.unusedAllowances.map(({ finding, resource }) =>
-      piece(5, "unused acknowledgement", `An acknowledgement was not needed: ${code(`${finding} ${resource}`)}`),
-    ),
+    ...review.unusedAllowances.map((one) => piece(5, "unused acknowledgement", plain(unusedText(one)))),
   ];
   return `${fitted(pieces, limit - marker(stack).length - 2)}\n\n${marker(stack)}\n`;
 }
@@ -94,8 +94,8 @@ function findings({ findings }: Review): Piece[] {
     findings.filter(({ allowed }) => allowed !== undefined),
   ];
   const line = (finding: (typeof findings)[number], sign: string) => {
-    const { what, advice, trailer } = findingText(finding);
-    return `- ${sign} **${finding.finding}**: ${plain(what)}  \n  ${plain(advice)}${trailer ? ` ${code(trailer)}` : ""}`;
+    const { what, advice, command } = findingText(finding);
+    return `- ${sign} **${finding.finding}**: ${plain(what)}  \n  ${plain(advice)}${command ? ` ${code(command)}` : ""}`;
   };
   return [
     ...(open.length > 0 ? [piece(9, "heading", "### Look at this first")] : []),
@@ -194,8 +194,7 @@ function fence(language: string, content: string): string {
 
 /** Text as it stands: no markup, no HTML, nobody is called by an @. */
 function plain(text: string): string {
-  return text
-    .replaceAll(/\s*\n\s*/g, " ")
+  return oneLine(text)
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(/[\\`*_[\]#|~]/g, (sign) => (sign === "_" ? sign : `\\${sign}`))
@@ -204,7 +203,7 @@ function plain(text: string): string {
 }
 
 function code(text: string): string {
-  const line = text.replaceAll(/\s*\n\s*/g, " ");
+  const line = oneLine(text);
   const longest = Math.max(0, ...[...line.matchAll(/`+/g)].map(([ticks]) => ticks.length));
   const ticks = "`".repeat(longest + 1);
   const pad = line.startsWith("`") || line.endsWith("`") || line === "" ? " " : "";

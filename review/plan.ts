@@ -1,6 +1,7 @@
 import { shapeMismatch } from "../model/shape";
 import { SENSITIVE, UNKNOWN, type Values } from "../model/values";
 import { MODULE, PLAN } from "./shape";
+import { type SideEffect, sideEffectsOf } from "./side-effects";
 
 /** What becomes of one resource. Nothing in it is sensitive any more. */
 export interface Change {
@@ -33,6 +34,8 @@ export interface Plan {
   readonly homelab: { readonly before?: unknown; readonly after?: unknown };
   /** The state that the plan starts from. */
   readonly state?: State;
+  /** What acts although no change of a managed resource shows it. */
+  readonly sideEffects: readonly SideEffect[];
 }
 
 /** One instance of a resource in a state. Nothing in it is sensitive any more, but where is told. */
@@ -86,6 +89,7 @@ export function readPlan(text: string): Plan {
       after: mask(output?.after, output?.after_sensitive),
     },
     ...(plan.prior_state?.values && { state: stateOf(plan.prior_state) }),
+    sideEffects: sideEffectsOf(plan),
   };
 }
 
@@ -163,6 +167,9 @@ function parse(text: string, what: string): object {
     const kind = text.trim() === "" ? "empty" : text.startsWith("PK") ? "Terraform's own file" : "not JSON, or cut off";
     throw new Error(`the ${what} is ${kind}; write it with terraform show -json, which prints one line of JSON`);
   }
+  if (!isShallow(value)) {
+    throw new Error(`this is no ${what} as Terraform writes it: it is nested more than ${DEEPEST} deep`);
+  }
   const version = (value as RawPlan | null)?.format_version;
   if (typeof value !== "object" || value === null || version === undefined) {
     throw new Error(`this is no ${what}: it lacks format_version; write it with terraform show -json`);
@@ -171,6 +178,18 @@ function parse(text: string, what: string): object {
     throw new Error(`the ${what} has format_version ${version}, and this program reads 1.x; update it`);
   }
   return value;
+}
+
+/** Deeper than any plan: what reads it goes down level by level, and would not come back. */
+const DEEPEST = 200;
+
+function isShallow(value: unknown): boolean {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST) return false;
+    level = level.flatMap((one) => (typeof one === "object" && one !== null ? Object.values(one) : []));
+  }
+  return true;
 }
 
 function changesOf(changes: readonly RawChange[] = []): Change[] {

@@ -3,6 +3,7 @@ import { SENSITIVE, UNKNOWN } from "../model/values";
 import { isRemoved } from "./context";
 import { at, differing, type FieldChange, text } from "./diff";
 import type { Change } from "./plan";
+import { shownField } from "./secrets";
 
 /** One resource that is no job. */
 export interface ResourceReview {
@@ -47,7 +48,7 @@ export function fieldsOfResource({ before, after }: Change): FieldChange[] {
     if (JSON.stringify(now ?? null).includes(UNKNOWN)) return [];
     return differing(old, now, name).map((field): FieldChange => {
       const [was, is] = [before, after].map((values) => text(field, at(values, field)));
-      return { field, ...(was !== undefined && { old: was }), ...(is !== undefined && { new: is }) };
+      return shownField({ field, ...(was !== undefined && { old: was }), ...(is !== undefined && { new: is }) });
     });
   });
 }

@@ -13,6 +13,7 @@ import { limits } from "./dangers/limits";
 import { providers } from "./dangers/providers";
 import { removals } from "./dangers/removals";
 import { stack } from "./dangers/stack";
+import { unjudged } from "./dangers/unjudged";
 import { volumes } from "./dangers/volumes";
 import { writers } from "./dangers/writers";
 import { type FieldChange, fieldsOf } from "./diff";
@@ -102,6 +103,7 @@ const DANGERS: readonly ((context: Context) => Finding[])[] = [
   limits,
   volumes,
   exposure,
+  unjudged,
   stack,
 ];
 

@@ -11,6 +11,7 @@ import {
   shortChange,
   sourceLine,
   stateText,
+  unusedText,
   verdictLine,
 } from "./words";
 
@@ -31,11 +32,11 @@ export function lines(review: Review): Line[] {
     line(verdictLine(review), kind),
     line([countsLine(review), sourceLine(review)].filter(Boolean).join(". "), "dim"),
     ...findings.flatMap((finding) => {
-      const { what, advice, trailer } = findingText(finding);
+      const { what, advice, command } = findingText(finding);
       const weight = finding.allowed !== undefined ? "dim" : finding.exit === 3 ? "danger" : "warning";
       return [
         line(`${finding.finding}: ${what}`, weight, 2),
-        line(`${advice}${trailer ? ` ${trailer}` : ""}`, "plain", 4),
+        line(`${advice}${command ? ` ${command}` : ""}`, "plain", 4),
       ];
     }),
     ...(drift.length > 0 ? [line(DRIFT, "heading")] : []),
@@ -63,8 +64,6 @@ export function lines(review: Review): Line[] {
     }),
     ...(state.length > 0 ? [line("Terraform's state", "heading")] : []),
     ...state.map((note) => line(stateText(note), "plain", 2)),
-    ...unusedAllowances.map(({ finding, resource }) =>
-      line(`not needed: the acknowledgement of ${finding} ${resource}`, "dim"),
-    ),
+    ...unusedAllowances.map((one) => line(unusedText(one), "dim")),
   ];
 }

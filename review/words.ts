@@ -1,7 +1,8 @@
 import { parseImage } from "../nomad/image";
+import type { Allowance } from "./allow";
 import type { FieldChange } from "./diff";
 import type { DriftReview } from "./drift";
-import { FINDINGS, type JudgedFinding } from "./findings";
+import type { JudgedFinding } from "./findings";
 import type { ResourceReview } from "./resources";
 import type { GroupOutcome } from "./restarts";
 import type { Review, ServiceReview, VolumeUse } from "./review";
@@ -107,21 +108,33 @@ export function countsLine({ counts }: Review): string {
 }
 
 /** A finding as one sentence, and how to accept it. */
-export function findingText({ subject, problem, remedy, resource, allowed, finding }: JudgedFinding): {
+export function findingText(one: JudgedFinding): {
   readonly what: string;
   readonly advice: string;
-  /** The commit trailer that accepts it. */
-  readonly trailer?: string;
+  /** The commit trailer, or the option, that accepts it. */
+  readonly command?: string;
 } {
+  const { subject, problem, remedy, resource, allowed, finding, acceptedBy } = one;
   const what = `${subject} ${problem}`;
   if (allowed !== undefined) return { what, advice: `accepted: «${allowed}»` };
   const start = remedy ? `${remedy}; ` : "";
-  if (!FINDINGS[finding].allowable) return { what, advice: `${start}this cannot be accepted` };
+  if (acceptedBy === "nobody") return { what, advice: `${start}this cannot be accepted` };
+  if (acceptedBy === "owner") {
+    const ways =
+      "no commit can accept this: approve the deploy in its protected environment, or accept it at home with";
+    return { what, advice: `${start}${ways}`, command: `--allow '${finding}:${resource}=<reason>'` };
+  }
   return {
     what,
     advice: `${start}${remedy ? "or " : ""}accept it by the commit trailer`,
-    trailer: `Homelab-Allow: ${finding} ${resource} <reason>`,
+    command: `Homelab-Allow: ${finding} ${resource} <reason>`,
   };
+}
+
+/** An acknowledgement that accepts nothing, and whose it is. */
+export function unusedText({ finding, resource, commit }: Allowance): string {
+  const whose = commit ? ` in commit ${commit}` : "";
+  return `The acknowledgement of ${finding} ${resource}${whose} accepts nothing`;
 }
 
 /** What happens to a service, in a paragraph. */

@@ -1,4 +1,5 @@
 import { bridgeNetworking } from "./bridge-networking";
+import { changeMode } from "./change-mode";
 import { databaseIdentity } from "./database-identity";
 import { funds } from "./funds";
 import { healthCheck } from "./health-check";
@@ -17,6 +18,7 @@ import { ownSecretPath } from "./own-secret-path";
 import { pinnedImage } from "./pinned-image";
 import { placement } from "./placement";
 import { privileged } from "./privileged";
+import { readableJob } from "./readable-job";
 import { resources } from "./resources";
 import type { Rule } from "./rule";
 import { schedule } from "./schedule";
@@ -41,7 +43,9 @@ const NAMED = [
   volumeExists,
   mountFlags,
   stopChain,
+  changeMode,
   // What runs.
+  readableJob,
   pinnedImage,
   imageVersions,
   nomadVersion,

@@ -11,6 +11,10 @@ interface Text {
 
 const SHELL_FIELDS = /\.Config\b|\.EmbeddedTmpl$/;
 
+/** Where an owner writes values of his own. */
+const FREE_FIELDS =
+  /(?:^|\.)(?:Env|Meta|Header|Args|GetterOptions|GetterHeaders|Labels)\b|\.Config\.(?!image\b|volumes\b|ports\b|mounts?\b|devices\b|cap_)/;
+
 function isFlag(argument: unknown): boolean {
   return typeof argument === "string" && /^--?[a-z][\w-]*$/i.test(argument);
 }
@@ -31,7 +35,12 @@ interface Position {
 function collect(value: unknown, { place, name, parent }: Position, texts: Text[]): void {
   if (typeof value === "string") {
     const template = name === "EmbeddedTmpl" ? (parent as Template) : undefined;
-    texts.push({ place, name, text: value, kind: { shell: SHELL_FIELDS.test(place), template } });
+    texts.push({
+      place,
+      name,
+      text: value,
+      kind: { shell: SHELL_FIELDS.test(place), free: FREE_FIELDS.test(place), template },
+    });
   } else if (Array.isArray(value)) {
     for (const [index, member] of value.entries()) {
       // In a command line, `--password` names what comes after it.

@@ -1,5 +1,5 @@
-import type { Job, Task, TaskGroup, TaskLifecycle } from "../.gen/nomad/job";
-import type { ClientFigures, Homelab, JobRecord } from "../model/homelab";
+import type { Constraint, Job, Task, TaskGroup, TaskLifecycle } from "../.gen/nomad/job";
+import type { ClientFigures, ClusterFigures, Homelab, JobRecord } from "../model/homelab";
 import { isDistinct, runsEverywhere } from "../model/places";
 import { instances, reserved } from "../nomad/defaults";
 import type { Finding, Rule } from "./rule";
@@ -54,8 +54,9 @@ const MAX_LISTED = 4;
  * Finds a place for every reservation with every client up, and with any one drained; where no client is known,
  * nothing can be said.
  *
- * Memory (`MemoryMB`; `MemoryMaxMB` is not reserved), CPU, static ports and `distinct_hosts` bind; disk, other
- * constraints and affinities do not. A system job runs on every client, on a drained one too (`-ignore-system`), and
+ * Memory (`MemoryMB`; `MemoryMaxMB` is not reserved), CPU, static ports, `distinct_hosts`, and constraints on the host's
+ * name, its architecture and the datacenter bind; disk, affinities and other constraints do not, and these are told. A
+ * batch job must fit beside the services, with every client up and one at a time. A system job runs on every client, on a drained one too (`-ignore-system`), and
  * needs nothing elsewhere. `fits` says that an arrangement exists. Nomad itself places one allocation after another and
  * moves none aside, so it may need a hand to find it.
  *
@@ -67,21 +68,32 @@ export function provePlacement(homelab: Homelab): readonly Scenario[] {
   if (clients.length === 0) {
     return [];
   }
+  const instancesOf = (record: JobRecord) => instancesIn(record, homelab.cluster);
   const system = homelab.jobs.filter(runsEverywhere).flatMap(instancesOf);
-  const services = homelab.jobs.filter((record) => !runsEverywhere(record)).flatMap(instancesOf);
+  const others = homelab.jobs.filter((record) => !runsEverywhere(record));
+  const services = others.filter((record) => !runsNowAndThen(record)).flatMap(instancesOf);
+  const occasional = others.filter(runsNowAndThen).map(instancesOf);
   const inOrder = decreasing(services, clients.map(emptyBin));
 
-  const drains = grouped(clients, ({ memory, cpu }) => `${memory}/${cpu}`).map((alike) =>
-    alike.map(({ name }) => name),
-  );
+  const wanted = [...system, ...services];
+  const kindOf = ({ name, memory, cpu }: ClientFigures) =>
+    [memory, cpu, ...wanted.map(({ bins }) => bins?.includes(name) ?? true)].join("/");
+  const drains = grouped(clients, kindOf).map((alike) => alike.map(({ name }) => name));
   return [[], ...drains].map((drained) => ({
     drained,
     placement: place(
       system,
       inOrder,
       clients.filter(({ name }) => name !== drained[0]),
+      // A drain is over before the next backup: what runs now and then waits for it.
+      drained.length === 0 ? occasional : [],
     ),
   }));
+}
+
+/** Work that comes and goes by the clock or on demand: it runs beside the services, and not all of it at once. */
+function runsNowAndThen({ job }: JobRecord): boolean {
+  return job.Type === "batch";
 }
 
 /** With any one client drained, every reservation still fits on the others. */
@@ -99,7 +111,7 @@ export const placement = {
     const causes = grouped(failures, ({ verdict, path, place }) => [verdict, path, place].join(" "));
     // A homelab of one Pi can be built; its owner knows what a drain means.
     const drainIsWarning = homelab.cluster.clients.length === 1;
-    return causes.map((alike) => findingOf(alike, drainIsWarning));
+    return [...causes.map((alike) => findingOf(alike, drainIsWarning)), ...unread(homelab)];
   },
 } satisfies Rule;
 
@@ -126,10 +138,12 @@ function place(
   system: readonly Instance[],
   services: readonly Instance[],
   clients: readonly ClientFigures[],
+  occasional: readonly (readonly Instance[])[],
 ): Placement {
   const bins = clients.map(emptyBin);
   for (const bin of bins) {
     for (const instance of system) {
+      if (instance.bins && !instance.bins.includes(bin.name)) continue;
       if (!bin.takes(instance)) {
         return { verdict: "does not fit", ...obstacleOf({ fits: false, proven: true, item: instance, bins: [bin] }) };
       }
@@ -139,6 +153,12 @@ function place(
   const packing = pack(services, bins);
   if (!packing.fits) {
     return { verdict: packing.proven ? "does not fit" : "not proven", ...obstacleOf(packing) };
+  }
+  for (const work of occasional) {
+    const beside = pack([...services, ...work], bins);
+    if (!beside.fits) {
+      return { verdict: beside.proven ? "does not fit" : "not proven", ...obstacleOf(beside) };
+    }
   }
   const withCores = [...system, ...services].find(({ reservesCores }) => reservesCores);
   if (withCores) {
@@ -173,14 +193,14 @@ const VALUE: Readonly<Record<Place, (instance: Instance) => string>> = {
   MemoryMB: ({ memory }) => `${memory} MiB`,
   CPU: ({ cpu }) => `${cpu} MHz`,
   ReservedPorts: ({ ports }) => ports.join(", "),
-  Constraints: () => "distinct_hosts",
+  Constraints: ({ bins }) => (bins ? `only ${bins.join(", ") || "no client"}` : "distinct_hosts"),
 };
 
 const REMEDY: Readonly<Record<Place, string>> = {
   MemoryMB: "lower the reservation, add a client, or raise a client's memory in the inventory",
   CPU: "lower the reservation, add a client, or raise a client's CPU in the inventory",
   ReservedPorts: "give it a static port of its own, lower the count, or add a client",
-  Constraints: "lower the count, drop distinct_hosts, or add a client",
+  Constraints: "lower the count, loosen its constraints, or add a client",
 };
 
 function obstacleOf({ proven, item, bins, claim }: Extract<Packing<Instance>, { fits: false }>): Obstacle {
@@ -235,6 +255,9 @@ function shortageOf(instance: Instance, bin: Bin<Instance>): { place: Place; tex
   if (instance.cpu > bin.freeCpu) {
     return { place: "CPU", text: `${bin.name} has ${bin.freeCpu} MHz free${beside}` };
   }
+  if (instance.bins && !instance.bins.includes(bin.name)) {
+    return { place: "Constraints", text: `${bin.name} does not meet its constraints` };
+  }
   const claim = instance.claims.find((one) => bin.has(one)) ?? "";
   const holder = bin.items.find(({ claims }) => claims.includes(claim));
   return { place: placeOfClaim(instance, claim), text: `${bin.name} runs ${holder?.name} (${claim})` };
@@ -259,15 +282,93 @@ function listed(texts: readonly string[], separator: string): string {
   return [...texts.slice(0, MAX_LISTED), ...(more > 0 ? [`${more} more`] : [])].join(separator);
 }
 
-function instancesOf(record: JobRecord): Instance[] {
+/** The clients that the constraints of a group leave, of those that can be read; undefined when they leave all. */
+function clientsFor(
+  { job, group }: { readonly job: Job; readonly group: TaskGroup },
+  { clients, datacenter }: ClusterFigures,
+): string[] | undefined {
+  const constraints = constraintsOf(job, group);
+  const suits = (client: ClientFigures) => constraints.every((one) => holds(one, client, datacenter) !== false);
+  const names = clients.filter(suits).map(({ name }) => name);
+  return names.length === clients.length ? undefined : names;
+}
+
+function constraintsOf(job: Job, group: TaskGroup): Constraint[] {
+  const parts = [job, group, ...group.Tasks];
+  return parts.flatMap(({ Constraints }) => Constraints ?? []).filter(({ Operand }) => Operand !== "distinct_hosts");
+}
+
+/** What the machines have by the way they are set up: Ansible gives each client Docker and this Nomad. */
+const GIVEN = /^\$\{attr\.(?:nomad\.|kernel\.|driver\.|plugins\.|consul\.|vault\.)/;
+
+/** Whether a client meets a constraint; undefined when nobody can tell from the inventory. */
+function holds({ LTarget = "", RTarget = "", Operand = "=" }: Constraint, client: ClientFigures, datacenter: string) {
+  const value = attributeOf(LTarget, client, datacenter);
+  if (value === undefined) return undefined;
+  switch (Operand) {
+    case "=":
+    case "==":
+    case "is":
+      return value === RTarget;
+    case "!=":
+    case "not":
+      return value !== RTarget;
+    case "set_contains_any":
+      return RTarget.split(",").some((one) => one.trim() === value);
+    default:
+      return undefined;
+  }
+}
+
+function attributeOf(target: string, { name, arch }: ClientFigures, datacenter: string): string | undefined {
+  switch (target) {
+    case "${attr.unique.hostname}":
+    case "${node.unique.name}":
+      return name;
+    case "${attr.cpu.arch}":
+      return arch ?? "arm64";
+    case "${node.datacenter}":
+      return datacenter;
+    default:
+      return undefined;
+  }
+}
+
+/** Constraints that the proof leaves out, since the inventory does not say whether a client meets them. */
+function unread({ jobs, cluster }: Homelab): Finding[] {
+  const [client] = cluster.clients;
+  if (!client) return [];
+  return jobs.flatMap(({ job, path }) => {
+    const all = job.TaskGroups.flatMap((group) => constraintsOf(job, group));
+    const left = all.filter(
+      (one) => !GIVEN.test(one.LTarget ?? "") && holds(one, client, cluster.datacenter) === undefined,
+    );
+    const texts = new Set(
+      left.map(({ LTarget, Operand, RTarget }) => [LTarget, Operand ?? "=", RTarget].filter(Boolean).join(" ")),
+    );
+    return [...texts].map((value) => ({
+      path,
+      place: "Constraints",
+      value,
+      problem: "is not counted: the inventory does not say which clients meet it, and fewer may than the proof assumes",
+      remedy:
+        "constrain by ${node.unique.name} or ${attr.cpu.arch}, which the inventory knows, or look that enough clients meet it",
+      severity: "warning" as const,
+    }));
+  });
+}
+
+function instancesIn(record: JobRecord, cluster: ClusterFigures): Instance[] {
   const { job, path } = record;
   // The scheduler of system jobs does not look at distinct_hosts.
   const isApart = ({ Constraints }: Job | TaskGroup) => !runsEverywhere(record) && isDistinct(Constraints);
   return job.TaskGroups.flatMap((group) => {
     const ports = staticPortsOf(group);
+    const bins = clientsFor({ job, group }, cluster);
     const shared = {
       record,
       ports,
+      ...(bins && { bins }),
       claims: [
         ...ports.map(portClaim),
         ...(isApart(job) ? [`distinct_hosts of ${path}`] : []),

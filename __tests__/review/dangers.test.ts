@@ -77,11 +77,11 @@ const CHANGES: readonly [what: string, findings: readonly string[], edit: JobEdi
   ["an older version", ["image-downgrade"], image("bitcoin/bitcoin:30.2")],
   ["an older version of no return", ["one-way-downgrade"], image("bitcoin/bitcoin:29.1")],
   ["a withdrawn version", ["image-known-bad", "image-downgrade"], image("bitcoin/bitcoin:30.1")],
-  ["an image of another processor", ["image-known-bad"], image("bitcoin/bitcoin:31.1-alpine")],
+  ["an image of another processor", ["image-known-bad", "image-replaced"], image("bitcoin/bitcoin:31.1-alpine")],
   ["latest", ["image-unpinned"], image("bitcoin/bitcoin:latest")],
   ["a tag that is no version", ["image-unreadable"], image("bitcoin/bitcoin:build7")],
   ["a tag of more digits than any version", ["image-unreadable"], image(`bitcoin/bitcoin:${"9".repeat(30)}`)],
-  ["the same version of a mirror", [], image("mirror.lan:5000/bitcoin/bitcoin:31.1")],
+  ["the same version of a mirror", ["image-replaced"], image("mirror.lan:5000/bitcoin/bitcoin:31.1")],
   ["an older version of a mirror", ["image-downgrade"], image("mirror.lan:5000/bitcoin/bitcoin:31.0")],
   ["a patch of the hub", [], image("ghcr.io/getalby/hub:v1.24.1"), "albyhub"],
   ["a minor of the hub", ["one-way-upgrade"], image("ghcr.io/getalby/hub:v1.25.0"), "albyhub"],
@@ -385,7 +385,7 @@ describe("an acknowledgement", () => {
     ] as const) {
       const review = reviewOf("memory-cut", { allowances: allow(finding, resource) });
       expect(review.exit).toBe(2);
-      expect(printed(review)).toContain(`An acknowledgement was not needed: \`${finding} ${resource}\``);
+      expect(printed(review)).toContain(`The acknowledgement of ${finding} ${resource} accepts nothing`);
     }
   });
 
@@ -401,12 +401,13 @@ describe("an acknowledgement", () => {
   });
 
   test("can accept exactly what the table says", () => {
-    const refused = Object.entries(FINDINGS).filter(([, { allowable }]) => !allowable);
+    const refused = Object.entries(FINDINGS).filter(([, { acceptedBy }]) => acceptedBy === "nobody");
     expect(refused.map(([name]) => name)).toEqual([
       "data-lost",
       "second-writer-on-funds",
       "one-way-downgrade",
       "not-now",
+      "state-lost",
       "plan-failed",
     ]);
     expect(refused.every(([, { exit }]) => exit === 3)).toBe(true);

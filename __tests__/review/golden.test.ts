@@ -50,10 +50,11 @@ const PLANS: Readonly<
       "job-destroyed nomad_job.electrs",
       "volume-destroyed nomad_csi_volume_registration.electrs-data",
       "namespace-destroyed nomad_namespace.namespace",
+      "scheduler-changed nomad_scheduler_config.scheduler",
     ],
     [],
   ],
-  "unknown-values": [2, ["spec-unreadable nomad_job.electrs"], []],
+  "unknown-values": [2, ["runs-program terraform_data.spec", "spec-unreadable nomad_job.electrs"], []],
   "leaves-terraform": [
     2,
     ["leaves-terraform nomad_csi_volume_registration.albyhub-data", "leaves-terraform nomad_job.albyhub"],
@@ -76,6 +77,7 @@ const PLANS: Readonly<
       "leaves-terraform nomad_job.csi-nfs_controller_E2C08671",
       "leaves-terraform nomad_job.csi-nfs_node_19142682",
       "leaves-terraform nomad_job.electrs",
+      "scheduler-changed nomad_scheduler_config.scheduler",
     ],
     [],
   ],
@@ -87,7 +89,7 @@ const PLANS: Readonly<
     [],
   ],
   "secret-in-job": [2, ["secret-in-job nomad_job.electrs"], ["electrs"]],
-  "other-providers": [0, [], []],
+  "other-providers": [2, ["runs-program terraform_data.brush", "runs-program terraform_data.paint"], []],
   hcl: [2, ["spec-unreadable nomad_job.hcl"], []],
   // A stack that does not describe itself.
   "many-dangers": [

@@ -202,7 +202,9 @@ function draftOf(): Draft {
     update: { HealthyDeadline: minutes(10), ProgressDeadline: minutes(30) },
     holds: "chain",
     resources: { CPU: 2500, MemoryMB: 4096, MemoryMaxMB: 6144 },
-    templates: [secretFile("bitcoin", "secrets/bitcoin.conf", (hash) => `rpcauth=electrs:${hash}\nserver=1`)],
+    templates: [
+      secretFile("bitcoin", "secrets/bitcoin.conf", (hash) => `rpcauth=electrs:${hash}\nserver=1\ndbcache=450`),
+    ],
   });
   const electrs = serviceOf({
     id: "electrs",

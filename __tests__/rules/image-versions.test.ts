@@ -1,11 +1,12 @@
-import { VERSIONS } from "../../model/versions";
+import { judgeTool, VERSIONS } from "../../model/versions";
 import { imageVersions } from "../../rules/image-versions";
 import { DIGEST, type Draft, findings } from "./homelab";
 
 const withCore = (image: string) =>
   findings(imageVersions, ({ bitcoin }) => {
     bitcoin.task.Config.image = image;
-  });
+    bitcoin.task.Config.args = ["-dbcache=450"];
+  }).filter(({ problem }) => !/end of life/.test(problem));
 
 /** As the constructs do, whatever the images are called. */
 const sayWhatRuns = ({ bitcoin, electrs, albyhub }: Draft) => {
@@ -150,7 +151,7 @@ describe(imageVersions.statement, () => {
     });
 
     test.each(["30.2", "29.1"])("is no matter for 0.11.1 with Core %s", (coreTag) => {
-      expect(withPair("v0.11.1", coreTag)).toEqual([]);
+      expect(withPair("v0.11.1", coreTag).filter(({ problem }) => !/end of life/.test(problem))).toEqual([]);
     });
 
     describe("with the configuration of 0.11", () => {
@@ -216,5 +217,52 @@ describe(imageVersions.statement, () => {
     const rows = Object.values(VERSIONS).flat();
     expect(rows.length).toBeGreaterThan(5);
     for (const { source } of rows) expect(source).toMatch(/^https:\/\//);
+  });
+});
+
+describe("the table of versions", () => {
+  test("has a source and a date in each row", () => {
+    const rows = Object.entries(VERSIONS).flatMap(([list, rows]) => rows.map((row, at) => ({ list, at, ...row })));
+    expect(rows.length).toBeGreaterThan(10);
+    for (const { list, at, source, date } of rows) {
+      expect([list, at, source]).toEqual([list, at, expect.stringMatching(/^https:\/\/[\w.-]+\/\S+$/)]);
+      expect([list, at, date]).toEqual([list, at, expect.stringMatching(/^20\d\d-(?:0[1-9]|1[0-2])(?:-[0-3]\d)?$/)]);
+    }
+  });
+
+  test("knows electrs that is too old for Core 28 and later", () => {
+    const found = (electrs: string, core: string) =>
+      violations((draft) => {
+        draft.bitcoin.task.Config.image = `bitcoin/bitcoin:${core}`;
+        draft.electrs.task.Config.image = `getumbrel/electrs:v${electrs}`;
+      }).map(({ problem }) => problem);
+    expect(found("0.10.4", "28.0")).toEqual([expect.stringContaining("electrs 0.10.4 cannot read what it answers")]);
+    expect(found("0.10.5", "28.0")).toEqual([]);
+    expect(found("0.10.4", "27.2")).toEqual([]);
+  });
+
+  test("warns of Core at its end of life, and of one that takes a cache by itself", () => {
+    const warnings = (image: string, config = "") =>
+      findings(imageVersions, ({ bitcoin }) => {
+        bitcoin.task.Config.image = image;
+        bitcoin.task.Config.args = [config];
+        bitcoin.task.Templates = [];
+      })
+        .filter(({ severity }) => severity === "warning")
+        .map(({ problem }) => problem);
+    expect(warnings("bitcoin/bitcoin:29.4")).toEqual([expect.stringContaining("is at its end of life")]);
+    expect(warnings("bitcoin/bitcoin:30.2")).toEqual([]);
+    expect(warnings("bitcoin/bitcoin:31.1")).toEqual([expect.stringContaining("1,024 MiB")]);
+    expect(warnings("bitcoin/bitcoin:31.1", "-dbcache=450")).toEqual([]);
+  });
+
+  test("knows Tor that no longer works, and tools with faults", () => {
+    expect(withCore("lncm/tor:0.4.8.10").some(({ problem }) => problem.includes("no longer works"))).toBe(true);
+    expect(withCore("lncm/tor:0.4.9.1").some(({ problem }) => problem.includes("no longer works"))).toBe(false);
+    expect(judgeTool("hashicorp/nomad", "2.6.0")).toHaveLength(1);
+    expect(judgeTool("hashicorp/nomad", "2.6.1")).toEqual([]);
+    expect(judgeTool("Nomad", "2.0.4")).toHaveLength(1);
+    expect(judgeTool("Nomad", "2.0.5")).toEqual([]);
+    expect(judgeTool("Nomad", "nonsense")).toEqual([]);
   });
 });

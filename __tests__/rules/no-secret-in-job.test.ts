@@ -201,7 +201,6 @@ describe(noSecretInJob.statement, () => {
     `02${HEX}@192.0.2.1:9735`,
     HEX.slice(1),
     JWT.slice(0, JWT.lastIndexOf(".")),
-    JWT.replace(/\./g, " "),
   ])("%s is no secret", (text) => {
     expect(
       withTask((task) => {

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Job, Task, TaskGroup } from "../../.gen/nomad/job";
+import type { Constraint, Job, Task, TaskGroup } from "../../.gen/nomad/job";
 import type { ClientFigures, Homelab } from "../../model/homelab";
 import { placement, provePlacement, type Scenario } from "../../rules/placement";
 
@@ -386,7 +386,7 @@ describe("exactness", () => {
     count: fc.constantFrom(1, 1, 1, 2),
     port: fc.constantFrom(undefined, undefined, 1, 2),
     distinct: fc.boolean(),
-    type: fc.constantFrom("service" as const, "service" as const, "service" as const, "batch" as const),
+    type: fc.constant("service" as const),
   });
   const services = fc
     .array(service, { maxLength: 4 })
@@ -551,5 +551,68 @@ describe("a large cluster", () => {
     expect(findings).toHaveLength(1);
     expect(findings[0]).toMatchObject({ path: "homelab/whale", value: "7673 MiB" });
     expect(findings[0]?.problem.length).toBeLessThan(500);
+  });
+});
+
+describe("constraints", () => {
+  const on = (job: Job, ...constraints: readonly (readonly [string, string, Constraint["Operand"]?])[]): Job => ({
+    ...job,
+    Constraints: constraints.map(([LTarget, RTarget, Operand = "="]) => ({ LTarget, RTarget, Operand })),
+  });
+  const small = jobOf({ id: "small", memory: 100, cpu: 100 });
+  const clients: ClientFigures[] = [pi("pinode1"), pi("pinode3"), { ...pi("nuc"), arch: "amd64" }];
+  const placed = (job: Job) => provePlacement(homelabOf(clients, [job]))[0];
+  const where = (job: Job) =>
+    arrangementOf(placed(job))
+      .filter(({ instances }) => instances.length > 0)
+      .map(({ client }) => client);
+
+  it("on a host's name, an architecture or the datacenter are honoured", () => {
+    expect(where(on(small, ["${attr.unique.hostname}", "pinode3"]))).toEqual(["pinode3"]);
+    expect(where(on(small, ["${node.unique.name}", "pinode1", "!="]))).toEqual(["pinode3"]);
+    expect(where(on(small, ["${attr.cpu.arch}", "amd64"]))).toEqual(["nuc"]);
+    expect(where(on(small, ["${node.unique.name}", "x, nuc", "set_contains_any"]))).toEqual(["nuc"]);
+    expect(placed(on(small, ["${node.datacenter}", "elsewhere"]))?.placement.verdict).toBe("does not fit");
+  });
+
+  it("that no client is left for with one drained break the rule, and say why", () => {
+    const [found, ...more] = placement.check(homelabOf(clients, [on(small, ["${attr.cpu.arch}", "amd64"])]));
+    expect(more).toEqual([]);
+    expect(found).toMatchObject({ place: "Constraints", value: "only nuc", severity: "violation" });
+    expect(found?.problem).toContain("with nuc drained");
+    expect(found?.problem).toContain("pinode1 does not meet its constraints");
+  });
+
+  it("that the inventory does not answer are told, and those that Ansible answers are not", () => {
+    const found = placement.check(
+      homelabOf(clients, [
+        on(small, ["${meta.ssd}", "true"], ["${node.class}", "x"], ["${attr.nomad.version}", ">= 2", "semver"]),
+      ]),
+    );
+    expect(found.map(({ value, severity }) => [value, severity])).toEqual([
+      ["${meta.ssd} = true", "warning"],
+      ["${node.class} = x", "warning"],
+    ]);
+  });
+
+  it("of two that want one client each tell the clients apart in the exact search", () => {
+    const big = (id: string, host: string) => on(jobOf({ id, memory: 7000 }), ["${node.unique.name}", host]);
+    const jobs = [big("a", "nuc"), big("b", "pinode1"), jobOf({ id: "c", memory: 7000 })];
+    expect(provePlacement(homelabOf(clients, jobs))[0]?.placement.verdict).toBe("fits");
+  });
+});
+
+describe("work that runs now and then", () => {
+  const batch = (id: string, memory: number) => jobOf({ id, memory, type: "batch" });
+
+  it("need not survive a drain, and does not count as if all ran at once", () => {
+    const jobs = [jobOf({ id: "node", memory: 7000 }), batch("drill", 7000), batch("check", 7000)];
+    expect(placement.check(homelabOf([pi("a"), pi("b")], jobs))).toEqual([]);
+  });
+
+  it("must fit beside the services while every client is up", () => {
+    const jobs = [jobOf({ id: "node", memory: 7000 }), jobOf({ id: "hub", memory: 7000 }), batch("drill", 7000)];
+    const found = placement.check(homelabOf([pi("a"), pi("b")], jobs));
+    expect(found[0]?.problem).toMatch(/^with every client up, drill/);
   });
 });

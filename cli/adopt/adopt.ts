@@ -4,12 +4,13 @@ import { type Command, CommanderError } from "commander";
 import { VOLUME_TYPES } from "../../model/read-stack";
 import { type DriftReport, driftOf } from "../drift/model";
 import { differencesText } from "../drift/text";
+import { type Import, importsOf } from "../shared/living";
 import { Session } from "../shared/session";
 import { ENVIRONMENT, withOptions } from "../shared/target";
 import { type Style, WIDTH, wrap } from "../shared/text";
 import type { Verb } from "../shared/verb";
 import { Interrupted } from "../shared/watch";
-import { type Import, importBlocks, importsOf, planWith, type ResourceChange } from "./plan";
+import { importBlocks, planWith, type ResourceChange } from "./plan";
 
 /** As `--json` prints it. */
 interface Adoption {

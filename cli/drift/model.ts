@@ -7,6 +7,7 @@ import { capability, ifThere } from "../../nomad/live";
 import { type Pause, readPause } from "../../nomad/pause";
 import { type FieldChange, type GroupUpdates, planJob } from "../../nomad/plan";
 import { volumeOf } from "../../nomad/volume";
+import { shownField } from "../../review/secrets";
 import type { NamespaceRecord, SchedulerRecord, Synthesized } from "../shared/synthesized";
 
 /** Something that is not as the code says. */
@@ -69,7 +70,10 @@ async function jobDrift(client: NomadClient, job: Job, pause: Pause | undefined)
   const { kind, changes, updates } = await planJob(client, job);
   const at = { kind: "job", namespace: job.Namespace, name: job.ID } as const;
   if (kind === "missing") return [{ ...at, problem: "is not in Nomad", fields: [], updates }];
-  const fields = changes.filter((change) => !isPaused(change, job, pause)).map(withDigest);
+  const fields = changes
+    .filter((change) => !isPaused(change, job, pause))
+    .map(withDigest)
+    .map(shownField);
   if (fields.length === 0) return [];
   const stopped = fields.some(({ field, live }) => field === "Stop" && live === "true");
   return [{ ...at, ...(stopped && { problem: "was stopped" }), fields, updates }];
@@ -213,7 +217,7 @@ function nomadsName(key: string): string {
 
 function differing(field: string, live: unknown, code: unknown): FieldChange[] {
   if (live === code) return [];
-  return [{ field, ...(live !== undefined && { live: String(live) }), code: String(code) }];
+  return [shownField({ field, ...(live !== undefined && { live: String(live) }), code: String(code) })];
 }
 
 /** In an order of its own, since Nomad's says nothing. */

@@ -2,6 +2,8 @@ import { type Command, CommanderError } from "commander";
 import { guard as ask, type Refusal } from "../../nomad/guard";
 import { nodesOf } from "../../nomad/live";
 import { planJob } from "../../nomad/plan";
+import { scrubbed } from "../../rules/shared/scrub";
+import { lostState } from "../shared/lost-state";
 import { nomadOf } from "../shared/nomad-version";
 import { needsOf } from "../shared/secret-needs";
 import { Session } from "../shared/session";
@@ -27,8 +29,8 @@ Exit codes: 0 a deploy may go on, 1 an error, 2 it must not. With --json, standa
 
 It refuses while an allocation of a job that would change is unknown or its node is not ready, since the new version
 would run beside it; when another job, of whatever namespace that the token sees, writes the same folder, is a hub on the
-same database, or registers the same service; while a pause is on; when a secret is missing; and when an agent's Nomad is
-too old to run what must have one writer. npm run deploy asks it first. Bare cdktf deploy does not.
+same database, or registers the same service; while a pause is on; when a secret is missing; when an agent's Nomad is too
+old to run what must have one writer; and when Nomad has what Terraform's state does not know. npm run deploy asks it first. Bare cdktf deploy does not.
 ${ENVIRONMENT}`;
 
 export const guard: Verb = {
@@ -41,7 +43,7 @@ export const guard: Verb = {
       .action(async (_options: unknown, command: Command) => {
         const session = new Session(command);
         const targets = session.targets();
-        const reports = await session.looking(targets, () => Promise.all(targets.map(look)));
+        const reports = scrubbed(await session.looking(targets, () => Promise.all(targets.map(look))));
         for (const note of reports.flatMap(({ notes }) => notes)) session.warn(note);
         session.print({ stacks: reports }, (style) => reports.map((one) => guardText(one, style)).join(""));
         if (reports.some(({ refusals }) => refusals.length > 0)) {
@@ -55,7 +57,8 @@ async function look(target: Target): Promise<GuardReport> {
   const jobs = homelab.jobs.map(({ job }) => job);
   const plans = await Promise.all(jobs.map((job) => planJob(client, job)));
   const changing = jobs.filter((_, at) => plans[at]?.kind !== "equal");
-  const [spoken, strangers, nomad] = await Promise.all([
+  const [lost, spoken, strangers, nomad] = await Promise.all([
+    lostState(target, client),
     ask(client, { jobs: changing, secrets: needsOf(target).needs }),
     strangersTo(target, changing),
     nodesOf(client).then((nodes) => nomadOf(target, nodes)),
@@ -66,7 +69,7 @@ async function look(target: Target): Promise<GuardReport> {
     stack,
     nomadAddress: client.address,
     changes: changing.map(({ ID }) => ID),
-    refusals: [...spoken, ...strangers.refusals, ...old],
+    refusals: [...lost, ...spoken, ...strangers.refusals, ...old],
     notes: strangers.notes,
   };
 }

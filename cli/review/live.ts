@@ -1,15 +1,20 @@
 import type { Job } from "../../.gen/nomad/job";
+import { judgeTool } from "../../model/versions";
 import { isTemplate } from "../../nomad/batch";
 import { NomadClient } from "../../nomad/client";
 import { guard } from "../../nomad/guard";
-import { type AllocationStub, allocationsOf } from "../../nomad/live";
+import { type AllocationStub, allocationsOf, capability, ifThere, type NodeStub, nodesOf } from "../../nomad/live";
 import { NomadError } from "../../nomad/nomad-error";
 import { type JobPlan, planJob } from "../../nomad/plan";
+import { volumeOf } from "../../nomad/volume";
 import { contextOf, type JobChange } from "../../review/context";
 import type { Finding } from "../../review/findings";
+import { type Created, comparedWithLiving, createdBy, type Living, stateLost } from "../../review/lost-state";
 import type { Plan } from "../../review/plan";
 import type { GroupOutcome } from "../../review/restarts";
 import type { Live, ReviewOptions } from "../../review/review";
+import { shownField } from "../../review/secrets";
+import { scrub } from "../../rules/shared/scrub";
 import { needsOf } from "../shared/secret-needs";
 import { strangersTo } from "../shared/strangers";
 import type { Synthesized } from "../shared/synthesized";
@@ -26,8 +31,9 @@ const REMEMBERED = 3;
 export async function liveOf(
   target: Pick<Synthesized, "stack" | "nomadAddress" | "homelab">,
   plan: Plan,
-): Promise<Pick<ReviewOptions, "live" | "more">> {
+): Promise<Pick<ReviewOptions, "live" | "more"> & { readonly plan: Plan }> {
   const client = NomadClient.ofStack(target.stack, target.nomadAddress);
+  const living = await livingOf(client, plan);
   const jobs = contextOf(plan).jobs.filter(({ change, after }) => change.action !== "none" && after?.read.job);
   const asked = await Promise.all(jobs.map((one) => look(client, one)));
   const changing = jobs.flatMap(({ after }) => (after?.read.job ? [after.read.job] : []));
@@ -38,8 +44,11 @@ export async function liveOf(
   ];
   const addressOf = (id: string | undefined) => jobs.find(({ after }) => after?.read.job?.ID === id)?.change.address;
   return {
+    plan: comparedWithLiving(plan, living),
     live: new Map(asked.flatMap(({ address, live }) => (live ? [[address, live] as const] : []))),
     more: [
+      ...stateLost(living),
+      ...(jobs.length > 0 ? outdated(await nodesOf(client)) : []),
       ...asked.flatMap(({ findings }) => findings),
       ...refusals.map(({ job, problem, remedy }): Finding => {
         const resource = addressOf(job) ?? "stack";
@@ -53,6 +62,73 @@ export async function liveOf(
       }),
     ],
   };
+}
+
+/** What Nomad has of what the plan would create. */
+async function livingOf(client: NomadClient, plan: Plan): Promise<Living[]> {
+  const asked = await Promise.all(
+    createdBy(plan).map(async (created): Promise<Living[]> => {
+      const found = await valuesOf(client, created);
+      return found ? [{ created, ...found }] : [];
+    }),
+  );
+  return asked.flat();
+}
+
+/** What a server keeps of a job for itself. */
+const KEPT_BY_SERVER =
+  /^(?:Stop|Status|StatusDescription|Stable|Version|VersionTag|SubmitTime|CreateIndex|ModifyIndex|JobModifyIndex|Dispatched|DispatchIdempotencyToken|ParentID|Payload|NomadTokenID|ConsulToken|VaultToken|UI)$/;
+
+interface LiveNamespace {
+  readonly Capabilities: Readonly<
+    Record<"EnabledTaskDrivers" | "EnabledNetworkModes", readonly string[] | null>
+  > | null;
+}
+
+/** A job, volume or namespace as the provider reads it into a state. */
+async function valuesOf(
+  client: NomadClient,
+  { kind, id, namespace = "default" }: Created,
+): Promise<Pick<Living, "values" | "stopped"> | undefined> {
+  if (kind === "job") {
+    const job = await ifThere(
+      client.get<Readonly<Record<string, unknown>>>(["job", id], {
+        namespace,
+        needs: capability("read-job", namespace),
+      }),
+    );
+    if (!job) return undefined;
+    const spec = Object.entries(job).filter(([key, value]) => value !== null && !KEPT_BY_SERVER.test(key));
+    const values = { json: true, jobspec: JSON.stringify(Object.fromEntries(spec)), deregister_on_destroy: false };
+    return { values, stopped: job.Stop === true };
+  }
+  if (kind === "volume") {
+    const volume = await volumeOf(client, id, namespace);
+    if (!volume) return undefined;
+    const capability = (volume.RequestedCapabilities ?? []).map(({ AccessMode, AttachmentMode }) => ({
+      access_mode: AccessMode,
+      attachment_mode: AttachmentMode,
+    }));
+    const { PluginID: plugin_id, ExternalID: external_id, Context: context } = volume;
+    const values = { volume_id: id, namespace, plugin_id, capability, context: context ?? {} };
+    return { values: { ...values, ...(external_id && { external_id }) }, stopped: false };
+  }
+  const needs = `any capability in namespace "${id}"`;
+  const found = await ifThere(client.get<LiveNamespace>(["namespace", id], { needs }));
+  if (!found) return undefined;
+  const { EnabledTaskDrivers, EnabledNetworkModes } = found.Capabilities ?? {};
+  const capabilities = [{ enabled_task_drivers: EnabledTaskDrivers, enabled_network_modes: EnabledNetworkModes }];
+  return { values: { name: id, capabilities }, stopped: false };
+}
+
+/** Machines whose Nomad has known faults. */
+function outdated(nodes: readonly NodeStub[]): Finding[] {
+  const bad = nodes.flatMap(({ Name, Version = "" }) => judgeTool("Nomad", Version).map((one) => ({ Name, ...one })));
+  const [first] = bad;
+  if (!first) return [];
+  const names = bad.map(({ Name }) => Name).join(", ");
+  const { problem, remedy } = first;
+  return [{ finding: "nomad-outdated", resource: "stack", subject: names, problem: `has faults: ${problem}`, remedy }];
 }
 
 interface Answer {
@@ -71,7 +147,7 @@ async function look(client: NomadClient, { change, before, after }: JobChange): 
   } catch (error) {
     // What Nomad does not accept it answers with these; anything else means that it was not asked.
     if (!(error instanceof NomadError && (error.status === 400 || error.status === 500))) throw error;
-    return { address, findings: [{ ...at, problem: `would be refused: ${error.message}` }] };
+    return { address, findings: [{ ...at, problem: `would be refused: ${scrub(error.message)}` }] };
   }
   const [believed, allocations] = await Promise.all([
     old && old.ID === now.ID && old.Namespace === now.Namespace ? planJob(client, old) : undefined,
@@ -81,13 +157,11 @@ async function look(client: NomadClient, { change, before, after }: JobChange): 
     address,
     live: {
       outcomes: outcomesOf(now, plan),
-      drift: (believed?.changes ?? []).map(({ field, live, code }) => ({
-        field,
-        ...(live !== undefined && { old: live }),
-        ...(code !== undefined && { new: code }),
-      })),
+      drift: (believed?.changes ?? []).map(({ field, live, code }) =>
+        shownField({ field, ...(live !== undefined && { old: live }), ...(code !== undefined && { new: code }) }),
+      ),
       past: restartsOf(allocations).slice(0, REMEMBERED),
-      warnings: plan.warnings ? [plan.warnings.replace(/\.$/, "")] : [],
+      warnings: plan.warnings ? [scrub(plan.warnings.replace(/\.$/, ""))] : [],
     },
     findings: plan.unplaced.map((problem): Finding => ({ ...at, problem: `would find no place: ${problem}` })),
   };

@@ -2,20 +2,31 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Command, CommanderError, Option } from "commander";
-import { type Allowance, readAllowance, readTrailers } from "../../review/allow";
+import {
+  type Allowance,
+  COMMIT_FORMAT,
+  type Commit,
+  readAllowance,
+  readApproval,
+  readCommits,
+  readTrailers,
+} from "../../review/allow";
 import { contextOf } from "../../review/context";
+import { startsFromNothing, stateDoubtful } from "../../review/lost-state";
 import { LIMIT, markdown } from "../../review/markdown";
 import { readPlan, readState, type State } from "../../review/plan";
 import { type Review, reviewPlan } from "../../review/review";
 import { codeOf, reviewState, type StateNote } from "../../review/state";
 import { lines } from "../../review/text";
 import { stateText } from "../../review/words";
+import { scrub } from "../../rules/shared/scrub";
 import { Session } from "../shared/session";
 import { isSynthesized, readSynthesized, type Synthesized } from "../shared/synthesized";
 import { ENVIRONMENT } from "../shared/target";
 import { lockedVersions, makePlan, showState } from "../shared/terraform";
-import { type Style, WIDTH, wrap } from "../shared/text";
+import { printableJson, type Style, WIDTH, wrap } from "../shared/text";
 import type { Verb } from "../shared/verb";
+import { deployedBefore } from "./evidence";
 import { liveOf } from "./live";
 
 interface Options {
@@ -24,6 +35,7 @@ interface Options {
   readonly nomad?: true;
   readonly allow?: readonly Allowance[];
   readonly commits?: string;
+  readonly approved?: string;
   readonly format: "markdown" | "json" | "text";
   readonly stack?: string;
 }
@@ -64,6 +76,7 @@ export const review: Verb = {
       .option("--nomad", "ask the cluster what it would do, and whether a deploy may go on")
       .option("--allow <finding:resource=reason>", "accept a finding; may be given again", collect)
       .option("--commits <range>", "accept what the trailers Homelab-Allow of these commits say, such as main..HEAD")
+      .option("--approved <file>", "accept what only the owner can accept and this review, as --json printed it, shows")
       .addOption(
         new Option("--format <format>", "how to print it").choices(["markdown", "json", "text"]).default("text"),
       )
@@ -83,14 +96,20 @@ async function run(options: Options, command: Command): Promise<void> {
     session.write(await stateReport(options, session.style));
     return;
   }
-  const allowances = [...(options.allow ?? []), ...(options.commits ? readTrailers(messagesOf(options.commits)) : [])];
+  const allowances = [
+    ...(options.allow ?? []),
+    ...(options.commits ? readTrailers(commitsIn(options.commits)) : []),
+    ...(options.approved ? readApproval(read(options.approved)) : []),
+  ];
   const reviews: { readonly stack: string; readonly review: Review }[] = [];
   for (const { stack, json, target, failure } of await plansOf(options)) {
-    if (failure) session.note(failure);
+    if (failure) session.note(scrub(failure));
     const plan = readPlan(json);
     // Of a plan from elsewhere NOMAD_ADDR names the cluster.
-    const live = options.nomad ? await liveOf(target ?? { stack, homelab: contextOf(plan).after.homelab }, plan) : {};
-    reviews.push({ stack, review: reviewPlan(plan, { allowances, ...live }) });
+    const asked = options.nomad
+      ? await liveOf(target ?? { stack, homelab: contextOf(plan).after.homelab }, plan)
+      : { plan, more: startsFromNothing(plan) && target ? stateDoubtful(deployedBefore(target.file)) : [] };
+    reviews.push({ stack, review: reviewPlan(asked.plan, { allowances, ...asked }) });
   }
   session.write(reviewText(reviews, options, session.style));
   const exit = Math.max(...reviews.map(({ review }) => review.exit));
@@ -116,9 +135,17 @@ async function plansOf({ plan, stack, nomad }: Options): Promise<StackPlan[]> {
     return made;
   }
   const json = read(plan);
-  if (!nomad || !isSynthesized()) return [{ stack: stack ?? "homelab", json }];
-  const [target] = stacks(stack);
+  const target = nomad && isSynthesized() ? stacks(stack)[0] : ifAny(() => stacks(stack)[0]);
   return [{ stack: stack ?? "homelab", json, ...(target && { target }) }];
+}
+
+/** A plan may come from elsewhere, and be reviewed where nothing was synthesized. */
+function ifAny<T>(find: () => T): T | undefined {
+  try {
+    return find();
+  } catch {
+    return undefined;
+  }
 }
 
 function stacks(name: string | undefined): readonly Synthesized[] {
@@ -137,13 +164,17 @@ function read(file: string): string {
   }
 }
 
-function messagesOf(range: string): string {
+function commitsIn(range: string): Commit[] {
   if (range.startsWith("-")) throw new Error(`--commits ${range}: write a range of commits, such as main..HEAD`);
   try {
-    return execFileSync("git", ["log", "--format=%B", range, "--"], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const options = ["-c", "trailer.separators=:", "log", "--no-show-signature", `--format=${COMMIT_FORMAT}`];
+    return readCommits(
+      execFileSync("git", [...options, range, "--"], {
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "pipe"],
+        maxBuffer: 2 ** 26,
+      }),
+    );
   } catch (error) {
     throw new Error(
       `--commits ${range}: git cannot list them (${String((error as { stderr?: string }).stderr ?? error).trim()})`,
@@ -157,7 +188,7 @@ function reviewText(
   style: Style,
 ): string {
   if (format === "json") {
-    return `${JSON.stringify({ stacks: reviews.map(({ stack, review }) => ({ stack, ...review })) }, null, 2)}\n`;
+    return `${printableJson({ stacks: reviews.map(({ stack, review }) => ({ stack, ...review })) })}\n`;
   }
   if (format === "markdown") {
     const limit = Math.floor(LIMIT / reviews.length) - 1;
@@ -216,7 +247,7 @@ function report(
 async function stateReport(options: Options, { bold }: Style): Promise<string> {
   const reports = await stateReports(options);
   const { format } = options;
-  if (format === "json") return `${JSON.stringify({ stacks: reports }, null, 2)}\n`;
+  if (format === "json") return `${printableJson({ stacks: reports })}\n`;
   return reports
     .map(({ stack, terraformVersion, providers, notes }) => {
       const head = `state of ${stack}: Terraform ${terraformVersion}${providers.length > 0 ? `, ${providers.join(", ")}` : ""}`;

@@ -6,6 +6,9 @@ import type { Service } from "./services";
 /** A program on the home network that gives no answer within this is taken for silent. */
 const RESPONSE_TIMEOUT = Duration.seconds(5);
 
+/** No answer has as many bytes; whoever sends more is not the program. */
+const RESPONSE_LIMIT = 1_000_000;
+
 /** Where a program listens. */
 export interface Endpoint {
   readonly host: string;
@@ -89,6 +92,7 @@ export function electrs(endpoint: Endpoint | undefined): Promise<ElectrsAnswer> 
     const answers = new Map<number, { result?: unknown; error?: unknown }>();
     const socket = createConnection(endpoint);
     const end = (problem?: string) => {
+      clearTimeout(deadline);
       socket.destroy();
       const tip = answers.get(2)?.result as { height?: number } | undefined;
       const known = answers.size > 0;
@@ -101,10 +105,17 @@ export function electrs(endpoint: Endpoint | undefined): Promise<ElectrsAnswer> 
       });
     };
     let text = "";
-    socket.setTimeout(RESPONSE_TIMEOUT.toMilliseconds(), () => end("it takes connections and does not answer"));
+    let size = 0;
+    // For all answers together: what comes drop by drop never ends.
+    const deadline = setTimeout(
+      () => end("it takes connections and does not answer"),
+      RESPONSE_TIMEOUT.toMilliseconds(),
+    );
     socket.on("error", ({ message }) => end(`it cannot be asked from here: ${message}`));
     socket.on("close", () => end("it closed the connection"));
     socket.on("data", (chunk) => {
+      size += chunk.length;
+      if (size > RESPONSE_LIMIT) return end(`its answer has more than ${RESPONSE_LIMIT} bytes`);
       text += chunk;
       const lines = text.split("\n");
       text = lines.pop() ?? "";
@@ -146,10 +157,15 @@ export interface HubAnswer {
 export async function albyHub(endpoint: Endpoint | undefined): Promise<HubAnswer> {
   if (!endpoint) return { known: false, problem: "it has no port" };
   try {
+    // A hub sends nobody elsewhere; whoever does would let this program ask what it should not.
     const response = await fetch(`http://${endpoint.host}:${endpoint.port}/api/info`, {
       signal: AbortSignal.timeout(RESPONSE_TIMEOUT.toMilliseconds()),
+      redirect: "error",
     });
-    const { running, setupCompleted } = (await response.json()) as { running?: unknown; setupCompleted?: unknown };
+    const { running, setupCompleted } = JSON.parse(await limited(response)) as {
+      running?: unknown;
+      setupCompleted?: unknown;
+    };
     if (typeof running === "boolean" && typeof setupCompleted === "boolean") {
       return { known: true, running, setUp: setupCompleted };
     }
@@ -158,4 +174,16 @@ export async function albyHub(endpoint: Endpoint | undefined): Promise<HubAnswer
     const { message, cause } = error as Error & { cause?: Error };
     return { known: false, problem: `it does not answer: ${cause?.message ?? message}` };
   }
+}
+
+/** @throws when it has more bytes than an answer may have. */
+async function limited({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    size += chunk.length;
+    if (size > RESPONSE_LIMIT) throw new Error(`more than ${RESPONSE_LIMIT} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }

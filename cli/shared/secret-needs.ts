@@ -2,7 +2,7 @@ import type { Task, Template } from "../../.gen/nomad/job";
 import { type SecretRecord, tasksOf } from "../../model/homelab";
 import { readsIdentity } from "../../model/identity";
 import { Secret, type SecretPath } from "../../nomad/template";
-import { actionPattern } from "../../nomad/template-calls";
+import { actionsIn } from "../../nomad/template-calls";
 import type { Synthesized } from "./synthesized";
 
 /** One key of one Nomad variable that tasks read. */
@@ -117,7 +117,7 @@ function readsOf(template: Template): { reads: readonly Read[]; unknown: boolean
     reads.push({ path, key });
   };
 
-  for (const [, text = ""] of (template.EmbeddedTmpl ?? "").matchAll(actionPattern(template))) {
+  for (const { code: text } of actionsIn(template.EmbeddedTmpl ?? "", template)) {
     if (text.trimStart().startsWith("/*")) continue;
     // Every call becomes a name, so that `(nomadVar "p").k` and `$v.k` are one case.
     const action = text.trim().replace(NOMAD_VAR, (_, bracketed?: string, plain?: string) => {

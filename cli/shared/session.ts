@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { askName, confirm } from "./prompt";
 import { type Target, targetsIn } from "./target";
-import { type Style, styleFor, WIDTH, wrap } from "./text";
+import { printable, printableJson, type Style, styleFor, WIDTH, wrap } from "./text";
 import { Watch } from "./watch";
 
 /** Options that mean the same wherever a verb has them. */
@@ -35,7 +35,7 @@ export class Session {
 
   /** Writes to standard output, whoever reads it. */
   write(text: string): void {
-    this.command.configureOutput().writeOut?.(text);
+    this.command.configureOutput().writeOut?.(printable(text));
   }
 
   /** Tells a person what is done, in lines of their own; a program is told at the end. */
@@ -51,7 +51,7 @@ export class Session {
 
   /** Says something on standard error, which no program reads. */
   note(text: string): void {
-    this.command.configureOutput().writeErr?.(`${text}\n`);
+    this.writeErr(`${printable(text)}\n`);
   }
 
   warn(text: string): void {
@@ -64,7 +64,7 @@ export class Session {
    * @param text for a person. @default - nothing: it was said before
    */
   print(result: unknown, text?: (style: Style) => string): void {
-    if (this.json) this.write(`${JSON.stringify(result, null, 2)}\n`);
+    if (this.json) this.write(`${printableJson(result)}\n`);
     else if (text) this.write(text(this.style));
   }
 

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { assertReadable, withoutConnection } from "./connection";
 
 /** Kept beside the stack's file, so that exactly what was reviewed can be applied. */
 export const PLAN_FILE = "review.tfplan";
@@ -66,7 +67,8 @@ interface Ran {
   readonly err: string;
 }
 
-function terraform(folder: string, command: string, ...args: string[]): Promise<Ran> {
+async function terraform(folder: string, command: string, ...args: string[]): Promise<Ran> {
+  assertReadable(process.env);
   // Each run ends within a second: it has better to do than to collect its garbage often.
   const env = { GOGC: "400", ...process.env, CHECKPOINT_DISABLE: "1", TF_IN_AUTOMATION: "1" };
   const flags = command === "show" ? [] : ["-no-color"];
@@ -82,7 +84,11 @@ function terraform(folder: string, command: string, ...args: string[]): Promise<
       fail(new Error(`terraform cannot be run (${message}); install Terraform ≥ 1.5`)),
     );
     child.on("close", (code) =>
-      done({ code: code ?? 1, out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString().trim() }),
+      done({
+        code: code ?? 1,
+        out: Buffer.concat(out).toString(),
+        err: withoutConnection(Buffer.concat(err).toString().trim(), process.env),
+      }),
     );
   });
 }

@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { stripVTControlCharacters } from "node:util";
 
 /** Lines are no longer than this, unless a word is. */
@@ -12,9 +13,48 @@ export interface Style {
   readonly yellow: (text: string) => string;
 }
 
+/** Known to this process alone, so that no text from outside can colour anything. */
+const OURS = randomInt(2 ** 30, 2 ** 31);
+
 export function styleFor(color: boolean): Style {
-  const sgr = (on: number, off: number) => (text: string) => (color && text ? `\x1b[${on}m${text}\x1b[${off}m` : text);
+  const mark = (code: number) => `\x1b[${code};${OURS}m`;
+  const sgr = (on: number, off: number) => (text: string) => (color && text ? mark(on) + text + mark(off) : text);
   return { bold: sgr(1, 22), dim: sgr(2, 22), red: sgr(31, 39), green: sgr(32, 39), yellow: sgr(33, 39) };
+}
+
+const MARK = new RegExp(`\x1b\\[(\\d{1,2});${OURS}m`, "g");
+
+/** What moves the cursor, hides, reorders or colours text: control characters but tab and line feed, and bidi marks. */
+const CONTROL =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
+  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
+/** A line that the runner of a workflow would take for a command. */
+const COMMAND = /^([ \t]*)(::|##\[)/gm;
+
+/**
+ * A text as it may be printed, whoever wrote parts of it: control characters are written out, such as `\\x1b`, and nothing
+ * is a command to a workflow. Every output goes through here. Of {@link styleFor} the colours stay.
+ */
+export function printable(text: string): string {
+  const parts = text.split(MARK);
+  return parts
+    .map((part, at) => (at % 2 === 1 ? `\x1b[${part}m` : part.replace(CONTROL, writtenOut)))
+    .join("")
+    .replace(COMMAND, (_, space: string, sign: string) => `${space}${sign.slice(0, 1)} ${sign.slice(1)}`);
+}
+
+/** The same of JSON, in which a control character is written as JSON has it. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(CONTROL, (sign) => `\\u${hex(sign, 4)}`);
+}
+
+function writtenOut(sign: string): string {
+  return sign.charCodeAt(0) < 256 ? `\\x${hex(sign, 2)}` : `\\u${hex(sign, 4)}`;
+}
+
+function hex(sign: string, digits: number): string {
+  return sign.charCodeAt(0).toString(16).padStart(digits, "0");
 }
 
 export interface Column {

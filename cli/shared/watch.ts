@@ -1,5 +1,6 @@
 import { Duration } from "../../nomad/duration";
 import { NomadError } from "../../nomad/nomad-error";
+import { printable } from "./text";
 
 /** After that it is told what is waited for. */
 const SILENCE = Duration.seconds(2);
@@ -117,7 +118,7 @@ export class Watch {
     this.clear();
     // Whoever presses it twice does not want to wait for the step to end.
     if (this.interrupted) {
-      this.write(`ended at once, while ${this.text}\n`);
+      this.write(`ended at once, while ${printable(this.text)}\n`);
       process.exit(130);
     }
     this.write("stops when this step is done; press Ctrl-C again to stop at once\n");
@@ -128,7 +129,7 @@ export class Watch {
   private show(): void {
     const now = Date.now();
     if (this.text === "" || now - this.since < SILENCE.toMilliseconds()) return;
-    const line = `${this.text} (${Math.round((now - this.since) / 1000)} s)`;
+    const line = `${printable(this.text)} (${Math.round((now - this.since) / 1000)} s)`;
     if (this.terminal) {
       this.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
       this.told = { text: this.text, at: now };

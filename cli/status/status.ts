@@ -1,4 +1,5 @@
 import { type Command, CommanderError } from "commander";
+import { scrubbed } from "../../rules/shared/scrub";
 import { Session } from "../shared/session";
 import { ENVIRONMENT, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
@@ -35,7 +36,8 @@ export const status: Verb = {
         const session = new Session(command);
         const targets = session.targets();
         if (isFollowed) return follow(targets, (text) => session.note(text));
-        const reports = await session.looking(targets, () => Promise.all(targets.map(statusOf)));
+        // What programs say of themselves may hold a password in a URL.
+        const reports = scrubbed(await session.looking(targets, () => Promise.all(targets.map(statusOf))));
         session.print({ stacks: reports }, (style) => reports.map((one) => statusText(one, style)).join("\n"));
         if (reports.some(({ mood }) => mood === "bad")) throw new CommanderError(2, "homelab.bad", "something is bad");
       }),

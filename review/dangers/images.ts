@@ -1,9 +1,11 @@
 import type { Job } from "../../.gen/nomad/job";
-import type { Homelab, TaskPlace } from "../../model/homelab";
+import type { ClusterFigures, Homelab, TaskPlace } from "../../model/homelab";
 import { imagesOf } from "../../model/places";
 import { identify, oneWaysBetween } from "../../model/versions";
 import { compareImages, type ImageReference, parseImage } from "../../nomad/image";
-import { knownBad, requirements, wrongArchitecture } from "../../rules/image-versions";
+import { callsOf } from "../../nomad/template-calls";
+import { knownBad, requirements, stoppedWorking, wrongArchitecture } from "../../rules/image-versions";
+import { VARIABLE_FUNCTIONS } from "../../rules/own-secret-path";
 import { judgeImage } from "../../rules/pinned-image";
 import type { Context } from "../context";
 import { counterpart, writersBefore } from "../counterpart";
@@ -28,7 +30,7 @@ export function images(context: Context): Finding[] {
       const was = old.find(({ task }) => task === part?.task) ?? successorOf(place, before);
       const needs = open.filter(({ at }) => at.task === place.task);
       const findings = [
-        ...(was?.image === place.image ? [] : compared(was, place)),
+        ...(was?.image === place.image ? [] : compared(was, place, after.homelab.cluster)),
         ...needs.map(({ problem, remedy }) => ({
           finding: "version-requirement" as const,
           problem: `lacks what it needs: ${problem}`,
@@ -70,10 +72,10 @@ function unmet(homelab: Homelab) {
 type Found = Pick<Finding, "finding" | "problem" | "remedy">;
 
 /** Judges an image that is new, by itself and by the one it replaces. */
-function compared(old: ImagePlace | undefined, place: ImagePlace): Found[] {
+function compared(old: ImagePlace | undefined, place: ImagePlace, cluster: ClusterFigures): Found[] {
   const { image: now } = place;
   const known = identify(place, now);
-  const bad = [...wrongArchitecture(now), ...(known ? knownBad(known) : [])].map(
+  const bad = [...wrongArchitecture(now, cluster), ...stoppedWorking(now), ...(known ? knownBad(known) : [])].map(
     ({ problem, remedy }): Found => ({ finding: "image-known-bad", problem: `gets ${now}: ${problem}`, remedy }),
   );
   const name = judgeImage(now);
@@ -94,8 +96,14 @@ function versions(old: ImagePlace, now: ImagePlace, isTold: boolean): Found[] {
   const [from, to] = [parseImage(old.image), parseImage(now.image)];
   const [was, is] = [identify(old, old.image), identify(now, now.image)];
   const program = was && was.program === is?.program ? was.program : undefined;
+  const replaced = (problem: string): Found[] =>
+    isTrusted(now)
+      ? [{ finding: "image-replaced", problem, remedy: "make sure that you know who built it, and from what" }]
+      : [];
   // Another program altogether: its versions say nothing about those of the old one.
-  if (!program && from.repository !== to.repository) return [];
+  if (!program && from.repository !== to.repository) {
+    return replaced(`runs another program: ${old.image} becomes ${now.image}`);
+  }
   const order = compareImages(to, from);
   const change = `goes from ${label(from)} to ${label(to)}`;
   if (order === undefined) {
@@ -104,7 +112,16 @@ function versions(old: ImagePlace, now: ImagePlace, isTold: boolean): Found[] {
     const problem = `${change}: ${unread.join(" and ")} cannot be read as a version, so nobody can tell whether it goes back`;
     return [{ finding: "image-unreadable", problem, remedy: "use a tag that names a version" }];
   }
-  if (order === 0) return [];
+  if (order === 0) {
+    const change = `${short(from)} becomes ${short(to)}`;
+    if (from.tag !== to.tag) return replaced(`gets another variant of the same version: ${change}`);
+    if (from.digest !== to.digest && from.digest) {
+      const what = to.digest ? "gets another image under the same tag" : "loses the digest that says which image it is";
+      return replaced(`${what}: ${change}`);
+    }
+    const isElsewhere = from.repository !== to.repository && from.digest === undefined;
+    return isElsewhere ? replaced(`gets its image from elsewhere: ${old.image} becomes ${now.image}`) : [];
+  }
   const rows = program ? oneWaysBetween(program, from.version, to.version) : [];
   const reasons = rows.map(({ since, because, source }) => `${program} ${since} ${because} (${source})`).join("; ");
   if (order > 0) {
@@ -117,6 +134,16 @@ function versions(old: ImagePlace, now: ImagePlace, isTold: boolean): Found[] {
   }
   const remedy = "stay with the newer one, unless the release notes say that the older one reads what it has written";
   return [{ finding: "image-downgrade", problem: `${change}, an older version`, remedy }];
+}
+
+/** Whether what the image does cannot be undone: its group has a volume, it reads secrets, or it mounts for others. */
+function isTrusted({ group, task }: ImagePlace): boolean {
+  const readsSecrets = (task.Templates ?? []).some((template) => callsOf(template, VARIABLE_FUNCTIONS).length > 0);
+  return Object.keys(group.Volumes ?? {}).length > 0 || readsSecrets || task.CSIPluginConfig !== undefined;
+}
+
+function short({ tag, digest }: ImageReference): string {
+  return [tag, digest?.slice(0, 19)].filter(Boolean).join("@");
 }
 
 function label({ tag, digest }: ImageReference): string {

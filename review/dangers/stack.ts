@@ -1,4 +1,5 @@
 import type { Acknowledgement } from "../../model/homelab";
+import { judgeTool } from "../../model/versions";
 import { RULES } from "../../rules";
 import { judge, type Verdict } from "../../rules/rule";
 import { type Context, jobName } from "../context";
@@ -50,8 +51,12 @@ function accepted({ before, after }: Context): Finding[] {
       resource: `${path}:${rule}`,
       subject: path,
       problem: `accepts breaches of the rule ${rule}: «${reason}»`,
+      ...(GUARDS_FUNDS.includes(rule) && { ownerOnly: true as const }),
     }));
 }
+
+/** Rules that keep a volume's writer the only one, its data, its lock and its identity: no commit accepts a breach. */
+const GUARDS_FUNDS = ["funds", "single-writer", "one-way-data", "volume-identity", "volume-exists", "mount-flags"];
 
 /** Rules whose breaches other findings tell, by what was before. */
 const REPORTED_ELSEWHERE = ["pinned-image", "image-versions", "no-secret-in-job", "privileged", "single-writer"];
@@ -89,7 +94,10 @@ function broken({ before, after, jobs }: Context): Finding[] {
     const told = [...new Set(alike.map(({ place, value, problem }) => `${place} = ${value}: ${problem}`))];
     const more = told.length > PLACES ? `; and ${told.length - PLACES} more` : "";
     const problem = `breaks the rule ${first.rule}: ${told.slice(0, PLACES).join("; ")}${more}`;
-    return [{ finding: "rule-broken" as const, resource, subject: first.path, problem, remedy: first.remedy }];
+    const ownerOnly = GUARDS_FUNDS.includes(first.rule) && { ownerOnly: true as const };
+    return [
+      { finding: "rule-broken" as const, resource, subject: first.path, problem, remedy: first.remedy, ...ownerOnly },
+    ];
   });
 }
 
@@ -125,6 +133,10 @@ function settings({ plan, before, after }: Context): Finding[] {
       problem: `gets another provider: ${changed.join("; ")}`,
       remedy,
     });
+  }
+  const bad = is && is.provider !== was?.provider ? judgeTool("hashicorp/nomad", is.provider.replace(/^\S+ /, "")) : [];
+  for (const { problem, remedy } of bad) {
+    findings.push({ finding: "provider-changed", ...WHOLE, problem: `gets a bad provider: ${problem}`, remedy });
   }
   if (was && is && was.state !== is.state) {
     const problem = `keeps its state elsewhere: ${was.state} → ${is.state}`;

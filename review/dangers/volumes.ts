@@ -22,10 +22,19 @@ const PARAMETERS = [
   "topology_request",
 ];
 
+const OWNER_ONLY = { ownerOnly: true } as const;
+
 /** What changes of volumes, and of what keeps volumes and jobs when they go from the code. */
-export function volumes({ plan }: Context): Finding[] {
+export function volumes({ plan, before, after }: Context): Finding[] {
+  // Of a volume that nobody knows the contents of, the worst is taken for granted.
+  const isPrecious = ({ address }: Change) =>
+    [...before.volumes, ...after.volumes].some(
+      (one) => one.address === address && (one.holds === undefined || one.holds === "funds"),
+    );
   return plan.changes.flatMap((change) => [
-    ...(VOLUME_TYPES.includes(change.type) ? changed(moved(change, plan.changes)) : []),
+    ...(VOLUME_TYPES.includes(change.type)
+      ? changed(moved(change, plan.changes)).map((finding) => ({ ...finding, ...(isPrecious(change) && OWNER_ONLY) }))
+      : []),
     ...protection(change),
   ]);
 }

@@ -56,6 +56,7 @@ export function writers(context: Context): Finding[] {
       subject,
       problem: `breaks the rule single-writer: ${place} = ${value}: ${problem}`,
       remedy,
+      ownerOnly: true,
     }));
   };
   const pairs = will.flatMap((one, index) => {

@@ -3,6 +3,8 @@ export interface Item {
   readonly memory: number;
   readonly cpu: number;
   readonly claims: readonly string[];
+  /** The names of the bins that may take it. @default - any */
+  readonly bins?: readonly string[];
 }
 
 /** Room for items: what is free of its memory and CPU, and what it holds. */
@@ -29,6 +31,7 @@ export class Bin<T extends Item> {
   }
 
   takes(item: Item): boolean {
+    if (item.bins && !item.bins.includes(this.name)) return false;
     return item.memory <= this.memory && item.cpu <= this.cpu && !item.claims.some((claim) => this.claims.has(claim));
   }
 
@@ -184,14 +187,17 @@ function search<T extends Item>(items: readonly T[], bins: readonly Bin<T>[], fa
 
   const open = bins.filter((bin) => items.some((item) => bin.takes(item)));
   const wanted = new Set(items.flatMap(({ claims }) => claims));
-  const state = [open.map((bin) => stateOf(bin, wanted)).sort(), items.map(kindOf).sort()].join("|");
+  // Bins in the same state are alike only where no item asks for one by its name.
+  const asked = new Set(items.flatMap(({ bins }) => bins ?? []));
+  const stateIn = (bin: Bin<T>) => (asked.size > 0 ? `${bin.name}/` : "") + stateOf(bin, wanted);
+  const state = [open.map(stateIn).sort(), items.map(kindOf).sort()].join("|");
   if (exceeds(items, open) || failed.has(state)) {
     return false;
   }
   const rest = without(items, tightest.item);
   const tried = new Set<string>();
   for (const bin of tightest.bins) {
-    const before = stateOf(bin, wanted);
+    const before = stateIn(bin);
     if (tried.has(before)) {
       continue;
     }
@@ -211,8 +217,8 @@ function stateOf<T extends Item>(bin: Bin<T>, wanted: ReadonlySet<string>): stri
   return [bin.freeMemory, bin.freeCpu, ...[...wanted].filter((claim) => bin.has(claim))].join("/");
 }
 
-function kindOf({ memory, cpu, claims }: Item): string {
-  return [memory, cpu, ...claims].join("/");
+function kindOf({ memory, cpu, claims, bins = [] }: Item): string {
+  return [memory, cpu, ...claims, ...bins].join("/");
 }
 
 function without<T>(items: readonly T[], gone: T): T[] {

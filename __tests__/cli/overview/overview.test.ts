@@ -2,7 +2,7 @@ import { mermaid } from "../../../cli/overview/mermaid";
 import { overviewOf } from "../../../cli/overview/model";
 import { overviewText } from "../../../cli/overview/text";
 import { readSynthesized } from "../../../cli/shared/synthesized";
-import { styleFor } from "../../../cli/shared/text";
+import { printable, styleFor } from "../../../cli/shared/text";
 import type { Homelab, HomelabOutput, SecretRecord, VolumeRecord } from "../../../model/homelab";
 import type { Finding } from "../../../rules/rule";
 import { job, stackFile, synthesized, task } from "../project";
@@ -314,7 +314,9 @@ describe("the overview", () => {
 
   test("has colours only when they are asked for", () => {
     const [overview] = sample();
-    expect(overview && overviewText(overview, styleFor(true))).toContain("\x1b[32meverything fits\x1b[39m");
+    expect(printable(overview ? overviewText(overview, styleFor(true)) : "")).toContain(
+      "\x1b[32meverything fits\x1b[39m",
+    );
     expect(whole).not.toContain("\x1b");
   });
 });
