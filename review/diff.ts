@@ -75,8 +75,8 @@ function isTree(value: unknown): value is object {
 /** What tells the members of a list apart, by Nomad's names; a list whose members have none is compared as a whole. */
 function nameOf(member: unknown): string | undefined {
   if (!isTree(member) || Array.isArray(member)) return undefined;
-  const { Name, Label, DestPath, Destination, LTarget, Mode } = member as Record<string, string | undefined>;
-  return Name ?? Label ?? DestPath ?? Destination ?? LTarget ?? Mode;
+  const { Name, Label, DestPath, Destination, LTarget, Mode } = member as Record<string, unknown>;
+  return [Name, Label, DestPath, Destination, LTarget, Mode].find((one) => typeof one === "string");
 }
 
 function hasNames(list: readonly unknown[]): boolean {

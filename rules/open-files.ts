@@ -14,7 +14,8 @@ const FEWEST = 8192;
 
 /** The soft limit of `soft:hard`, or of one number for both; -1 is none. */
 function softLimit({ Config }: Task): number | undefined {
-  const text = Config.ulimit?.map(({ nofile }) => nofile).findLast((one) => one !== undefined);
+  const limits: readonly unknown[] = [Config.ulimit ?? []].flat();
+  const text = limits.map((one) => (one as { nofile?: unknown } | null)?.nofile).findLast((one) => one !== undefined);
   const soft = /^(-1|\d+)(?::(?:-1|\d+))?$/.exec(`${text ?? ""}`.trim())?.[1];
   return soft === "-1" ? Number.POSITIVE_INFINITY : soft === undefined ? undefined : Number(soft);
 }

@@ -86,12 +86,15 @@ export async function statusOf(target: Target): Promise<StatusReport> {
   const judged = services
     .map((one, at) => overdue(one, serviceViews[at] as ServiceView, serviceViews))
     .map((view) => ({ ...view, ...(view.problem && { problem: nameSecrets(view.problem, needs) }) }));
-  const moods = [nomad, nodeViews, judged, pluginViews, volumes, absences, backup ?? []].flat().map(({ mood }) => mood);
+  const unseen = pause?.writers.length ? [{ mood: "bad" } as const] : [];
+  const moods = [unseen, nomad, nodeViews, judged, pluginViews, volumes, absences, backup ?? []]
+    .flat()
+    .map(({ mood }) => mood);
   return {
     stack,
     nomadAddress: client.address,
     mood: worst(moods),
-    well: !moods.includes("bad") && judged.every(({ mood }) => mood === "good") && !pause?.writers.length,
+    well: !moods.includes("bad") && judged.every(({ mood }) => mood === "good"),
     ...(pause && { pause }),
     nomad,
     nodes: nodeViews.toSorted((a, b) => a.name.localeCompare(b.name)),

@@ -81,7 +81,8 @@ ready() {
   known=$("$BUSYBOX" tr '\n' ' ' < "$ADDRESS_FILE")
   waiting_for="a complete index of electrs at ${known:-an address that Nomad does not know yet}"
   for electrs in $known; do
-    ping_electrs "${electrs%:*}" "${electrs##*:}" && return
+    # busybox's timeout leaves a watcher behind for a moment, which must not hold the lock.
+    ping_electrs "${electrs%:*}" "${electrs##*:}" 9>&- && return
   done
   return 1
 }

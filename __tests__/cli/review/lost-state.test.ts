@@ -29,7 +29,8 @@ class LivingNomad {
     if (kind === "job") return answer(this.jobs.get(rest[0] ?? ""));
     if (kind === "volume") return answer(this.volumes.get(rest[1] ?? ""));
     if (kind === "namespace") return answer(this.namespaces.has(rest[0] ?? "") ? { Name: rest[0] } : undefined);
-    if (kind === "nodes") return answer([]);
+    if (kind === "agent" && rest[0] === "members") return answer({ Members: [] });
+    if (["allocations", "jobs", "namespaces", "nodes", "volumes"].includes(kind ?? "")) return answer([]);
     return answer(undefined);
   });
 

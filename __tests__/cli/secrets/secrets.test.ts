@@ -443,7 +443,7 @@ describe("set", () => {
     nomad.put(HUB, { foreign: "kept" });
     expect(await set("database_password", `${PLANTED}\n`)).toEqual({
       code: 0,
-      out: `stored database_password in ${HUB}; albyhub takes it at the next restart: raise metaVersion and deploy\n`,
+      out: `stored database_password in ${HUB}; albyhub takes it at the next restart: raise metaVersion\n  and deploy\n`,
       err: "",
     });
     expect(nomad.items(HUB)).toEqual({ foreign: "kept", database_password: PLANTED });
