@@ -68,7 +68,7 @@ describeWith(["nomad"], "the deploy guard on a real Nomad", () => {
 
   test("compares with jobs of every namespace by a deployer's token, and says what a narrower one does not see", async () => {
     await agents.send("PUT", "namespace/elsewhere", { Name: "elsewhere" });
-    const stranger = program("second-hub", { namespace: "elsewhere" });
+    const stranger = program("second-hub", { namespace: "elsewhere", script: "trap '' TERM INT; sleep 1d & wait" });
     const [group] = stranger.TaskGroups;
     const task = { ...group?.Tasks[0], Env: { DATABASE_URI: "postgres://nwc:secret@192.168.68.50:5432/nwc" } };
     await agents.register({ ...stranger, TaskGroups: [{ ...group, Tasks: [task] }] } as Job);
@@ -91,7 +91,7 @@ describeWith(["nomad"], "the deploy guard on a real Nomad", () => {
     // As the policy deployer was before.
     await agents.send("PUT", "acl/policy/narrow", {
       Name: "narrow",
-      Rules: 'namespace "lab" { policy = "read" }\nnamespace "default" { policy = "read" }',
+      Rules: 'namespace "lab" { policy = "read" }\nnamespace "default" { policy = "read" }\nnode { policy = "read" }',
     });
     const token = { Name: "narrow", Type: "client", Policies: ["narrow"] };
     const { SecretID } = await agents.send<{ SecretID: string }>("PUT", "acl/token", token);
@@ -100,6 +100,22 @@ describeWith(["nomad"], "the deploy guard on a real Nomad", () => {
       notes: [expect.stringContaining("the token may not see every namespace")],
     });
     expect((await ask(agents.client("management"))).notes).toEqual([]);
+    // It takes its kill timeout to stop.
+    await agents.send("DELETE", "job/second-hub", undefined, "elsewhere");
+    const { refusals } = await ask(agents.client("deployer"));
+    expect(refusals).toEqual([
+      expect.objectContaining({
+        problem: expect.stringMatching(
+          /job second-hub in namespace elsewhere \(it has ended, but allocation \w{8} may still run on one\): two hubs/,
+        ),
+        remedy: expect.stringMatching(/^wait until it has ended, or/),
+      }),
+    ]);
+    await until(
+      "the end of second-hub",
+      30,
+      async () => (await ask(agents.client("deployer"))).refusals.length === 0 || undefined,
+    );
     await agents.send("DELETE", "job/second-hub?purge=true", undefined, "elsewhere");
   });
 
