@@ -205,9 +205,63 @@ describe("another job that runs already", () => {
     ]);
   });
 
-  test("is forgiven when it was stopped", async () => {
-    world.strangers.set("bitcoin/hub-before", { Stop: true, TaskGroups: [{ Volumes: request("albyhub-data") }] });
+  const gone = { Volumes: request("albyhub-data") };
+  test.each([{ Stop: true }, { Status: "dead" }])("is forgiven when it was stopped: %p", async (end) => {
+    world.strangers.set("bitcoin/hub-before", { ...end, TaskGroups: [gone] });
+    world.place("hub-before", "a", { ClientStatus: "complete" });
+    world.place("hub-before", "b", { ClientStatus: "lost" });
+    world.place("hub-before", "a", { Namespace: "lab", ClientStatus: "failed" });
+    expect(await ask()).toEqual({ refusals: [], notes: [] });
+  });
+
+  test.each([
+    ["takes its time to stop", "running", "ready", "on a), which", "wait until it has ended, or"],
+    ["is unknown", "unknown", "disconnected", "on a, which is disconnected), which", "wait until a is back; if it"],
+    ["is lost on a machine that is down", "lost", "down", "on a, which is down), which", "run homelab node-lost a, or"],
+    ["is lost on a machine that was purged", "lost", undefined, "which is gone from", "nomad system gc"],
+  ] as const)("is not forgiven that it was stopped while it %s", async (_, ClientStatus, status, words, remedy) => {
+    for (const [name, end] of [
+      ["hub-before", { Stop: true }],
+      ["hub-dead", { Status: "dead" }],
+    ] as const) {
+      world.strangers.set(`bitcoin/${name}`, { ...end, TaskGroups: [gone] });
+      const { ID } = world.place(name, "a", { ClientStatus, DesiredStatus: "stop" });
+      world.machine("a", status);
+      const { refusals } = await ask();
+      expect(refusals).toEqual([
+        expect.objectContaining({
+          problem: expect.stringContaining(
+            `job ${name} in namespace bitcoin (it has ended, but allocation ${ID.slice(0, 8)} may still run `,
+          ),
+          remedy: expect.stringContaining(remedy),
+        }),
+      ]);
+      expect(refusals[0]?.problem).toContain(words);
+      world.strangers.clear();
+      world.allocations = [];
+    }
+  });
+
+  test("is not forgiven that it was stopped while a run of it goes on", async () => {
+    world.strangers.set("bitcoin/nightly", { Stop: true, TaskGroups: [gone] });
+    world.strangers.set("bitcoin/nightly/periodic-1", { ParentID: "nightly", TaskGroups: [gone] });
+    world.place("nightly/periodic-1", "a");
+    expect(await problems()).toEqual([expect.stringContaining("job nightly in namespace bitcoin (it has ended, but")]);
+    world.alter("nightly/periodic-1", { ClientStatus: "complete" });
     expect(await problems()).toEqual([]);
+  });
+
+  test("whose job was purged is told of while it runs, and no longer", async () => {
+    world.place("albyhub", "a");
+    const { ID } = world.place("hub-before", "a");
+    expect(await ask()).toEqual({
+      refusals: [],
+      notes: [
+        `job hub-before in namespace bitcoin was purged, but allocation ${ID.slice(0, 8)} may still run on a, and what that writes was not compared: wait until it has ended`,
+      ],
+    });
+    world.alter("hub-before", { ClientStatus: "complete" });
+    expect((await ask()).notes).toEqual([]);
   });
 
   test("that the token cannot see is told of", async () => {
