@@ -71,19 +71,22 @@ export async function strangersTo(
     );
   }
   const records = new Map(volumes.map((volume) => [`${volume.Namespace}/${volume.ID}`, volume]));
-  const refusals: Refusal[] = [];
+  const ownVolumes = (job: Job) =>
+    writtenBy(job).map((id): OwnVolume => {
+      const told =
+        homelab.volumes.find((one) => one.id === id && one.namespace === job.Namespace) ?? unknownVolume(job, id);
+      return { job, told, volume: withFolder(told, records.get(`${job.Namespace}/${id}`)) };
+    });
+  const refusals = ownFolders(
+    homelab.jobs.flatMap(({ job }) => ownVolumes(job)),
+    changing,
+  );
   for (const job of changing) {
     const database = homelab.jobs.find((one) => one.job.ID === job.ID && one.job.Namespace === job.Namespace)?.database;
-    const written = writtenBy(job).map(
-      (id): VolumeRecord =>
-        withFolder(
-          homelab.volumes.find((one) => one.id === id && one.namespace === job.Namespace) ?? unknownVolume(job, id),
-          records.get(`${job.Namespace}/${id}`),
-        ),
-    );
+    const written = ownVolumes(job);
     for (const other of jobs) {
       const problems = [
-        ...written.flatMap((volume) => volumeProblem(volume, other, records) ?? []),
+        ...written.flatMap(({ volume }) => volumeProblem(volume, other, records) ?? []),
         ...(database ? databaseProblem(database, other, notes) : []),
         ...nameProblem(job, other),
       ];
@@ -96,6 +99,45 @@ export async function strangersTo(
 }
 
 type Problem = readonly [problem: string, remedy: string];
+
+/** A volume that a job of the stack writes. */
+interface OwnVolume {
+  readonly job: Job;
+  /** As the code has it. */
+  readonly told: VolumeRecord;
+  /** With the folder that Nomad knows of. */
+  readonly volume: VolumeRecord;
+}
+
+/** Two volumes of the stack that are one folder, which only Nomad tells: what the code tells was judged at synthesis. */
+function ownFolders(all: readonly OwnVolume[], changing: readonly Job[]): Refusal[] {
+  const changes = ({ job }: OwnVolume) =>
+    changing.some(({ ID, Namespace }) => ID === job.ID && Namespace === job.Namespace);
+  return all.flatMap((first, at) =>
+    all.slice(at + 1).flatMap((second): Refusal[] => {
+      const [one, other] = changes(first) ? [first, second] : [second, first];
+      const { volume, job } = one;
+      if (!changes(one) || (volume.id === other.volume.id && volume.namespace === other.volume.namespace)) return [];
+      const shared = overlap(volume, other.volume);
+      if (shared === false || shared === overlap(one.told, other.told)) return [];
+      const whose = other.job === job ? "its volume" : "the volume";
+      const of = other.job === job ? "" : ` of job ${other.job.ID}`;
+      const places = [...new Set([placeOf(volume), placeOf(other.volume)])].join(" and ");
+      return [
+        {
+          reason: "stranger",
+          job: job.ID,
+          problem: `${job.ID}: its volume ${volume.id} and ${whose} ${other.volume.id}${of} ${shared ? "are" : "may be"} one folder (${places})`,
+          remedy: "give each a folder of its own, or refer to one volume in both",
+        },
+      ];
+    }),
+  );
+}
+
+function placeOf({ source }: VolumeRecord): string {
+  return source ? `${source.server}:${source.share}` : "its folder";
+}
 
 /** Jobs of others that run, or of which something may run still, and what may run without a job. */
 async function liveJobs(
@@ -240,7 +282,7 @@ function volumeProblem(
   other: LiveJob,
   records: ReadonlyMap<string, LiveVolume>,
 ): Problem[] | undefined {
-  const place = volume.source ? `${volume.source.server}:${volume.source.share}` : "its folder";
+  const place = placeOf(volume);
   const remedy = `${stopIt(other)}, or give one of the two a folder of its own`;
   for (const id of writtenBy(other)) {
     if (id === volume.id && other.Namespace === volume.namespace) {

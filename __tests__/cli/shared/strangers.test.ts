@@ -54,6 +54,69 @@ const problems = async (own?: Homelab) => (await ask(own)).refusals.map(({ probl
 const stranger = (name: string, config: object, group: object = {}) =>
   world.strangers.set(name, { TaskGroups: [{ Name: "g", Tasks: [{ Name: "main", ...config }], ...group }] });
 
+describe("two volumes of the stack", () => {
+  const { source: _, ...untold } = volume;
+  const referred: VolumeRecord = { ...untold, path: "homelab/copy", id: "copy", managed: false };
+  const copy = job("copy", [task("copy", "name:1", [100, 128])], { Volumes: request("copy") });
+  const reader = job("reader", [task("reader", "name:1", [100, 128])], {
+    Volumes: request("copy", { ReadOnly: true }),
+  });
+  const stack = (record: VolumeRecord, ...more: (typeof hub)[]) =>
+    ({
+      jobs: [...homelab.jobs, ...more.map((one) => ({ path: `homelab/${one.ID}`, job: one, retained: true }))],
+      volumes: [volume, record],
+    }) as unknown as Homelab;
+  const of = async (own: Homelab, changing = own.jobs.map((one) => one.job)) =>
+    (await strangersTo({ client: new NomadClient(world.address, {}), homelab: own }, changing)).refusals;
+  const folder = `${NAS}:/mnt/homelab-general/albyhub-data`;
+
+  test("that Nomad knows to be one folder have one writer, and are told of once", async () => {
+    world.folders.set("bitcoin/copy", { server: NAS, share: "/mnt/homelab-general/albyhub-data/" });
+    const refusal = {
+      reason: "stranger",
+      job: "albyhub",
+      problem: `albyhub: its volume albyhub-data and the volume copy of job copy are one folder (${folder} and ${folder}/)`,
+      remedy: "give each a folder of its own, or refer to one volume in both",
+    };
+    expect(await of(stack(referred, copy, reader))).toEqual([refusal]);
+    expect(await of(stack(referred, copy, reader), [copy])).toEqual([
+      {
+        ...refusal,
+        job: "copy",
+        problem: `copy: its volume copy and the volume albyhub-data of job albyhub are one folder (${folder}/ and ${folder})`,
+      },
+    ]);
+    expect(await of(stack(referred, copy), [])).toEqual([]);
+  });
+
+  test("may be one folder, where only a server's name tells them apart", async () => {
+    world.folders.set("bitcoin/copy", { server: "nas.local", share: "/mnt/homelab-general/albyhub-data" });
+    expect(await of(stack(referred, copy))).toEqual([
+      expect.objectContaining({ problem: expect.stringContaining("of job copy may be one folder") }),
+    ]);
+  });
+
+  test("have two writers in two groups of one job as well", async () => {
+    world.folders.set("bitcoin/copy", { server: NAS, share: "/mnt/homelab-general/albyhub-data" });
+    const both = { ...hub, TaskGroups: [...hub.TaskGroups, ...copy.TaskGroups] };
+    const own = { ...stack(referred), jobs: [{ ...homelab.jobs[0], job: both }] } as Homelab;
+    expect(await of(own)).toEqual([
+      expect.objectContaining({
+        problem: `albyhub: its volume albyhub-data and its volume copy are one folder (${folder})`,
+      }),
+    ]);
+  });
+
+  test("are fine with a reader, with folders of their own, and where the synthesis has judged them", async () => {
+    world.folders.set("bitcoin/copy", { server: NAS, share: "/mnt/homelab-general/albyhub-data" });
+    expect(await of(stack(referred, reader))).toEqual([]);
+    const twin = { ...referred, source: { server: NAS, share: "/mnt/homelab-general/albyhub-data" } };
+    expect(await of(stack(twin, copy))).toEqual([]);
+    world.folders.set("bitcoin/copy", { server: NAS, share: "/mnt/homelab-general/copy" });
+    expect(await of(stack(referred, copy))).toEqual([]);
+  });
+});
+
 describe("another job that runs already", () => {
   test("is none of the guard's concern with a folder, a database and a name of its own", async () => {
     world.folders.set("lab/other", { server: NAS, share: "/mnt/homelab-general/albyhub-data-2" });
