@@ -18,7 +18,8 @@ export interface HiddenWriter {
   readonly remedy: string;
 }
 
-type NodeStatus = NodeStub["Status"] | "gone from Nomad's list";
+/** How a machine is, as far as Nomad can tell. */
+export type NodeStatus = NodeStub["Status"] | "gone from Nomad's list";
 
 /**
  * Who may still write the volumes of these jobs out of everybody's sight. Only `complete` and `failed` are ends, because
@@ -44,7 +45,7 @@ export async function hiddenWriters(
       volumes: await Promise.all(claimsOf(job).map((source) => volumeOf(client, source, job.Namespace))),
     })),
   ]);
-  const statusOf = (id: string): NodeStatus => nodes.find(({ ID }) => ID === id)?.Status ?? "gone from Nomad's list";
+  const statusOf = (id: string) => nodeStatus(nodes, id);
   const hidden: HiddenWriter[] = [];
   for (const { job, allocations, volumes } of found) {
     for (const allocation of allocations) {
@@ -169,7 +170,12 @@ function claimsOf({ TaskGroups }: Job): string[] {
   return [...new Set(sources)];
 }
 
-function remedyFor(node: string, status: NodeStatus): string {
+export function nodeStatus(nodes: readonly NodeStub[], id: string): NodeStatus {
+  return nodes.find(({ ID }) => ID === id)?.Status ?? "gone from Nomad's list";
+}
+
+/** What to do about an allocation whose end nobody sees. */
+export function remedyFor(node: string, status: NodeStatus): string {
   if (status === "ready") return "wait a minute, until Nomad has heard of it again";
   const forget = status === "gone from Nomad's list" ? ", and then nomad system gc, so that Nomad forgets it" : "";
   return `wait until ${node} is back; if it never will be, make sure that it is off and run homelab node-lost ${node}${forget}`;

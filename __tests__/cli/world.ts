@@ -254,8 +254,8 @@ export function node(Name: string, changes: Partial<NodeStub> = {}): NodeStub {
 }
 
 function refOf(name: string): { ID: string; Namespace: string; Stop: boolean } {
-  const [Namespace = "", ID = ""] = name.split("/");
-  return { ID, Namespace, Stop: false };
+  const [Namespace = "", ...id] = name.split("/");
+  return { ID: id.join("/"), Namespace, Stop: false };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<unknown> {

@@ -91,7 +91,7 @@ describeWith(["nomad"], "the deploy guard on a real Nomad", () => {
     // As the policy deployer was before.
     await agents.send("PUT", "acl/policy/narrow", {
       Name: "narrow",
-      Rules: 'namespace "lab" { policy = "read" }\nnamespace "default" { policy = "read" }',
+      Rules: 'namespace "lab" { policy = "read" }\nnamespace "default" { policy = "read" }\nnode { policy = "read" }',
     });
     const token = { Name: "narrow", Type: "client", Policies: ["narrow"] };
     const { SecretID } = await agents.send<{ SecretID: string }>("PUT", "acl/token", token);

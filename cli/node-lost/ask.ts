@@ -1,4 +1,5 @@
 import { createConnection } from "node:net";
+import { networkInterfaces } from "node:os";
 import { Duration } from "../../nomad/duration";
 
 /** The first and two more attempts of TCP, after one and three seconds, find their way through a busy Wi-Fi. */
@@ -46,6 +47,11 @@ function knock(place: Place, timeout: Duration): Promise<Asked> {
       end(REFUSED.has(code) ? "refused" : SILENT.has(code) ? "silent" : "unasked", code),
     );
   });
+}
+
+/** The addresses of the machine that asks: it answers itself whatever its network does. */
+export function ownAddresses(): ReadonlySet<string> {
+  return new Set(Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address)));
 }
 
 /** Each place once, with all that is there. */

@@ -14,7 +14,7 @@ import { ENVIRONMENT, type Target, withOptions } from "../shared/target";
 import { type Style, WIDTH, wrap } from "../shared/text";
 import type { Verb } from "../shared/verb";
 import { reasonOf } from "../shared/watch";
-import { type Asked, addressOf, ask, distinct, type Place, placeOf } from "./ask";
+import { type Asked, addressOf, ask, distinct, ownAddresses, type Place, placeOf } from "./ask";
 
 /** What hangs on a machine that is away, as `--json` prints it. */
 interface Loss {
@@ -124,7 +124,7 @@ async function run(name: string, isPoweredOff: boolean, session: Session): Promi
     );
   }
   refuseAnswers(name, asked);
-  if (node || remembered.length > 0) await refuseDeafness(client, name, nodes, asked);
+  if (node || remembered.length > 0) await refuseDeafness(session, client, name, nodes, asked);
   session.say(`${name} is silent everywhere: asked ${asked.map(placeText).join(", ") || "nowhere"}`);
   if (node) {
     // To ask took its time: it may have come back.
@@ -232,11 +232,12 @@ function refuseAnswers(name: string, asked: readonly Asked[]): void {
 }
 
 /**
- * Silence means that a machine is off only where it would be heard.
+ * Silence means that a machine is off only where it would be heard. Warns when no other machine can show that.
  *
  * @throws when nothing could be asked, or the machines that are well are silent too.
  */
 async function refuseDeafness(
+  session: Session,
   client: NomadClient,
   name: string,
   nodes: readonly NodeStub[],
@@ -253,10 +254,24 @@ async function refuseDeafness(
       `${name} cannot be asked from here at ${places}; run this on a machine of the same network; ${nothing}`,
     );
   }
-  const well = nodes.filter(({ Status }) => Status === "ready").slice(0, MOST_WITNESSES);
-  const witnesses = (await Promise.all(well.map((node) => placesOf(client, node, [], [])))).flat();
-  if (witnesses.length > 0 && !(await ask(witnesses)).some(isAnswer)) {
-    const names = well.map(({ Name }) => Name).join(", ");
+  const own = ownAddresses();
+  const well = await Promise.all(
+    nodes
+      .filter(({ Status }) => Status === "ready")
+      .map(async (node) => ({
+        name: node.Name,
+        places: (await placesOf(client, node, [], [])).filter(({ host }) => !own.has(host)),
+      })),
+  );
+  const witnesses = well.filter(({ places }) => places.length > 0).slice(0, MOST_WITNESSES);
+  if (witnesses.length === 0) {
+    session.warn(
+      `nothing confirms that an answer of ${name} would be heard here, because no other machine that is well can be asked: make sure by its plug that it is off`,
+    );
+    return;
+  }
+  if (!(await ask(witnesses.flatMap(({ places }) => places))).some(isAnswer)) {
+    const names = witnesses.map(({ name }) => name).join(", ");
     throw new Error(
       `${name} is silent, and so is every machine that is well (${names}), so its silence means nothing; run this on a machine of the same network; ${nothing}`,
     );

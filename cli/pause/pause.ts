@@ -126,6 +126,14 @@ async function begin(reason: string, session: Session): Promise<void> {
       for (const service of stopping) {
         watch.check();
         await refuseHiddenWriters(client, [service], begun.writers);
+        // What was waited for may have taken an hour, and this may run elsewhere by now.
+        const fresh = (await lastWritersOf(client, [service])).filter(
+          (one) => !begun.writers.some(({ allocation }) => allocation === one.allocation),
+        );
+        if (fresh.length > 0) {
+          begun = { ...begun, writers: [...begun.writers, ...fresh] };
+          index = await writePause(client, begun, index);
+        }
         if ((await wantedCount(client, service)) !== 0) await scaleGroup(client, service, 0, `paused: ${begun.reason}`);
         await (periodic.includes(service)
           ? untilNoRun(watch, client, service.job)

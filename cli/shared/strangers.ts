@@ -5,9 +5,10 @@ import { identify } from "../../model/versions";
 import type { JobStub } from "../../nomad/batch";
 import type { NomadClient } from "../../nomad/client";
 import type { Refusal } from "../../nomad/guard";
-import { capability, ifThere } from "../../nomad/live";
+import { type AllocationStub, capability, ifThere, isLive, nodesOf, placedAllocations } from "../../nomad/live";
 import { NomadError } from "../../nomad/nomad-error";
 import { type LiveVolume, volumeOf } from "../../nomad/volume";
+import { type NodeStatus, nodeStatus, remedyFor } from "../../nomad/writers";
 import { overlap } from "../../rules/volume-identity";
 import type { Target } from "./target";
 
@@ -24,6 +25,14 @@ interface LiveJob {
   readonly Namespace: string;
   readonly Type: string;
   readonly TaskGroups?: readonly LiveGroup[];
+  /** Of a job that has ended: what may run of it still. */
+  readonly rest?: readonly Rest[];
+}
+
+/** An allocation that may run, whatever became of its job. */
+interface Rest {
+  readonly allocation: AllocationStub;
+  readonly status: NodeStatus;
 }
 
 interface LiveGroup {
@@ -45,7 +54,7 @@ export async function strangersTo(
   if (changing.length === 0) return { refusals: [], notes: [] };
   const isOwn = (id: string, namespace: string) =>
     homelab.jobs.some(({ job }) => job.ID === id && job.Namespace === namespace);
-  const [volumes, jobs, seesAll] = await Promise.all([
+  const [volumes, { jobs, purged }, seesAll] = await Promise.all([
     liveVolumes(client),
     liveJobs(client, isOwn),
     seesEverything(client),
@@ -55,20 +64,29 @@ export async function strangersTo(
     : [
         "the token may not see every namespace, so jobs and volumes elsewhere were not compared; ansible-playbook nomad_cluster.yml renews its policy",
       ];
+  for (const one of purged) {
+    const { JobID, Namespace } = one.allocation;
+    notes.push(
+      `job ${JobID} in namespace ${Namespace} was purged, but ${restText([one])}, and what that writes was not compared: ${restRemedy([one])}`,
+    );
+  }
   const records = new Map(volumes.map((volume) => [`${volume.Namespace}/${volume.ID}`, volume]));
-  const refusals: Refusal[] = [];
+  const ownVolumes = (job: Job) =>
+    writtenBy(job).map((id): OwnVolume => {
+      const told =
+        homelab.volumes.find((one) => one.id === id && one.namespace === job.Namespace) ?? unknownVolume(job, id);
+      return { job, told, volume: withFolder(told, records.get(`${job.Namespace}/${id}`)) };
+    });
+  const refusals = ownFolders(
+    homelab.jobs.flatMap(({ job }) => ownVolumes(job)),
+    changing,
+  );
   for (const job of changing) {
     const database = homelab.jobs.find((one) => one.job.ID === job.ID && one.job.Namespace === job.Namespace)?.database;
-    const written = writtenBy(job).map(
-      (id): VolumeRecord =>
-        withFolder(
-          homelab.volumes.find((one) => one.id === id && one.namespace === job.Namespace) ?? unknownVolume(job, id),
-          records.get(`${job.Namespace}/${id}`),
-        ),
-    );
+    const written = ownVolumes(job);
     for (const other of jobs) {
       const problems = [
-        ...written.flatMap((volume) => volumeProblem(volume, other, records) ?? []),
+        ...written.flatMap(({ volume }) => volumeProblem(volume, other, records) ?? []),
         ...(database ? databaseProblem(database, other, notes) : []),
         ...nameProblem(job, other),
       ];
@@ -82,27 +100,112 @@ export async function strangersTo(
 
 type Problem = readonly [problem: string, remedy: string];
 
+/** A volume that a job of the stack writes. */
+interface OwnVolume {
+  readonly job: Job;
+  /** As the code has it. */
+  readonly told: VolumeRecord;
+  /** With the folder that Nomad knows of. */
+  readonly volume: VolumeRecord;
+}
+
+/** Two volumes of the stack that are one folder, which only Nomad tells: what the code tells was judged at synthesis. */
+function ownFolders(all: readonly OwnVolume[], changing: readonly Job[]): Refusal[] {
+  const changes = ({ job }: OwnVolume) =>
+    changing.some(({ ID, Namespace }) => ID === job.ID && Namespace === job.Namespace);
+  return all.flatMap((first, at) =>
+    all.slice(at + 1).flatMap((second): Refusal[] => {
+      const [one, other] = changes(first) ? [first, second] : [second, first];
+      const { volume, job } = one;
+      if (!changes(one) || (volume.id === other.volume.id && volume.namespace === other.volume.namespace)) return [];
+      const shared = overlap(volume, other.volume);
+      if (shared === false || shared === overlap(one.told, other.told)) return [];
+      const whose = other.job === job ? "its volume" : "the volume";
+      const of = other.job === job ? "" : ` of job ${other.job.ID}`;
+      const places = [...new Set([placeOf(volume), placeOf(other.volume)])].join(" and ");
+      return [
+        {
+          reason: "stranger",
+          job: job.ID,
+          problem: `${job.ID}: its volume ${volume.id} and ${whose} ${other.volume.id}${of} ${shared ? "are" : "may be"} one folder (${places})`,
+          remedy: "give each a folder of its own, or refer to one volume in both",
+        },
+      ];
+    }),
+  );
+}
+
+function placeOf({ source }: VolumeRecord): string {
+  return source ? `${source.server}:${source.share}` : "its folder";
+}
+
+/** Jobs of others that run, or of which something may run still, and what may run without a job. */
 async function liveJobs(
   client: NomadClient,
   isOwn: (id: string, namespace: string) => boolean,
-): Promise<readonly LiveJob[]> {
-  const stubs = await client.get<readonly JobStub[]>(["jobs"], {
-    namespace: "*",
-    needs: 'the capability "list-jobs" in every namespace',
-  });
-  const others = stubs.filter(({ ID, Namespace, ParentID, Stop, Status }) => {
-    // A run is what its parent says.
-    const ended = Stop || Status === "dead";
-    return !ended && !ParentID && !isOwn(ID, Namespace);
-  });
-  const found = await Promise.all(
-    others.map(({ ID, Namespace }) =>
-      ifThere(client.get<LiveJob>(["job", ID], { namespace: Namespace, needs: capability("read-job", Namespace) })),
-    ),
+): Promise<{ readonly jobs: readonly LiveJob[]; readonly purged: readonly Rest[] }> {
+  // Before the jobs: whatever is stopped in between was seen to run.
+  const allocations = await placedAllocations(client);
+  const [stubs, nodes] = await Promise.all([
+    client.get<readonly JobStub[]>(["jobs"], {
+      namespace: "*",
+      needs: 'the capability "list-jobs" in every namespace',
+    }),
+    nodesOf(client),
+  ]);
+  const keyOf = (id: string, namespace: string) => `${namespace}/${id}`;
+  const known = new Map(stubs.map((stub) => [keyOf(stub.ID, stub.Namespace), stub]));
+  // A run is what its parent says, as long as there is one.
+  const rootOf = ({ ID, Namespace, ParentID }: JobStub) =>
+    known.has(keyOf(ParentID, Namespace)) ? keyOf(ParentID, Namespace) : keyOf(ID, Namespace);
+  const rests = new Map<string, Rest[]>();
+  const purged: Rest[] = [];
+  for (const allocation of allocations) {
+    const { JobID, Namespace, NodeID, ClientStatus } = allocation;
+    const status = nodeStatus(nodes, NodeID);
+    // Only the server calls one lost; its machine tells the end of it when it is back.
+    if (!isLive(allocation) && !(ClientStatus === "lost" && status !== "ready")) continue;
+    const stub = known.get(keyOf(JobID, Namespace));
+    if (stub) rests.set(rootOf(stub), [...(rests.get(rootOf(stub)) ?? []), { allocation, status }]);
+    else if (!isOwn(JobID, Namespace)) purged.push({ allocation, status });
+  }
+  const others = stubs.filter(
+    (stub) =>
+      rootOf(stub) === keyOf(stub.ID, stub.Namespace) &&
+      !isOwn(stub.ID, stub.Namespace) &&
+      !(stub.ParentID && isOwn(stub.ParentID, stub.Namespace)) &&
+      (!hasEnded(stub) || rests.has(rootOf(stub))),
   );
-  return found
-    .filter((job) => job !== undefined)
-    .map((job) => JSON.parse(JSON.stringify(job), (_, member) => member ?? undefined));
+  const found = await Promise.all(
+    others.map(async (stub): Promise<LiveJob | undefined> => {
+      const { ID, Namespace } = stub;
+      const options = { namespace: Namespace, needs: capability("read-job", Namespace) };
+      const job = await ifThere(client.get<LiveJob>(["job", ID], options));
+      const plain = job && JSON.parse(JSON.stringify(job), (_, member) => member ?? undefined);
+      return plain && (hasEnded(stub) ? { ...plain, rest: rests.get(rootOf(stub)) } : plain);
+    }),
+  );
+  return { jobs: found.filter((job) => job !== undefined), purged };
+}
+
+/** Whether a job is to run no more; what it ran may take its time to stop, or be out of sight. */
+function hasEnded({ Stop, Status }: JobStub): boolean {
+  return Stop || Status === "dead";
+}
+
+function restText(rest: readonly Rest[]): string {
+  const each = rest.map(
+    ({ allocation: { ID, NodeName }, status }) =>
+      `allocation ${ID.slice(0, 8)} may still run on ${NodeName}${status === "ready" ? "" : `, which is ${status}`}`,
+  );
+  return each.join(", and ");
+}
+
+function restRemedy(rest: readonly Rest[]): string {
+  const each = rest.map(({ allocation: { ClientStatus, NodeName }, status }) =>
+    status === "ready" && ClientStatus !== "unknown" ? "wait until it has ended" : remedyFor(NodeName, status),
+  );
+  return [...new Set(each)].join("; ");
 }
 
 /** Every volume that the token sees, with its folder. */
@@ -166,12 +269,12 @@ function unknownVolume({ ID, Namespace }: Pick<LiveJob, "ID" | "Namespace">, id:
   };
 }
 
-function named({ ID, Namespace }: LiveJob): string {
-  return `job ${ID} in namespace ${Namespace}`;
+function named({ ID, Namespace, rest }: LiveJob): string {
+  return `job ${ID} in namespace ${Namespace}${rest ? ` (it has ended, but ${restText(rest)})` : ""}`;
 }
 
-function stopIt({ ID, Namespace }: LiveJob): string {
-  return `nomad job stop -namespace ${Namespace} ${ID}`;
+function stopIt({ ID, Namespace, rest }: LiveJob): string {
+  return rest ? restRemedy(rest) : `stop that first (nomad job stop -namespace ${Namespace} ${ID})`;
 }
 
 function volumeProblem(
@@ -179,8 +282,8 @@ function volumeProblem(
   other: LiveJob,
   records: ReadonlyMap<string, LiveVolume>,
 ): Problem[] | undefined {
-  const place = volume.source ? `${volume.source.server}:${volume.source.share}` : "its folder";
-  const remedy = `stop that first (${stopIt(other)}), or give one of the two a folder of its own`;
+  const place = placeOf(volume);
+  const remedy = `${stopIt(other)}, or give one of the two a folder of its own`;
   for (const id of writtenBy(other)) {
     if (id === volume.id && other.Namespace === volume.namespace) {
       return [[`${named(other)}, which this code does not know, writes the same volume ${id}`, remedy]];
@@ -235,7 +338,7 @@ function databaseProblem(database: DatabaseRecord, other: LiveJob, notes: string
     return [
       [
         `its database ${text} ${certain ? "is" : "may be"} that of ${named(other)}: two hubs with one seed can lose their channels`,
-        `stop that first (${stopIt(other)}), or give each its own databaseName and databaseUser`,
+        `${stopIt(other)}, or give each its own databaseName and databaseUser`,
       ],
     ];
   });
@@ -255,15 +358,15 @@ function databasesIn(text: string): DatabaseRecord[] {
 
 const POSTGRES_PORT = 5432;
 
-/** Only one namespace shares its names. */
+/** Only one namespace shares its names; a job that has ended gives them back at once. */
 function nameProblem(job: Job, other: LiveJob): Problem[] {
-  if (job.Namespace !== other.Namespace) return [];
+  if (job.Namespace !== other.Namespace || other.rest) return [];
   const taken = registered(other);
   return registered(job)
     .filter((name) => taken.includes(name))
     .map((name) => [
       `${named(other)} registers the service ${name} too, and whoever asks for it may get either`,
-      `stop that first (${stopIt(other)}), or give one of the two another name`,
+      `${stopIt(other)}, or give one of the two another name`,
     ]);
 }
 

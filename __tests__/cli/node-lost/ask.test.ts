@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { ask, distinct, placeOf } from "../../../cli/node-lost/ask";
+import { ask, distinct, ownAddresses, placeOf } from "../../../cli/node-lost/ask";
 import { Duration } from "../../../nomad/duration";
 import { freePort } from "../../cluster/loopback-agent";
 
@@ -60,4 +60,8 @@ test("reads addresses back, and asks each place once", () => {
   for (const odd of ["", "pinode3", "0.0.0.0:80", "[::]:80", ":80"]) expect(placeOf(odd, "x")).toBeUndefined();
   const twice = [at(80), { ...at(80), what: "another" }, at(80), at(81)];
   expect(distinct(twice)).toEqual([{ ...at(80), what: "a port, another" }, at(81)]);
+});
+
+test("the machine that asks knows its own addresses", () => {
+  expect([...ownAddresses()]).toContain("127.0.0.1");
 });

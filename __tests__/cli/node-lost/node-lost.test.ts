@@ -7,6 +7,8 @@ import { node, World } from "../world";
 
 /** Loopback always answers, if only with a refusal; so the silence of these hosts is made up. All else is really asked. */
 const mockSilent = new Set<string>();
+/** Loopback stands for other machines too, but where a test says that it is the one that asks. */
+const mockOwn = new Set<string>();
 jest.mock("../../../cli/node-lost/ask", () => {
   const real = jest.requireActual("../../../cli/node-lost/ask");
   const ask = async (places: readonly Place[]): Promise<readonly Asked[]> => {
@@ -19,7 +21,7 @@ jest.mock("../../../cli/node-lost/ask", () => {
         },
     );
   };
-  return { ...real, ask };
+  return { ...real, ask, ownAddresses: () => mockOwn };
 });
 const silentAt = (...hosts: string[]) => {
   for (const host of hosts) mockSilent.add(host);
@@ -45,6 +47,7 @@ beforeEach(async () => {
 });
 afterEach(() => {
   mockSilent.clear();
+  mockOwn.clear();
   machine.close();
 });
 afterAll(() => world.stop());
@@ -110,6 +113,37 @@ describe("node-lost with --confirm-powered-off", () => {
     expect((await giveUp()).err).toContain("a is silent, and so is every machine that is well (b)");
     world.agents.set("b", "127.0.0.1:1");
     expect((await giveUp()).code).toBe(0);
+  });
+
+  test("does not take its own answers for a proof that it hears others", async () => {
+    silentAt("10.9.9.1", "10.9.9.2");
+    mockOwn.add("127.0.0.1");
+    world.agents.set("a", "10.9.9.1:4646");
+    world.agents.set("b", `127.0.0.1:${port}`);
+    for (const [name, address] of [
+      ["c", `127.0.0.1:${port}`],
+      ["d", `127.0.0.1:${port}`],
+      ["e", "10.9.9.2:4646"],
+    ] as const) {
+      world.nodes.push(node(name));
+      world.agents.set(name, address);
+    }
+    world.machine("a", "down");
+    expect((await giveUp()).err).toContain("a is silent, and so is every machine that is well (e)");
+    expect(world.changes).toEqual([]);
+  });
+
+  test("warns when no other machine can show that an answer would be heard", async () => {
+    silentAt("10.9.9.1");
+    mockOwn.add("127.0.0.1");
+    world.agents.set("a", "10.9.9.1:4646");
+    world.agents.set("b", `127.0.0.1:${port}`);
+    world.machine("a", "down");
+    const { code, err } = await giveUp();
+    expect([code, err.replaceAll(/\s+/g, " ")]).toEqual([
+      0,
+      expect.stringContaining("nothing confirms that an answer of a would be heard here"),
+    ]);
   });
 
   test("refuses where nobody knows an address of it", async () => {

@@ -188,6 +188,22 @@ describe("a pause, and a resume, while something may write out of sight", () => 
     expect(again.err).toMatch(/^error: a pause is on since .*: a disk; it cannot go on: .* which is disconnected/);
   });
 
+  test("remembers what runs when it is stopped, wherever that has moved to since the pause began", async () => {
+    world.place("hub", "a");
+    let moved = "";
+    let known: unknown[] = [];
+    world.before = (change) => {
+      if (change === "PUT job/hub/scale 0") {
+        world.alter("base", { ClientStatus: "complete", DesiredStatus: "stop" });
+        moved = world.place("base", "a").ID;
+      }
+      if (change === "PUT job/base/scale 0") known = remembered();
+    };
+    expect((await pause()).code).toBe(0);
+    expect(known).toContainEqual(expect.objectContaining({ job: "base", allocation: moved, node: "a" }));
+    expect(remembered()).toEqual([]);
+  });
+
   test("waits for what was told to stop before it starts the next", async () => {
     world.place("hub", "a", { DesiredStatus: "stop" });
     world.counts.set("hub", 0);

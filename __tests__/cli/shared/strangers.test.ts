@@ -54,6 +54,69 @@ const problems = async (own?: Homelab) => (await ask(own)).refusals.map(({ probl
 const stranger = (name: string, config: object, group: object = {}) =>
   world.strangers.set(name, { TaskGroups: [{ Name: "g", Tasks: [{ Name: "main", ...config }], ...group }] });
 
+describe("two volumes of the stack", () => {
+  const { source: _, ...untold } = volume;
+  const referred: VolumeRecord = { ...untold, path: "homelab/copy", id: "copy", managed: false };
+  const copy = job("copy", [task("copy", "name:1", [100, 128])], { Volumes: request("copy") });
+  const reader = job("reader", [task("reader", "name:1", [100, 128])], {
+    Volumes: request("copy", { ReadOnly: true }),
+  });
+  const stack = (record: VolumeRecord, ...more: (typeof hub)[]) =>
+    ({
+      jobs: [...homelab.jobs, ...more.map((one) => ({ path: `homelab/${one.ID}`, job: one, retained: true }))],
+      volumes: [volume, record],
+    }) as unknown as Homelab;
+  const of = async (own: Homelab, changing = own.jobs.map((one) => one.job)) =>
+    (await strangersTo({ client: new NomadClient(world.address, {}), homelab: own }, changing)).refusals;
+  const folder = `${NAS}:/mnt/homelab-general/albyhub-data`;
+
+  test("that Nomad knows to be one folder have one writer, and are told of once", async () => {
+    world.folders.set("bitcoin/copy", { server: NAS, share: "/mnt/homelab-general/albyhub-data/" });
+    const refusal = {
+      reason: "stranger",
+      job: "albyhub",
+      problem: `albyhub: its volume albyhub-data and the volume copy of job copy are one folder (${folder} and ${folder}/)`,
+      remedy: "give each a folder of its own, or refer to one volume in both",
+    };
+    expect(await of(stack(referred, copy, reader))).toEqual([refusal]);
+    expect(await of(stack(referred, copy, reader), [copy])).toEqual([
+      {
+        ...refusal,
+        job: "copy",
+        problem: `copy: its volume copy and the volume albyhub-data of job albyhub are one folder (${folder}/ and ${folder})`,
+      },
+    ]);
+    expect(await of(stack(referred, copy), [])).toEqual([]);
+  });
+
+  test("may be one folder, where only a server's name tells them apart", async () => {
+    world.folders.set("bitcoin/copy", { server: "nas.local", share: "/mnt/homelab-general/albyhub-data" });
+    expect(await of(stack(referred, copy))).toEqual([
+      expect.objectContaining({ problem: expect.stringContaining("of job copy may be one folder") }),
+    ]);
+  });
+
+  test("have two writers in two groups of one job as well", async () => {
+    world.folders.set("bitcoin/copy", { server: NAS, share: "/mnt/homelab-general/albyhub-data" });
+    const both = { ...hub, TaskGroups: [...hub.TaskGroups, ...copy.TaskGroups] };
+    const own = { ...stack(referred), jobs: [{ ...homelab.jobs[0], job: both }] } as Homelab;
+    expect(await of(own)).toEqual([
+      expect.objectContaining({
+        problem: `albyhub: its volume albyhub-data and its volume copy are one folder (${folder})`,
+      }),
+    ]);
+  });
+
+  test("are fine with a reader, with folders of their own, and where the synthesis has judged them", async () => {
+    world.folders.set("bitcoin/copy", { server: NAS, share: "/mnt/homelab-general/albyhub-data" });
+    expect(await of(stack(referred, reader))).toEqual([]);
+    const twin = { ...referred, source: { server: NAS, share: "/mnt/homelab-general/albyhub-data" } };
+    expect(await of(stack(twin, copy))).toEqual([]);
+    world.folders.set("bitcoin/copy", { server: NAS, share: "/mnt/homelab-general/copy" });
+    expect(await of(stack(referred, copy))).toEqual([]);
+  });
+});
+
 describe("another job that runs already", () => {
   test("is none of the guard's concern with a folder, a database and a name of its own", async () => {
     world.folders.set("lab/other", { server: NAS, share: "/mnt/homelab-general/albyhub-data-2" });
@@ -205,9 +268,63 @@ describe("another job that runs already", () => {
     ]);
   });
 
-  test("is forgiven when it was stopped", async () => {
-    world.strangers.set("bitcoin/hub-before", { Stop: true, TaskGroups: [{ Volumes: request("albyhub-data") }] });
+  const gone = { Volumes: request("albyhub-data") };
+  test.each([{ Stop: true }, { Status: "dead" }])("is forgiven when it was stopped: %p", async (end) => {
+    world.strangers.set("bitcoin/hub-before", { ...end, TaskGroups: [gone] });
+    world.place("hub-before", "a", { ClientStatus: "complete" });
+    world.place("hub-before", "b", { ClientStatus: "lost" });
+    world.place("hub-before", "a", { Namespace: "lab", ClientStatus: "failed" });
+    expect(await ask()).toEqual({ refusals: [], notes: [] });
+  });
+
+  test.each([
+    ["takes its time to stop", "running", "ready", "on a), which", "wait until it has ended, or"],
+    ["is unknown", "unknown", "disconnected", "on a, which is disconnected), which", "wait until a is back; if it"],
+    ["is lost on a machine that is down", "lost", "down", "on a, which is down), which", "run homelab node-lost a, or"],
+    ["is lost on a machine that was purged", "lost", undefined, "which is gone from", "nomad system gc"],
+  ] as const)("is not forgiven that it was stopped while it %s", async (_, ClientStatus, status, words, remedy) => {
+    for (const [name, end] of [
+      ["hub-before", { Stop: true }],
+      ["hub-dead", { Status: "dead" }],
+    ] as const) {
+      world.strangers.set(`bitcoin/${name}`, { ...end, TaskGroups: [gone] });
+      const { ID } = world.place(name, "a", { ClientStatus, DesiredStatus: "stop" });
+      world.machine("a", status);
+      const { refusals } = await ask();
+      expect(refusals).toEqual([
+        expect.objectContaining({
+          problem: expect.stringContaining(
+            `job ${name} in namespace bitcoin (it has ended, but allocation ${ID.slice(0, 8)} may still run `,
+          ),
+          remedy: expect.stringContaining(remedy),
+        }),
+      ]);
+      expect(refusals[0]?.problem).toContain(words);
+      world.strangers.clear();
+      world.allocations = [];
+    }
+  });
+
+  test("is not forgiven that it was stopped while a run of it goes on", async () => {
+    world.strangers.set("bitcoin/nightly", { Stop: true, TaskGroups: [gone] });
+    world.strangers.set("bitcoin/nightly/periodic-1", { ParentID: "nightly", TaskGroups: [gone] });
+    world.place("nightly/periodic-1", "a");
+    expect(await problems()).toEqual([expect.stringContaining("job nightly in namespace bitcoin (it has ended, but")]);
+    world.alter("nightly/periodic-1", { ClientStatus: "complete" });
     expect(await problems()).toEqual([]);
+  });
+
+  test("whose job was purged is told of while it runs, and no longer", async () => {
+    world.place("albyhub", "a");
+    const { ID } = world.place("hub-before", "a");
+    expect(await ask()).toEqual({
+      refusals: [],
+      notes: [
+        `job hub-before in namespace bitcoin was purged, but allocation ${ID.slice(0, 8)} may still run on a, and what that writes was not compared: wait until it has ended`,
+      ],
+    });
+    world.alter("hub-before", { ClientStatus: "complete" });
+    expect((await ask()).notes).toEqual([]);
   });
 
   test("that the token cannot see is told of", async () => {
