@@ -29,6 +29,7 @@ good() {
   (cd "$1" && grep -v -x -e "[0-9a-f]*  $IDENTITY_MARKER" -e "[0-9a-f]*  $LOCK" "$copy/SHA256SUMS" | sha256sum -c -) >/dev/null
 }
 hold_lock "$live" || refuse "$why"
+started=$(cat "$live/$START_MARKER" 2>/dev/null)
 [ -f "$copy/SHA256SUMS" ] || refuse "there is no copy $BEFORE_UPGRADE/$SERVICE/$TIME any more: it is deleted once the Lightning node has run, because it is stale then"
 good "$copy" || refuse "the copy is damaged: a file does not match its checksum"
 say "the copy of $TIME is complete"
@@ -44,16 +45,19 @@ fi
 { rm -rf "$part" && mkdir "$part"; } || give_up "cannot write to its volume"
 for entry in "$copy"/* "$copy"/.[!.]*; do
   case $entry in
-    "$copy"/SHA256SUMS | "$copy/$IDENTITY_MARKER" | "$copy/$LOCK" | "$copy/*" | "$copy/.[!.]*") ;;
+    "$copy"/SHA256SUMS | "$copy/$IDENTITY_MARKER"* | "$copy/$LOCK" | "$copy/*" | "$copy/.[!.]*") ;;
     *) cp -a "$entry" "$part"/ || give_up "cannot copy $entry" ;;
   esac
 done
 sync
 good "$part" || give_up "what was written differs from the copy"
+# That took its time, and with it the lease of a machine that was cut off: another one may have started the service.
+lock_open_file || refuse "$why"
+[ "$(cat "$live/$START_MARKER" 2>/dev/null)" = "$started" ] || refuse "$SERVICE was started while its copy was read; nothing was put back"
 { echo "$TIME" > "$unfinished.part" && mv "$unfinished.part" "$unfinished" && sync && mkdir "$aside"; } || broke_off "cannot write to its volume"
 for entry in "$live"/* "$live"/.[!.]*; do
   case $entry in
-    "$live/$SET_ASIDE"* | "$unfinished" | "$part" | "$live/$IDENTITY_MARKER" | "$live/$LOCK" | "$live"/lost+found | "$live/*" | "$live/.[!.]*") ;;
+    "$live/$SET_ASIDE"* | "$unfinished" | "$part" | "$live/$IDENTITY_MARKER"* | "$live/$LOCK" | "$live"/lost+found | "$live/*" | "$live/.[!.]*") ;;
     *) mv "$entry" "$aside"/ || broke_off "cannot move $entry aside" ;;
   esac
 done

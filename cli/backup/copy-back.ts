@@ -3,6 +3,7 @@ import type { Job } from "../../.gen/nomad/job";
 import { BEFORE_UPGRADE } from "../../model/backup-jobs";
 import type { NomadClient } from "../../nomad/client";
 import { allocationsOf, capability, ifThere, type JobRef } from "../../nomad/live";
+import { LOST_AFTER } from "../../rules/shared/fence";
 import type { Service } from "../shared/services";
 import type { Session } from "../shared/session";
 import type { Target } from "../shared/target";
@@ -134,6 +135,8 @@ export function copyBackJob(template: Job, service: string, time: string): Job {
       {
         ...group,
         Name: id,
+        // A lost machine may come back and go on writing, so nothing is started in its place.
+        Disconnect: { LostAfter: LOST_AFTER.toNanoseconds(), Replace: false, Reconcile: "keep_original" },
         RestartPolicy: { Attempts: 0, Mode: "fail" },
         ReschedulePolicy: { Attempts: 0, Unlimited: false },
         Volumes: { [service]: { ...request, ReadOnly: false }, ...(backup && { backup }) },

@@ -67,6 +67,8 @@ check_owner() {
   take_over="if no hub of that homelab will ever run on this folder again, homelab secrets adopt $JOB $owner lets this one take it over; as long as one may, starting a second one loses the channels"
   [ -n "$own" ] || refuse "the volume $VOLUME_ID belongs to the homelab $owner, and this cluster has no identity, as if it had been made anew: restore Nomad's snapshot; or, $take_over"
   [ "$adopts" = "$owner" ] || refuse "the volume $VOLUME_ID belongs to the homelab $owner, and this is the homelab $own: $take_over"
+  lost=$mark-lost-$own
+  [ ! -e "$lost" ] || refuse "the homelab $owner took the volume $VOLUME_ID over from this one: make sure that no hub of it will ever run on this folder again, then delete ${lost##*/} on the NAS"
 }
 
 # claim marks the folder as this homelab's, after check_owner.
@@ -76,6 +78,8 @@ claim() {
   elif [ "$owner" = "$own" ]; then
     return 0
   elif [ -n "$owner" ]; then
+    # Otherwise two homelabs that have adopted it from each other would take turns, and nobody would be asked.
+    put "$mark-lost-$owner" "$own" || refuse "cannot write to /data"
     put "$mark" "$own" || refuse "cannot write $IDENTITY_MARKER in /data"
     say "took the volume $VOLUME_ID over from the homelab $owner, as its owner asked: it belongs to the homelab $own now"
   else

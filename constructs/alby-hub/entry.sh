@@ -42,7 +42,12 @@ hold_lock /data || refuse "volume $VOLUME_ID: $why"
 marker=/data/$VOLUME_MARKER
 state=/data/ldk/storage/ldk_node_data.sqlite
 contents=$("$BUSYBOX" ls -A /data | "$BUSYBOX" grep -v -e '^lost+found$' -e '^log$' -e '^\.homelab-')
-[ ! -e "/data/$UNFINISHED_RESTORE" ] || refuse "a restore of the work directory into the volume $VOLUME_ID is incomplete, so the data is neither old nor new: rerun homelab backup restore … --work-directory to finish it"
+# Nothing may start on what is between two states, and an empty file is a new node without channels to the hub.
+check_state() {
+  [ ! -e "/data/$UNFINISHED_RESTORE" ] || refuse "a restore of the work directory into the volume $VOLUME_ID is incomplete, so the data is neither old nor new: rerun homelab backup restore … --work-directory to finish it"
+  [ ! -e "$marker.lightning" ] || [ -s "$state" ] || refuse "the Lightning state is gone from the volume $VOLUME_ID, or empty: mount the right folder or restore it; never start from an old copy"
+}
+check_state
 if [ -e "$marker" ] || [ -h "$marker" ]; then
   found=$(words "$marker")
   [ "$found" = "$VOLUME_ID" ] || refuse "the volume $VOLUME_ID holds the data of ${found:-a volume that its marker $VOLUME_MARKER does not name}: the wrong folder is mounted"
@@ -58,9 +63,6 @@ elif [ "$FIRST_START" = true ]; then
   say "first start: marks the empty volume as $VOLUME_ID"
 else
   refuse "the volume $VOLUME_ID is empty: if this is a new Alby Hub, set firstStart: true for its first deploy; if not, the wrong folder is mounted, and starting would lose the channels"
-fi
-if [ -e "$marker.lightning" ] && [ ! -e "$state" ]; then
-  refuse "the Lightning state is gone from the volume $VOLUME_ID: mount the right folder or restore it; never start from an old copy"
 fi
 check_owner
 [ -e "$marker" ] || put "$marker" "$VOLUME_ID" || refuse "cannot write to /data; is it owned by 3001:3001?"
@@ -89,6 +91,7 @@ ready() {
 wait_until_ready
 # Hours may have passed, and the lease of a machine that was cut off with them.
 lock_open_file || refuse "volume $VOLUME_ID: $why"
+check_state
 check_owner
 
 started=/data/$START_MARKER

@@ -25,14 +25,14 @@ rm -rf "$copies"/.[0-9]*.part
 mkdir -p "$part" || give_up "cannot write to the backup volume"
 for entry in "$from"/* "$from"/.[!.]*; do
   case ${entry#"$from"/} in
-    "*" | ".[!.]*" | "$SET_ASIDE"* | "$RESTORE_PART" | "$IDENTITY_MARKER" | "$LOCK" | lost+found) ;;
+    "*" | ".[!.]*" | "$SET_ASIDE"* | "$RESTORE_PART" | "$IDENTITY_MARKER"* | "$LOCK" | lost+found) ;;
     *) run cp -a "$entry" "$part/" || no_copy "cannot copy the work directory: $(last)" ;;
   esac
 done
 (cd "$part" && find . -type f -exec sha256sum {} + | sed 's#  \./#  #' | sort -k 2) > "$here/sums" || no_copy "cannot compute checksums of the copy"
 (cd "$from" && sha256sum -c "$here/sums") > "$out" 2>&1 ||
   no_copy "the work directory changed while it was copied; is $job stopped? $(grep -v ': OK$' "$out" | head -n 3 | tr '\n' ' ')"
-copied=$(find "$from" \( -name "$SET_ASIDE*" -o -name "$RESTORE_PART" -o -name "$IDENTITY_MARKER" -o -name "$LOCK" -o -name lost+found \) -prune -o -type f -print | wc -l)
+copied=$(find "$from" \( -name "$SET_ASIDE*" -o -name "$RESTORE_PART" -o -name "$IDENTITY_MARKER*" -o -name "$LOCK" -o -name lost+found \) -prune -o -type f -print | wc -l)
 [ "$copied" = "$(wc -l < "$here/sums")" ] || no_copy "the work directory changed while it was copied; is $job stopped?"
 { cp "$here/sums" "$part/SHA256SUMS" && sync && mv "$part" "$folder"; } || no_copy "cannot put the copy in its place"
 bytes=$(find "$folder" -type f -exec wc -c {} + | awk '$2 != "total" { n += $1 } END { print n + 0 }')

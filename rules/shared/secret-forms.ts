@@ -67,9 +67,9 @@ function seeds(text: string): Found[] {
     row = undefined;
   };
   for (const { 0: word, index } of text.matchAll(/[A-Za-z]{3,8}(?![A-Za-z])/g)) {
-    // Numbers and signs may stand between them, but no other word.
+    // Numbers and signs may stand between them, but no other word, and no sign of a program: it is made of such words too.
     const between = row ? text.slice(row.end, index) : "";
-    if (row && (between.length > 12 || /[A-Za-z]/.test(between.replace(/\\[nrt]/g, " ")))) end();
+    if (row && (between.length > 12 || /[A-Za-z{}()|&<>=$]/.test(between.replace(/\\[nrt]/g, " ")))) end();
     if (!SEED_WORDS.has(word.toLowerCase())) end();
     else row = { start: row?.start ?? index, end: index + word.length, count: (row?.count ?? 0) + 1 };
   }

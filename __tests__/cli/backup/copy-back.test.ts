@@ -186,6 +186,14 @@ describeWith(["busybox"], "the script that puts a copy back", () => {
     expect(readdirSync(join(hub, aside))).not.toContain(".homelab-lock");
   });
 
+  test("puts nothing back when the hub was started while it read the copy", () => {
+    const { root, hub } = volumes();
+    const marker = join(hub, ".homelab-volume.started");
+    const { status, text } = back(root, (script) => script.replace("\nsync\n", () => `\necho again > ${marker}\n`));
+    expect([status, text]).toEqual([1, expect.stringContaining("hub was started while its copy was read")]);
+    expect([read(hub, STATE), asides(hub)]).toEqual(["broken", []]);
+  });
+
   test("killed while it copies, it leaves a hub that starts as it was, and nothing of the copy", async () => {
     const { root, hub } = volumes();
     back(root, (script) => script.replace('"$part"/ ||', () => '"$part"/; kill -9 $$; : ||'));

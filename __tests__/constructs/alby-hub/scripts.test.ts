@@ -121,6 +121,9 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
     const { printed, status } = await start({ firstStart: true });
     expect(status).toBe(1);
     expect(printed).toContain("the Lightning state is gone from the volume albyhub-data");
+    // SQLite takes it for a new database.
+    box.put("data/ldk/storage/ldk_node_data.sqlite", "");
+    expect(await start()).toMatchObject({ status: 1, printed: expect.stringContaining("Lightning state is gone") });
   }, 30_000);
 
   test.each([
@@ -367,6 +370,20 @@ describeWith(["busybox"], "the start script of Alby Hub", () => {
       expect((await start()).printed).toContain(`belongs to the homelab ${OWN}, and this is the homelab ${OTHER}`);
       identities(`${OWN} adopts ${OTHER}`, `${THIRD}\n`);
       expect(await start()).toMatchObject({ status: 1, printed: expect.stringContaining(`adopt albyhub ${THIRD}`) });
+    });
+
+    test("goes back to a homelab that has lost it only when its owner removes a file as well", async () => {
+      oldHub();
+      identities(`${OWN} adopts ${OTHER}`, `${OTHER}\n`);
+      await start();
+      await kill(running);
+      identities(`${OTHER} adopts ${OWN}`);
+      const { printed, status } = await start();
+      const file = `.homelab-identity-lost-${OTHER}`;
+      expect([status, printed]).toEqual([1, expect.stringContaining(`then delete ${file} on the NAS`)]);
+      rmSync(join(box.root, "data", file));
+      expect(await start()).toMatchObject({ status: "waiting" });
+      expect(box.read(MARKER)).toBe(`${OTHER}\n`);
     });
 
     test("claims an unclaimed folder whatever it may adopt", async () => {
