@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The last step of npm run deploy: cdktf deploy, and when it fails, our words beside Terraform's. They are told by
 // Terraform's own log, because what it shows goes to the terminal, where it asks for the owner's yes.
-const { spawnSync } = require("node:child_process");
+const { spawn } = require("node:child_process");
 const { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } = require("node:fs");
 const { tmpdir } = require("node:os");
 const { join, relative } = require("node:path");
@@ -13,14 +13,24 @@ const log = join(folder, "terraform.log");
 const own = process.env.TF_LOG ? {} : { TF_LOG: "ERROR", TF_LOG_PATH: log };
 const env = { ...process.env, CHECKPOINT_DISABLE: "1", DISABLE_VERSION_CHECK: "1", ...own };
 const options = ["deploy", "--skip-provider-lock", ...process.argv.slice(2)];
-const { status, error } = spawnSync("cdktf", options, { stdio: "inherit", env });
-if (error) console.error(`error: cdktf cannot be run (${error.message}); run npm ci`);
-if (status !== 0 && existsSync(log)) {
-  const stacks = join(process.env.CDKTF_OUTDIR || "cdktf.out", "stacks");
-  const names = existsSync(stacks) ? readdirSync(stacks) : [];
-  const stack = names.length === 1 ? names[0] : "<stack>";
-  const words = explainTerraform(readFileSync(log, "utf8"), relative(process.cwd(), join(stacks, stack)));
-  if (words.length > 0) console.error(["", "In other words:", ...words.map((line) => `  ${line}`)].join("\n"));
-}
-rmSync(folder, { recursive: true });
-process.exitCode = status ?? 1;
+const child = spawn("cdktf", options, { stdio: "inherit", env });
+// The terminal sends Ctrl-C to Terraform as well, which ends what it has begun and keeps its state: it is waited for.
+process.on("SIGINT", () => {});
+process.on("SIGTERM", () => child.kill("SIGTERM"));
+let failure;
+child.on("error", (error) => {
+  failure = error;
+});
+// Comes after an error, too.
+child.on("close", (status) => {
+  if (failure) console.error(`error: cdktf cannot be run (${failure.message}); run npm ci`);
+  if (status !== 0 && existsSync(log)) {
+    const stacks = join(process.env.CDKTF_OUTDIR || "cdktf.out", "stacks");
+    const names = existsSync(stacks) ? readdirSync(stacks) : [];
+    const stack = names.length === 1 ? names[0] : "<stack>";
+    const words = explainTerraform(readFileSync(log, "utf8"), relative(process.cwd(), join(stacks, stack)));
+    if (words.length > 0) console.error(["", "In other words:", ...words.map((line) => `  ${line}`)].join("\n"));
+  }
+  rmSync(folder, { recursive: true });
+  process.exitCode = failure ? 1 : (status ?? 1);
+});

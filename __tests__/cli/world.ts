@@ -35,6 +35,8 @@ export class World {
   known = new Set<string>();
   /** `host:port` of the agents, by the ids of nodes. */
   agents = new Map<string, string>();
+  /** What a probe answers with 202, by the ids of jobs. */
+  waits = new Map<string, string>();
   /** By the ids of nodes, in seconds since 1970. */
   readySince = new Map<string, number>();
   /** Every change, in order. */
@@ -71,6 +73,7 @@ export class World {
       this.variables,
       this.runs,
       this.agents,
+      this.waits,
       this.readySince,
       this.strangers,
       this.folders,
@@ -195,6 +198,11 @@ export class World {
     }
     if (kind === "client" && path[3] === "stats") {
       return this.known.has(part) ? [200, {}] : [404, `Unknown allocation "${part}"`];
+    }
+    if (kind === "client" && path[3] === "checks") {
+      const Output = this.waits.get(this.allocations.find(({ ID }) => ID === part)?.JobID ?? "");
+      const check = { Check: "probe", Service: "s", Status: "success", StatusCode: 202, Timestamp: Date.now() / 1000 };
+      return [200, Output ? { probe: { ...check, Output } } : {}];
     }
     if (kind === "client") return [200, {}];
     return [404, "not found"];

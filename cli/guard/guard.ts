@@ -1,10 +1,9 @@
 import { type Command, CommanderError } from "commander";
 import { guard as ask, type Refusal } from "../../nomad/guard";
-import { nodesOf } from "../../nomad/live";
 import { planJob } from "../../nomad/plan";
 import { scrubbed } from "../../rules/shared/scrub";
 import { lostState } from "../shared/lost-state";
-import { nomadOf } from "../shared/nomad-version";
+import { nomadRefusals } from "../shared/nomad-version";
 import { needsOf } from "../shared/secret-needs";
 import { Session } from "../shared/session";
 import { strangersTo } from "../shared/strangers";
@@ -61,15 +60,18 @@ async function look(target: Target): Promise<GuardReport> {
     lostState(target, client),
     ask(client, { jobs: changing, secrets: needsOf(target).needs }),
     strangersTo(target, changing),
-    nodesOf(client).then((nodes) => nomadOf(target, nodes)),
+    nomadRefusals(target),
   ]);
-  const { problem, remedy = "", mood } = nomad;
-  const old = problem && mood === "bad" ? [{ reason: "nomad", problem, remedy } as const] : [];
   return {
     stack,
     nomadAddress: client.address,
     changes: changing.map(({ ID }) => ID),
-    refusals: [...lost, ...spoken, ...strangers.refusals, ...old],
+    refusals: [
+      ...lost,
+      ...spoken,
+      ...strangers.refusals,
+      ...nomad.map((one) => ({ reason: "nomad", ...one }) as const),
+    ],
     notes: strangers.notes,
   };
 }

@@ -9,7 +9,7 @@ import { scaleGroup, wantedCount } from "../../nomad/scale";
 import { readVariable } from "../../nomad/variable";
 import { periodicOf, type Service, servicesOf } from "../shared/services";
 import { Session } from "../shared/session";
-import { untilHealthy, untilNoRun, untilStopped } from "../shared/steps";
+import { untilHealthy, untilNoRun, untilStopped, upText } from "../shared/steps";
 import { ENVIRONMENT, withOptions } from "../shared/target";
 import { ageText } from "../shared/text";
 import type { Verb } from "../shared/verb";
@@ -193,9 +193,9 @@ async function end(session: Session): Promise<void> {
             session.say(`${service.name} starts by the clock again`);
             continue;
           }
-          await untilHealthy(watch, client, service, stopped ? { started: since } : {});
+          const up = await untilHealthy(watch, client, service, stopped ? { started: since } : {});
           started.push(service.name);
-          session.say(`${service.name} is healthy`);
+          session.say(`${service.name} is ${upText(up)}`);
         }
         // While one runs, Nomad refuses another pause.
         for (const { name, job } of starting) {
@@ -206,13 +206,7 @@ async function end(session: Session): Promise<void> {
         }
       })
       .catch((error: unknown) =>
-        fail(
-          error,
-          "healthy",
-          started,
-          starting,
-          "the pause stays on; homelab resume goes on, homelab status says more",
-        ),
+        fail(error, "up", started, starting, "the pause stays on; homelab resume goes on, homelab status says more"),
       );
     await deletePause(client, modifyIndex);
   }

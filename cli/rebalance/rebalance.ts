@@ -17,7 +17,7 @@ import { volumeOf } from "../../nomad/volume";
 import { unsettled } from "../shared/program-status";
 import { dependantsOf, type Service, servicesOf } from "../shared/services";
 import { Session } from "../shared/session";
-import { healthyDeadline, untilHealthy } from "../shared/steps";
+import { healthyDeadline, untilHealthy, upText } from "../shared/steps";
 import { ENVIRONMENT, type Target, withOptions } from "../shared/target";
 import { type Cell, type Style, table, WIDTH, wrap } from "../shared/text";
 import type { Verb } from "../shared/verb";
@@ -96,7 +96,7 @@ async function run(session: Session, dryRun: boolean): Promise<void> {
         const there = await untilHealthy(watch, client, service, { started: since });
         const seconds = Math.round((Date.now() - since) / 1000);
         done.push({ ...move, placed: there.NodeName, seconds });
-        session.say(`${move.service} is healthy on ${there.NodeName}, after ${seconds} s`);
+        session.say(`${move.service} is ${upText(there, ` on ${there.NodeName}, after ${seconds} s`)}`);
         if (there.NodeName === move.from) throw new Error(`Nomad placed ${move.service} on ${move.from} again`);
         const checked = Date.now();
         for (const dependant of dependantsOf(before.services, [service])) {

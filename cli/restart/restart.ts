@@ -7,7 +7,7 @@ import { pauseText, readPause } from "../../nomad/pause";
 import { electrs, endpointOf } from "../shared/programs";
 import { dependantsOf, liveAllocations, type Service, serviceNamed, servicesOf } from "../shared/services";
 import { Session } from "../shared/session";
-import { restartTasks, untilHealthy } from "../shared/steps";
+import { restartTasks, untilHealthy, upText } from "../shared/steps";
 import { ENVIRONMENT, withOptions } from "../shared/target";
 import type { Verb } from "../shared/verb";
 import { Interrupted } from "../shared/watch";
@@ -91,12 +91,10 @@ async function run(names: readonly string[], session: Session): Promise<void> {
           const since = Date.now();
           watch.tell(`waiting for ${service.name} to stop, which may take ${stopTime(service.group)}`);
           await restartTasks(client, service, allocation);
-          const { ID, NodeName, owner } = await untilHealthy(watch, client, service, { started: since });
+          const up = await untilHealthy(watch, client, service, { started: since });
           const seconds = Math.round((Date.now() - since) / 1000);
-          restarted.push({ service: service.name, allocation: ID, node: NodeName, seconds });
-          session.say(
-            `${service.name} is ${owner ? `up again after ${seconds} s; ${owner}` : `healthy again after ${seconds} s`}`,
-          );
+          restarted.push({ service: service.name, allocation: up.ID, node: up.NodeName, seconds });
+          session.say(`${service.name} is ${upText(up, ` again after ${seconds} s`)}`);
         }
       }
       const checked = Date.now();
@@ -104,9 +102,9 @@ async function run(names: readonly string[], session: Session): Promise<void> {
         const away = (await hiddenWritersOf(client, [service])).length > 0;
         if (away) session.say(`${service.name} cannot be seen now; homelab status says more`);
         if (away || (await liveAllocations(client, service)).length === 0) continue;
-        await untilHealthy(watch, client, service, { checked });
-        healthy.push(service.name);
-        session.say(`${service.name} is healthy`);
+        const up = await untilHealthy(watch, client, service, { checked });
+        if (!up.owner) healthy.push(service.name);
+        session.say(`${service.name} is ${upText(up)}`);
       }
     })
     .catch((error: unknown) => {

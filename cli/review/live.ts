@@ -1,9 +1,8 @@
 import type { Job } from "../../.gen/nomad/job";
-import { judgeTool } from "../../model/versions";
 import { isTemplate } from "../../nomad/batch";
 import { NomadClient } from "../../nomad/client";
 import { guard } from "../../nomad/guard";
-import { type AllocationStub, allocationsOf, capability, ifThere, type NodeStub, nodesOf } from "../../nomad/live";
+import { type AllocationStub, allocationsOf, capability, ifThere } from "../../nomad/live";
 import { NomadError } from "../../nomad/nomad-error";
 import { type JobPlan, planJob } from "../../nomad/plan";
 import { volumeOf } from "../../nomad/volume";
@@ -15,12 +14,20 @@ import type { GroupOutcome } from "../../review/restarts";
 import type { Live, ReviewOptions } from "../../review/review";
 import { shownField } from "../../review/secrets";
 import { scrub } from "../../rules/shared/scrub";
+import { nomadRefusals } from "../shared/nomad-version";
 import { needsOf } from "../shared/secret-needs";
 import { strangersTo } from "../shared/strangers";
 import type { Synthesized } from "../shared/synthesized";
 
 /** How many past restarts are told. */
 const REMEMBERED = 3;
+
+/** What the cluster said of a plan. */
+export interface Asked extends Pick<ReviewOptions, "live" | "more"> {
+  readonly plan: Plan;
+  /** What could not be told. */
+  readonly notes?: readonly string[];
+}
 
 /**
  * Asks the cluster what it would do with the jobs of a plan, what it runs instead of what Terraform believes, how long
@@ -31,24 +38,34 @@ const REMEMBERED = 3;
 export async function liveOf(
   target: Pick<Synthesized, "stack" | "nomadAddress" | "homelab">,
   plan: Plan,
-): Promise<Pick<ReviewOptions, "live" | "more"> & { readonly plan: Plan }> {
+): Promise<Asked> {
   const client = NomadClient.ofStack(target.stack, target.nomadAddress);
   const living = await livingOf(client, plan);
   const jobs = contextOf(plan).jobs.filter(({ change, after }) => change.action !== "none" && after?.read.job);
   const asked = await Promise.all(jobs.map((one) => look(client, one)));
   const changing = jobs.flatMap(({ after }) => (after?.read.job ? [after.read.job] : []));
   const own = { client, homelab: target.homelab };
+  const [strangers, nomad] = await Promise.all([strangersTo(own, changing), jobs.length > 0 ? nomadRefusals(own) : []]);
   const refusals = [
     ...(await guard(client, { jobs: changing, secrets: needsOf(target).needs })),
-    ...(await strangersTo(own, changing)).refusals,
+    ...strangers.refusals,
   ];
   const addressOf = (id: string | undefined) => jobs.find(({ after }) => after?.read.job?.ID === id)?.change.address;
   return {
     plan: comparedWithLiving(plan, living),
+    notes: strangers.notes,
     live: new Map(asked.flatMap(({ address, live }) => (live ? [[address, live] as const] : []))),
     more: [
       ...stateLost(living),
-      ...(jobs.length > 0 ? outdated(await nodesOf(client)) : []),
+      ...nomad.map(
+        ({ problem, remedy }): Finding => ({
+          finding: "nomad-outdated",
+          resource: "stack",
+          subject: "the stack",
+          problem: `must wait: ${problem}`,
+          remedy,
+        }),
+      ),
       ...asked.flatMap(({ findings }) => findings),
       ...refusals.map(({ job, problem, remedy }): Finding => {
         const resource = addressOf(job) ?? "stack";
@@ -119,16 +136,6 @@ async function valuesOf(
   const { EnabledTaskDrivers, EnabledNetworkModes } = found.Capabilities ?? {};
   const capabilities = [{ enabled_task_drivers: EnabledTaskDrivers, enabled_network_modes: EnabledNetworkModes }];
   return { values: { name: id, capabilities }, stopped: false };
-}
-
-/** Machines whose Nomad has known faults. */
-function outdated(nodes: readonly NodeStub[]): Finding[] {
-  const bad = nodes.flatMap(({ Name, Version = "" }) => judgeTool("Nomad", Version).map((one) => ({ Name, ...one })));
-  const [first] = bad;
-  if (!first) return [];
-  const names = bad.map(({ Name }) => Name).join(", ");
-  const { problem, remedy } = first;
-  return [{ finding: "nomad-outdated", resource: "stack", subject: names, problem: `has faults: ${problem}`, remedy }];
 }
 
 interface Answer {

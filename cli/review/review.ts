@@ -27,7 +27,7 @@ import { lockedVersions, makePlan, showState } from "../shared/terraform";
 import { printableJson, type Style, WIDTH, wrap } from "../shared/text";
 import type { Verb } from "../shared/verb";
 import { deployedBefore } from "./evidence";
-import { liveOf } from "./live";
+import { type Asked, liveOf } from "./live";
 
 interface Options {
   readonly plan?: string;
@@ -106,9 +106,10 @@ async function run(options: Options, command: Command): Promise<void> {
     if (failure) session.note(scrub(failure));
     const plan = readPlan(json);
     // Of a plan from elsewhere NOMAD_ADDR names the cluster.
-    const asked = options.nomad
+    const asked: Asked = options.nomad
       ? await liveOf(target ?? { stack, homelab: contextOf(plan).after.homelab }, plan)
       : { plan, more: startsFromNothing(plan) && target ? stateDoubtful(deployedBefore(target.file)) : [] };
+    for (const note of asked.notes ?? []) session.warn(scrub(note));
     reviews.push({ stack, review: reviewPlan(asked.plan, { allowances, ...asked }) });
   }
   session.write(reviewText(reviews, options, session.style));

@@ -9,7 +9,7 @@ import { healthOf } from "../shared/health";
 import { type Need, needsOf } from "../shared/secret-needs";
 import { liveAllocations, type Service, servicesOf } from "../shared/services";
 import { Session } from "../shared/session";
-import { restartTasks, untilHealthy } from "../shared/steps";
+import { restartTasks, untilHealthy, upText } from "../shared/steps";
 import { ENVIRONMENT, withOptions } from "../shared/target";
 import { reasonOf, type Watch } from "../shared/watch";
 import { refuseHiddenWriters } from "../shared/writers";
@@ -67,9 +67,9 @@ async function rotate(user: string, session: Session): Promise<void> {
         await refuseHiddenWriters(client, [service]);
         const since = Date.now();
         for (const allocation of await running(client, service)) await restartTasks(client, service, allocation);
-        await untilHealthy(watch, client, service, { started: since });
+        const up = await untilHealthy(watch, client, service, { started: since });
         restarted.push(service.name);
-        session.say(`${service.name} is healthy again after ${Math.round((Date.now() - since) / 1000)} s`);
+        session.say(`${service.name} is ${upText(up, ` again after ${Math.round((Date.now() - since) / 1000)} s`)}`);
       };
       if (!begun) {
         const [first, second] = [await filesOf(client, hash, node), await filesOf(client, password, consumer)];

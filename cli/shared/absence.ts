@@ -21,14 +21,16 @@ export interface Absence {
  * How long a hub has been away at least, and how long it may be.
  *
  * @param allocations of the hub, all that Nomad remembers.
+ * @param told what its probe says, as far as status was told.
  */
 export function absenceOf(
   service: Service,
   allocations: readonly AllocationStub[],
   pause: Pause | undefined,
+  told = "",
   now = Date.now(),
 ): Absence {
-  const since = awaySince(service, allocations, pause);
+  const since = awaySince(service, allocations, pause, told);
   const head = `nobody watches the channels of ${service.name}`;
   if (since === undefined || since > now) {
     return {
@@ -50,7 +52,12 @@ export function absenceOf(
 }
 
 /** A lower bound, in milliseconds since 1970: what ran in between may have been too short to see anything. */
-function awaySince({ main, job, group }: Service, allocations: readonly AllocationStub[], pause?: Pause) {
+function awaySince(
+  { main, job, group }: Service,
+  allocations: readonly AllocationStub[],
+  pause: Pause | undefined,
+  told: string,
+): number | undefined {
   const [newest] = allocations.toSorted((a, b) => b.CreateIndex - a.CreateIndex);
   const time = (text: string | null | undefined) => {
     const at = Date.parse(text ?? "");
@@ -59,6 +66,10 @@ function awaySince({ main, job, group }: Service, allocations: readonly Allocati
   const state = newest?.TaskStates?.[main.Name];
   // When its machine was last heard of.
   if (newest?.ClientStatus === "unknown") return newest.ModifyTime / 1e6;
+  // A program that is restarted again and again has started a moment ago; its probe knows when the node ran.
+  const ran =
+    /\b(?:last ran|has not been running since) (?:(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC|before this allocation)/.exec(told);
+  if (ran) return ran[1] ? time(`${ran[1]}T${ran[2]}Z`) : newest && newest.CreateTime / 1e6;
   if (state?.State === "running" && time(state.StartedAt)) return time(state.StartedAt);
   const ends = allocations.flatMap(({ TaskStates }) => time(TaskStates?.[main.Name]?.FinishedAt) ?? []);
   if (ends.length > 0) return Math.max(...ends);

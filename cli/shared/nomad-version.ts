@@ -1,6 +1,6 @@
 import { writersOf } from "../../model/places";
 import { judgeNomad, MINIMUM_NOMAD } from "../../model/versions";
-import { type NodeStub, type ServerMember, serversOf } from "../../nomad/live";
+import { type NodeStub, nodesOf, type ServerMember, serversOf } from "../../nomad/live";
 import type { Mood } from "./mood";
 import type { Target } from "./target";
 
@@ -17,8 +17,19 @@ export interface NomadView {
 }
 
 /** Judges the release of every agent that may run something; one that does not tell is not taken for a new one. */
-export async function nomadOf(target: Target, nodes: readonly NodeStub[]): Promise<NomadView> {
+export async function nomadOf(
+  target: Pick<Target, "client" | "homelab">,
+  nodes: readonly NodeStub[],
+): Promise<NomadView> {
   return judgeAgents(target, await serversOf(target.client), nodes);
+}
+
+/** Why a deploy must wait for another release of Nomad; nothing when that is accepted. */
+export async function nomadRefusals(
+  target: Pick<Target, "client" | "homelab">,
+): Promise<readonly { readonly problem: string; readonly remedy: string }[]> {
+  const { problem, remedy = "", mood } = await nomadOf(target, await nodesOf(target.client));
+  return problem && mood === "bad" ? [{ problem, remedy }] : [];
 }
 
 /** See {@link nomadOf}. */

@@ -46,6 +46,15 @@ export function untilHealthy(
 }
 
 /**
+ * How a service is after {@link untilHealthy}: one that waits for its owner is up, and does not do its work.
+ *
+ * @param when goes on, such as " again after 3 s".
+ */
+export function upText({ owner }: { readonly owner?: string }, when = ""): string {
+  return owner ? `up${when}; ${owner}` : `healthy${when}`;
+}
+
+/**
  * Waits until nothing of a service runs any more, as its machine tells.
  *
  * @throws as soon as its machine is away, since nobody can see the end then.

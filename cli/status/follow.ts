@@ -1,5 +1,6 @@
 import { Duration } from "../../nomad/duration";
 import { NomadError } from "../../nomad/nomad-error";
+import { scrubbed } from "../../rules/shared/scrub";
 import type { Target } from "../shared/target";
 import { sleep } from "../shared/watch";
 import { statusOf } from "./model";
@@ -18,7 +19,8 @@ export async function follow(
   const known = new Map<string, string>();
   for (let isFirst = true; !signal?.aborted; isFirst = false) {
     try {
-      for (const { stack, services } of await Promise.all(targets.map(statusOf))) {
+      // What programs say of themselves may hold a password in a URL.
+      for (const { stack, services } of scrubbed(await Promise.all(targets.map(statusOf)))) {
         for (const { name, mood, problem = "" } of services) {
           const id = `${stack}/${name}`;
           // Ages in it change, and are no news.

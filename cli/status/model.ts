@@ -79,7 +79,10 @@ export async function statusOf(target: Target): Promise<StatusReport> {
     if (service.program !== "Alby Hub" || !view || view.mood === "good") return [];
     // One that was never set up has no channels.
     if (view.says?.startsWith("set-up is open")) return [];
-    return [absenceOf(service, allocationsFor(service, allocations), pause)];
+    // Whatever else is wrong with the service, such as another that registers its name.
+    if (view.says === "Lightning runs") return [];
+    const told = `${view.problem ?? ""}; ${view.says ?? ""}`;
+    return [absenceOf(service, allocationsFor(service, allocations), pause, told)];
   });
   const nodeViews = nodes.map((one) => nodeView(one, allocations));
   const { needs } = needsOf(target);

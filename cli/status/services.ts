@@ -91,7 +91,9 @@ export async function serviceView(
   const said = await programStatus(service, running, chain, seen[0]);
   const paused = pause?.groups.some((one) => one.job === job.ID && one.group === group.Name);
   const wanted = job.Type === "system" ? undefined : (liveGroup?.Count ?? 0);
-  const problem = problemOf({ live, wanted, instances, deployment, said, seen, stranger, paused: paused ?? false });
+  const problem =
+    scaledDown(service, live, paused ?? false) ??
+    problemOf({ live, wanted, instances, deployment, said, seen, stranger, paused: paused ?? false });
   return {
     ...at,
     jobVersion: live.Version,
@@ -103,6 +105,21 @@ export async function serviceView(
     ...(said && { says: said.text }),
     ...(problem ?? { mood: "good" }),
   };
+}
+
+/** A service that the code wants and that was taken down by hand: it looks calm, and stays down. */
+function scaledDown(
+  { job, group }: Service,
+  { Stop, TaskGroups }: LiveJob,
+  paused: boolean,
+): { mood: Mood; problem: string } | undefined {
+  const count = group.Count ?? 1;
+  if (job.Type === "system" || count === 0 || Stop || paused) return undefined;
+  const live = TaskGroups.find(({ Name }) => Name === group.Name);
+  if (!live) return { mood: "bad", problem: `the job in Nomad has no group ${group.Name}: deploy it` };
+  if (live.Count !== 0) return undefined;
+  const start = `nomad job scale -namespace ${job.Namespace} ${job.ID} ${group.Name} ${count}`;
+  return { mood: "bad", problem: `is scaled to 0, and nothing starts it by itself: a deploy does, or ${start}` };
 }
 
 function problemOf(seen: {

@@ -57,9 +57,12 @@ while [ "$doubled" -lt "$slow" ] && [ "$limit" -lt "$LONGEST" ]; do
   limit=$((limit * 2))
   [ "$limit" -le "$LONGEST" ] || limit=$LONGEST
 done
-starting="the Lightning node is starting since $(clock "$since")"
+# homelab status reads these words: the start of a program that is restarted again and again says too little.
+ran='last ran before this allocation'
+[ -z "$seen" ] || ran="last ran $(clock "$seen")"
+starting="the Lightning node is starting since $(clock "$since"); $ran"
 remedy="is restarted after $limit s; startDeadline is $GRACE s"
 [ "$slow" -le 0 ] || remedy="$remedy, and $slow starts before this one took longer: raise startDeadline"
-[ $((now - since)) -ge "$limit" ] || waits "$starting, and $remedy"
+[ $((now - since)) -ge "$limit" ] || waits "$starting; it $remedy"
 [ "$last" = "$since" ] || echo "$((slow + 1)) $since" > "$LATE"
-bad "the Lightning node did not run within $limit s of its start; the next start gets longer, and if it is only slow, raise startDeadline ($GRACE s)"
+bad "the Lightning node did not run within $limit s of its start; $ran; the next start gets longer, and if it is only slow, raise startDeadline ($GRACE s)"

@@ -229,6 +229,15 @@ describe("a pause, and a resume, while something may write out of sight", () => 
     expect((await resume()).out).toMatch(/^goes on: base is started already\nbase is healthy\nhub is healthy\n/);
   });
 
+  test("calls what waits for its owner up, not healthy", async () => {
+    world.place("hub", "a");
+    world.waits.set("hub", "locked: its owner unlocks it by hand");
+    await pause();
+    const { code, out } = await resume();
+    const told = "base is healthy\nhub is up; locked: its owner unlocks it by hand\nthe pause is over\n";
+    expect([code, out]).toEqual([0, told]);
+  });
+
   test("gives way to somebody else's pause", async () => {
     world.place("hub", "a");
     let others = false;

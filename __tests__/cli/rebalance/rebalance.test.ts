@@ -83,6 +83,8 @@ interface World {
   /** Ids of the allocations that hold a claim to write the volume. */
   claims: string[];
   log: string;
+  /** What every probe answers with 202. */
+  waits?: string;
   placeOn: (job: string) => string;
 }
 
@@ -126,6 +128,10 @@ const server: Server = createServer((request, response) => {
   if (kind === "volume")
     return answer({ ID: "bitcoin-data", WriteAllocs: Object.fromEntries(world.claims.map((one) => [one, {}])) });
   if (path.slice(0, 3).join("/") === "client/fs/logs") return answer(world.log);
+  if (path[3] === "checks" && world.waits) {
+    const check = { Check: "probe", Service: "s", Status: "success", StatusCode: 202, Timestamp: Date.now() / 1000 };
+    return answer({ probe: { ...check, Output: world.waits } });
+  }
   if (kind === "client") return answer({});
   return answer("not expected", 404);
 });
@@ -167,6 +173,12 @@ test("moves what is piled on one machine, what others need first", async () => {
     "PUT allocation/bitcoin-…/stop",
     "PUT allocation/electrs-…/stop",
   ]);
+});
+
+test("calls what waits for its owner up, not healthy", async () => {
+  world.waits = "locked: its owner unlocks it by hand";
+  const { code, out } = await rebalance();
+  expect([code, out]).toEqual([0, expect.stringMatching(/bitcoin is up on b, after \d+ s; locked: its owner unlocks/)]);
 });
 
 const electrsIs = (ClientStatus: AllocationStub["ClientStatus"]) => ({

@@ -91,6 +91,30 @@ describe("restart, while something may write out of sight", () => {
     expect(world.changes.filter((change) => change.includes("-hub"))).toEqual([]);
   });
 
+  test("calls a dependant that waits for its owner up, not healthy", async () => {
+    world.place("hub", "a");
+    world.waits.set("hub", "set-up is open to whoever comes first");
+    world.waits.set("electrs", "locked: x");
+    world.before = () => {
+      const started = new Date(Date.now() + 1_000).toISOString();
+      for (const { JobID, TaskStates } of world.allocations) {
+        if (JobID !== "electrs") continue;
+        world.alter(JobID, {
+          TaskStates: { main: { ...TaskStates?.main, State: "running", StartedAt: started } as never },
+        });
+      }
+    };
+    const { code, out, err } = await restart("electrs");
+    expect([code, err, out]).toEqual([
+      0,
+      expect.any(String),
+      expect.stringMatching(
+        /electrs is up again after \d+ s; locked: x\nhub is up; set-up is open to whoever comes first\n$/,
+      ),
+    ]);
+    expect(JSON.parse((await told(["restart", "electrs", "--yes", "--json"], folder)).out).healthy).toEqual([]);
+  });
+
   test("says what a restart of an index that is not complete means for the hub", async () => {
     world.place("hub", "a");
     const { out } = await told(["restart", "electrs"], folder);

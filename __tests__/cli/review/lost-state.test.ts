@@ -17,6 +17,10 @@ class LivingNomad {
   readonly jobs = new Map<string, Job & { readonly Stop?: boolean }>();
   readonly volumes = new Map<string, object>();
   readonly namespaces = new Set<string>();
+  /** Its only server's release, and that of its only client. */
+  releases: readonly [server: string, client: string] = ["2.0.5", "2.0.5"];
+  /** What it says of its ACLs. */
+  acl: object | undefined = { Type: "management" };
   private readonly server: Server = createServer((request, response) => {
     request.resume();
     const [, , kind, ...rest] = new URL(request.url ?? "", "http://x").pathname.split("/").map(decodeURIComponent);
@@ -29,8 +33,12 @@ class LivingNomad {
     if (kind === "job") return answer(this.jobs.get(rest[0] ?? ""));
     if (kind === "volume") return answer(this.volumes.get(rest[1] ?? ""));
     if (kind === "namespace") return answer(this.namespaces.has(rest[0] ?? "") ? { Name: rest[0] } : undefined);
-    if (kind === "agent" && rest[0] === "members") return answer({ Members: [] });
-    if (["allocations", "jobs", "namespaces", "nodes", "volumes"].includes(kind ?? "")) return answer([]);
+    if (kind === "agent" && rest[0] === "members") {
+      return answer({ Members: [{ Name: "pinode2", Status: "alive", Tags: { build: this.releases[0] } }] });
+    }
+    if (kind === "nodes") return answer([{ ID: "n", Name: "pinode1", Status: "ready", Version: this.releases[1] }]);
+    if (kind === "acl") return answer(this.acl);
+    if (["allocations", "jobs", "namespaces", "volumes"].includes(kind ?? "")) return answer([]);
     return answer(undefined);
   });
 
@@ -115,10 +123,27 @@ describe("a plan that creates what Nomad has", () => {
     expect(found).not.toContain("state-lost nomad_csi_volume_registration.electrs-data");
   });
 
+  test.each<[readonly [string, string], string]>([
+    [["2.0.4", "2.0.5"], "Nomad 2.0.4 (server pinode2) is older than 2.0.5"],
+    [["2.0.5", "2.0.5-rc.1"], "Nomad 2.0.5-rc.1 (client pinode1) is older than 2.0.5"],
+    [["2.0.5", ""], "Nomad unknown (client pinode1) is no release"],
+  ])("must wait for a newer Nomad, as the guard says, with %p", async (releases, problem) => {
+    nomad.releases = releases;
+    const { found, out } = await review(project({ "plan.json": fixture("create") }), nomad);
+    expect(found).toContain("nomad-outdated stack");
+    expect(out).toContain(`must wait: ${problem}`);
+  });
+
+  test("is told what could not be compared, on standard error", async () => {
+    nomad.acl = undefined;
+    const { err } = await review(project({ "plan.json": fixture("create") }), nomad);
+    expect(err).toMatch(/^warning: the token may not see every namespace/);
+  });
+
   test("passes when Nomad has nothing of it, whatever lies about here", async () => {
     const folder = project({ "plan.json": fixture("create"), "terraform.old.tfstate": STATE });
     const { found } = await review(folder, nomad);
-    expect(found.filter((one) => one.startsWith("state"))).toEqual([]);
+    expect(found.filter((one) => /^(?:state|nomad-outdated)/.test(one))).toEqual([]);
   });
 
   test("may start a stopped job anew, but by no older version", async () => {

@@ -11,13 +11,20 @@ const [service] = stack ? servicesOf(stack) : [];
 
 const NOW = Date.parse("2026-11-28T12:00:00Z");
 const hours = (ago: number) => new Date(NOW - ago * 3_600_000).toISOString();
+const MADE = NOW - 15 * 3_600_000;
 const made = (CreateIndex: number, ClientStatus: string, state: object, ModifyTime = 0) =>
-  ({ CreateIndex, ClientStatus, ModifyTime, TaskStates: { albyhub: state } }) as unknown as AllocationStub;
-const absence = (allocations: readonly AllocationStub[], pause?: string) => {
+  ({
+    CreateIndex,
+    CreateTime: MADE * 1e6,
+    ClientStatus,
+    ModifyTime,
+    TaskStates: { albyhub: state },
+  }) as unknown as AllocationStub;
+const absence = (allocations: readonly AllocationStub[], pause?: string, told?: string) => {
   if (!service) throw new Error("there is no service");
   const group = { namespace: "bitcoin", job: "albyhub", group: "albyhub", count: 1 };
   const begun = pause ? { reason: "x", since: pause, groups: [group], writers: [] } : undefined;
-  return absenceOf(service, allocations, begun, NOW);
+  return absenceOf(service, allocations, begun, told, NOW);
 };
 
 test("the window is LDK's: a day of blocks, at ten minutes each", () => {
@@ -46,6 +53,24 @@ test.each([
 ])("is away %s", (_, allocations, pause, ago) => {
   const { since, left } = absence(allocations, pause);
   expect([since, left]).toEqual([hours(ago), (24 - ago) * 3600]);
+});
+
+test.each([
+  [
+    "when its node last ran",
+    "the Lightning node is starting since 2026-11-28 11:00 UTC; last ran 2026-11-27 23:00 UTC; it",
+    13,
+  ],
+  ["when it last ran, of one that failed", "albyhub failure: …; last ran 2026-11-27 23:00 UTC; the next start", 13],
+  ["since when it has not been running", "the Lightning node has not been running since 2026-11-28 09:00 UTC", 3],
+  ["that it did not run in this allocation", "is starting since …; last ran before this allocation; it", 15],
+])("a hub that is started again and again is away as long as its probe tells: %s", (_, told, ago) => {
+  for (const state of [
+    { State: "running", StartedAt: hours(1) },
+    { State: "pending", FinishedAt: hours(1) },
+  ]) {
+    expect(absence([made(1, "running", state)], undefined, told).since).toBe(hours(ago));
+  }
 });
 
 test.each([

@@ -39,3 +39,40 @@ test("status tells for how long nobody watches a hub's channels, and is red from
   expect(absences).toEqual([expect.objectContaining({ service: "albyhub", mood: "bad", left: expect.any(Number) })]);
   await world.stop();
 });
+
+describe("a hub that is scaled to 0", () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.start();
+  });
+  beforeEach(() => {
+    world.reset();
+    world.place("albyhub", "a", { ClientStatus: "complete", DesiredStatus: "stop" });
+    world.counts.set("albyhub", 0);
+  });
+  afterAll(() => world.stop());
+  const report = async (group: object = {}) => {
+    const albyhub = job("albyhub", [task("main", "ghcr.io/getalby/hub:v1.24.0", [500, 1280])], group);
+    const provider = { nomad: [{ address: world.address }] };
+    const { code, out } = await told(
+      ["status", "--json"],
+      synthesized({ homelab: { ...stackFile([albyhub]), provider } }),
+    );
+    const { services, absences } = JSON.parse(out).stacks[0];
+    return { code, problem: services[0].problem, mood: services[0].mood, absences };
+  };
+
+  test("is bad when the code wants one, since nothing starts it, and its channels are not watched", async () => {
+    expect(await report()).toEqual({
+      code: 2,
+      mood: "bad",
+      problem:
+        "is scaled to 0, and nothing starts it by itself: a deploy does, or nomad job scale -namespace bitcoin albyhub albyhub 1",
+      absences: [expect.objectContaining({ service: "albyhub" })],
+    });
+  });
+
+  test("is as it should be when the code wants none", async () => {
+    expect(await report({ Count: 0 })).toEqual({ code: 0, mood: "good", problem: undefined, absences: [] });
+  });
+});

@@ -40,11 +40,14 @@ test("beside a deploy, what becomes bad is told once, with its reason; what was 
   };
   await looks(3);
   expect(told).toEqual([]);
-  nomad.services.albyhub = { state: "pending", checks: { probe: [503, "refuses to start: the volume is empty"] } };
+  nomad.services.albyhub = {
+    state: "pending",
+    checks: { probe: [503, "refuses to start: no postgres://hub:secret@10.0.0.1/hub"] },
+  };
   await looks(3);
   end.abort();
   await following;
-  expect(told).toEqual(["albyhub: albyhub failure: refuses to start: the volume is empty"]);
+  expect(told).toEqual(["albyhub: albyhub failure: refuses to start: no (hidden)10.0.0.1/hub"]);
 }, 60_000);
 
 test("what is followed keeps its exit code and its output", () => {

@@ -109,6 +109,20 @@ describe("Alby Hub is not well", () => {
     expect(await status()).toMatchObject({ code: 0, well: false, albyhub: { mood: "waiting", problem: text } });
   });
 
+  test("for as long as its probe tells, however often it was started since; and is watched while its node runs", async () => {
+    const at = (minutes: number) =>
+      `${new Date(Date.now() - minutes * 60_000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+    const late = `the Lightning node is starting since ${at(30)}; last ran ${at(15 * 60)}; it is restarted after 14400 s; startDeadline is 600 s`;
+    const absences = async () => JSON.parse((await nomad.run(["status", "--json"])).out).stacks[0].absences;
+    nomad.services.albyhub = { checks: { probe: [202, late] }, up: 30 };
+    expect(await absences()).toEqual([
+      expect.objectContaining({ mood: "bad", text: expect.stringContaining("for at least 15 h;") }),
+    ]);
+    nomad.services.albyhub = { port: hub };
+    nomad.registrations.albyhub = [{ JobID: "other", AllocID: "alloc-other", Address: "10.0.0.2", Port: 1 }];
+    expect([(await status()).albyhub.mood, await absences()]).toEqual(["bad", []]);
+  });
+
   test("while its owner must unlock it or set it up", async () => {
     const port = await page({});
     nomad.services.albyhub = { port, checks: { probe: [202, "locked: its owner unlocks it by hand"] } };

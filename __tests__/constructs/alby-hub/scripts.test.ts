@@ -648,11 +648,11 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
   ])("gives a hub %s the deadline, and then fails", async (_, info) => {
     state(`started ${ago(590)} ${HERE}`);
     expect(await probe(info)).toBe(
-      `202 the Lightning node is starting since ${clock(ago(590))}, and is restarted after 600 s; startDeadline is 600 s`,
+      `202 the Lightning node is starting since ${clock(ago(590))}; last ran before this allocation; it is restarted after 600 s; startDeadline is 600 s`,
     );
     state(`started ${ago(601)} ${HERE}`);
     expect(await probe(info)).toMatch(
-      /^503 the Lightning node did not run within 600 s of its start; .* raise startDeadline \(600 s\)$/,
+      /^503 the Lightning node did not run within 600 s of its start; last ran before this allocation; .* raise startDeadline \(600 s\)$/,
     );
   });
 
@@ -713,7 +713,10 @@ describeWith(["busybox"], "the probe of Alby Hub", () => {
   test("counts from the start when the node was last seen before it", async () => {
     state(`started ${ago(5)} ${HERE}`);
     box.put("alloc/data/albyhub-seen", `${ago(601)}\n`);
-    expect(await probe(undefined)).toMatch(/^202 the Lightning node is starting/);
+    const ran = `last ran ${clock(ago(601))}`;
+    expect(await probe(undefined)).toMatch(new RegExp(`^202 the Lightning node is starting since .*; ${ran}; it is`));
+    state(`started ${ago(600)} ${HERE}`);
+    expect(await probe(undefined)).toMatch(new RegExp(`^503 the Lightning node did not run .*; ${ran}; the next`));
   });
 
   test("calls for a restart when electrs is no longer at its address, not when it has none or has others too", async () => {
