@@ -155,13 +155,16 @@ describeOnHomelab("the commands of the documents, from an empty Nomad", () => {
   step("let a service run on whose construct is deleted, and take it back", async () => {
     const text = readFileSync(join(owner.folder, "main.ts"), "utf8");
     const [construct = ""] = /const albyHub = new AlbyHub\([\s\S]*?\n}\);\n/.exec(text) ?? [];
+    const [acknowledged = ""] = /albyHub\.acknowledge\(.*\n/.exec(text) ?? [];
     owner.edit(construct, "// no hub\n");
+    owner.edit(acknowledged, "// no risk\n");
     owner.edit(", albyHub.backupSet", "");
     // Its volume goes too, and the copies of it; the other jobs of the backup do without it.
     expect(await planAndDeploy()).toMatch(/Plan: 0 to add, 3 to change, 3 to destroy/);
     expect(await running()).toEqual(allocations);
     owner.edit("electrs.backupSet", "electrs.backupSet, albyHub.backupSet");
     owner.edit("// no hub\n", construct);
+    owner.edit("// no risk\n", acknowledged);
     expect(await planAndDeploy()).toMatch(/Plan: 3 to add, 3 to change, 0 to destroy/);
     expect(await running()).toEqual(allocations);
   });
