@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 
@@ -108,7 +109,31 @@ describe("workflows that run at home", () => {
       .flatMap(({ steps }) => steps.map((step) => step.run ?? ""))
       .find((text) => text.includes("apply"));
     expect(run).toMatch(/cmp approved\/review\.json review\.json.*exit 1.*apply -input=false review\.tfplan\n$/s);
-    expect(jobsOf("deploy.yml").at(-1)?.steps.at(-1)?.run).toMatch(/terraform .*plan .*-detailed-exitcode$/);
+  });
+
+  test.each([
+    [0, 0, ""],
+    [1, 1, ""],
+    [2, 1, "::error::the second plan is not empty; see homelab review\n"],
+  ])("a second plan that ends with %i ends the deploy with %i, and is not shown", (planned, status, stdout) => {
+    const last = jobsOf("deploy.yml").at(-1)?.steps.at(-1)?.run ?? "";
+    expect(last).toMatch(/terraform .*plan .*-detailed-exitcode/);
+    const terraform = `terraform() { echo "password = hunter"; return ${planned}; }\n`;
+    // As GitHub runs a step.
+    const ended = spawnSync("bash", ["-e", "-c", terraform + last], { encoding: "utf8" });
+    expect(ended).toMatchObject({ status, stdout });
+  });
+
+  test("no plan leaves the machine, since it holds the state and secrets in clear", () => {
+    const kept = Object.values(workflows).flatMap(({ jobs }) =>
+      Object.values(jobs).flatMap(({ steps }) =>
+        steps
+          .filter(({ uses, with: options }) => uses?.startsWith("actions/upload-artifact@") && options?.path)
+          .map(({ with: options }) => String(options?.path).trim()),
+      ),
+    );
+    expect(kept).toEqual(expect.arrayContaining(["review.md", "review.json"]));
+    expect(kept.filter((path) => /plan|cdktf\.out|tfstate/.test(path))).toEqual([]);
   });
 
   test("nobody can put code into a script by a title or a branch", () => {

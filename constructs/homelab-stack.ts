@@ -167,25 +167,41 @@ export class HomelabStack extends TerraformStack {
 
   private jobs(): NomadJob[] {
     const made = this.node.findAll().filter((construct) => construct instanceof NomadJob) as NomadJob[];
-    return made.filter(({ resource }) => !isOverridden(resource));
+    const written = this.writtenJobs();
+    return made.filter(({ resource }) => !isOverridden(resource) && !(resource.friendlyUniqueId in written));
   }
 
   /** Jobs that no construct of ours made, or whose spec was overridden: whoever made them, they are judged as they are written. */
   private plainJobs(): PlainJob[] {
     const ours = new Set(this.jobs().map(({ resource }) => resource as TerraformResource));
-    return this.node.findAll().flatMap((construct): PlainJob[] => {
+    const written = this.writtenJobs();
+    const made = this.node.findAll().flatMap((construct): PlainJob[] => {
       if (!(construct instanceof TerraformResource) || construct.terraformResourceType !== "nomad_job") return [];
       if (ours.has(construct)) return [];
       const { resource } = resolved(construct) as {
         resource: { nomad_job: Record<string, PlainAttributes> };
       };
-      const [attributes] = Object.values(resource.nomad_job);
+      const attributes = { ...Object.values(resource.nomad_job)[0], ...written[construct.friendlyUniqueId] };
+      delete written[construct.friendlyUniqueId];
       const path = Node.of(construct).path.replace(/\/Default$/, "");
       const retained = attributes?.deregister_on_destroy === false && attributes.lifecycle?.prevent_destroy === true;
       const { json } = attributes ?? {};
       const read = readJob({ jobspec: unescapeTerraform(String(attributes?.jobspec)), json });
       return [{ path, address: `nomad_job.${construct.friendlyUniqueId}`, retained, read }];
     });
+    const rest = Object.entries(written).map(([name, { jobspec, json }]): PlainJob => {
+      const read = readJob({ jobspec: unescapeTerraform(String(jobspec)), json });
+      return { path: `${this.node.path}/${name}`, address: `nomad_job.${name}`, retained: false, read };
+    });
+    return [...made, ...rest];
+  }
+
+  /** Jobs, and parts of jobs, that somebody wrote past every construct, with `addOverride` on the stack. */
+  private writtenJobs(): Record<string, PlainAttributes> {
+    const { rawOverrides = {} } = this as unknown as {
+      readonly rawOverrides?: { readonly resource?: { readonly nomad_job?: Record<string, PlainAttributes> } };
+    };
+    return { ...rawOverrides.resource?.nomad_job };
   }
 
   private record(nomadJob: NomadJob): JobRecord {
@@ -280,6 +296,7 @@ const UNREADABLE: Readonly<Record<Unreadable["reason"], string>> = {
   "no-json": "is no JSON before Terraform evaluates it",
   "no-job": "has no ID",
   "no-groups": "has no list of task groups",
+  ambiguous: "has a key twice or in another case, so Nomad may run another job than is judged",
   misshapen: "has a field of another form than Nomad takes",
 };
 

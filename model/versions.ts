@@ -113,7 +113,7 @@ export const VERSIONS: {
     version,
     because: "was withdrawn by the project: migrating a legacy wallet can delete the wallet's whole directory",
     use: "30.2 or later",
-    source: "https://github.com/bitcoin/bitcoin/issues/34128",
+    source: "https://bitcoincore.org/en/2026/01/05/wallet-migration-bug/",
     date: "2026-01-05",
   })),
   wrongArchitecture: [
@@ -152,7 +152,7 @@ export const VERSIONS: {
       since: [30],
       because: "loads legacy (BDB) wallets no more: one that was migrated is not what an older version had",
       source: "https://github.com/bitcoin/bitcoin/blob/master/doc/release-notes/release-notes-30.0.md#wallet",
-      date: "2025-10-11",
+      date: "2025-10-10",
     },
     {
       program: "Alby Hub",
@@ -196,7 +196,7 @@ export const VERSIONS: {
       other: { program: "Bitcoin Core", from: [28] },
       because: "cannot read what it answers: `warnings` became a list",
       source: "https://github.com/romanz/electrs/blob/master/RELEASE-NOTES.md",
-      date: "2024-07",
+      date: "2024-05-18",
     },
   ],
   unset: [

@@ -46,7 +46,7 @@ const LEVELS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * What a policy of Nomad's ACL grants, one line a grant: `namespace "bitcoin": submit-job`. What is denied is left out.
+ * What a policy of Nomad's ACL grants, one line a grant: `namespace "bitcoin": submit-job`. A denial is a line as well.
  *
  * @returns undefined when the text is not understood: then nobody knows what it grants.
  * @see https://developer.hashicorp.com/nomad/docs/other-specifications/acl-policy
@@ -123,8 +123,12 @@ function valuesAt(tokens: readonly Token[], start: number): { texts: string[]; e
   return undefined;
 }
 
+/** What a grant is of, such as `namespace "bitcoin"`. */
+export function scopeOf(grant: string): string {
+  return grant.slice(0, grant.lastIndexOf(": "));
+}
+
 function meaning(key: string, value: string, scope: readonly string[]): string[] {
-  if (value === "deny") return [];
   const place = scope.join(", ") || "everywhere";
   const ofNamespace = key === "policy" && scope.length === 1 && scope[0]?.startsWith("namespace");
   const known = ofNamespace ? NAMESPACE_POLICIES[value] : LEVELS[value];

@@ -84,7 +84,7 @@ export const FINDINGS = {
   "provider-changed": ask("another Terraform provider, or another version or address of it"),
   "backend-changed": askOwner("Terraform's state moves to another place"),
   "resource-unjudged": askOwner("something changes that this review does not know", "0.2.0"),
-  "spec-unreadable": ask("a job cannot be read before it is applied, so nobody can judge it"),
+  "spec-unreadable": askOwner("a job cannot be read before it is applied, so nobody can judge it"),
 } as const satisfies Readonly<Record<string, FindingKind>>;
 
 export type FindingName = keyof typeof FINDINGS;

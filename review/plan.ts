@@ -252,10 +252,16 @@ function overlay(value: unknown, marks: unknown, stand: string): unknown {
   );
 }
 
+/** Whether something differs that cannot be seen, whatever else differs beside it. */
 function hidesChange(before: unknown, after: unknown, marksBefore: unknown, marksAfter: unknown): boolean {
-  const different = JSON.stringify(before) !== JSON.stringify(after);
-  const masked = JSON.stringify(mask(before, marksBefore)) !== JSON.stringify(mask(after, marksAfter));
-  return different && !masked;
+  if (JSON.stringify(before) === JSON.stringify(after)) return false;
+  if (JSON.stringify(mask(before, marksBefore)) === JSON.stringify(mask(after, marksAfter))) return true;
+  if ([before, after].some((value) => typeof value !== "object" || value === null)) return false;
+  if (marksBefore === true || marksAfter === true) return false;
+  const [old, now, oldMarks, nowMarks] = [before, after, marksBefore ?? {}, marksAfter ?? {}] as Values[];
+  return Object.keys({ ...old, ...now }).some((key) =>
+    hidesChange(old?.[key], now?.[key], oldMarks?.[key], nowMarks?.[key]),
+  );
 }
 
 function stateOf({ terraform_version, values }: RawState): State {

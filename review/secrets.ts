@@ -1,5 +1,6 @@
 import type { Job, Template } from "../.gen/nomad/job";
 import { known } from "../model/values";
+import { replaceActions } from "../nomad/template-calls";
 import { textsOf } from "../rules/no-secret-in-job";
 import { isPlainlyHarmless } from "../rules/shared/harmless";
 import { literalSecrets } from "../rules/shared/literal-secrets";
@@ -47,24 +48,33 @@ function hide(value: unknown, place: string, places: ReadonlySet<string>): unkno
   const hidden = Object.fromEntries(members);
   // A template of variables has one in each line.
   return Envvars === true && hidden.EmbeddedTmpl === EmbeddedTmpl && EmbeddedTmpl
-    ? { ...hidden, EmbeddedTmpl: EmbeddedTmpl.split("\n").map(shownLine).join("\n") }
+    ? {
+        ...hidden,
+        EmbeddedTmpl: EmbeddedTmpl.split("\n")
+          .map((line) => shownLine(line, value as Template))
+          .join("\n"),
+      }
     : hidden;
 }
 
 /** `TaskGroups[x].Tasks[y].Env.NAME`, or as Nomad's own diff has it, `…Env[NAME]`. */
 function isVariable(place: string): boolean {
-  return /\.Tasks\[[^\]]*\]\.Env(?:\.|\[)/.test(place);
+  return /\.Tasks\[.*\]\.Env(?:\.|\[)/.test(place);
 }
 
 function shownVariable(value: string): string {
   return isPlainlyHarmless(value) ? value : NOT_SHOWN;
 }
 
-function shownLine(line: string): string {
+function shownLine(line: string, delimiters: Template): string {
   const [, start = "", value = ""] =
     /^(\s{0,20}(?:export\s{1,9})?[A-Za-z_]\w{0,80}\s{0,9}=\s{0,9})(.*)$/.exec(line) ?? [];
-  if (start === "" || value.includes("{{")) return line;
-  return start + shownVariable(value.replace(/^(["'])(.*)\1$/, "$2"));
+  if (start === "") return line;
+  // What is filled in may stand in a name or a URL; what is written out in it, or beside it, is the owner's.
+  const filled = replaceActions(value, delimiters, (code) => (/^\s*["`]/.test(code) ? "?" : "host"));
+  return isPlainlyHarmless(filled.replace(/^(["'])(.*)\1$/, "$2").replace(/^(?:host)+$/, ""))
+    ? line
+    : start + NOT_SHOWN;
 }
 
 /** A field of a job as it may be shown, wherever it was read: from a plan, or from Nomad's own comparison. */

@@ -35,13 +35,19 @@ export function sideEffectsOf(plan: RawSideEffects): SideEffect[] {
   const replaced = new Set(
     list(plan.resource_changes)
       .filter(({ change }) => startsOrEnds(record(change).actions))
-      .map(({ address }) => `${address}`.replace(/\[(?:\d+|"[^"]*")\]/g, "")),
+      .map(({ address }) => `${address}`.replace(/\[(?:\d+|"(?:[^"\\]|\\.)*")\]/g, "")),
   );
-  const sources = new Set(
-    Object.values(record(configuration.provider_config)).map((one) => text(record(one).full_name)),
-  );
+  const changes = list(plan.resource_changes).filter(({ change }) => `${record(change).actions}` !== "no-op");
+  const sources = new Set([
+    ...Object.values(record(configuration.provider_config)).map((one) => text(record(one).full_name)),
+    // Of any other type it is a finding of its own, whoever provides it.
+    ...changes.filter(({ type }) => text(type).startsWith("nomad_")).map((change) => text(change.provider_name)),
+  ]);
+  const read = changes
+    .filter(({ mode, address }) => mode === "data" && !resources.some((one) => one.address === address))
+    .map((resource) => ({ address: text(resource.address), resource }));
   return [
-    ...resources.flatMap(({ address, resource }) => ofResource(address, resource, replaced)),
+    ...[...resources, ...read].flatMap(({ address, resource }) => ofResource(address, resource, replaced)),
     ...[...sources]
       .filter((source) => source && !KNOWN_PROVIDERS.includes(source))
       .map((source) => ({

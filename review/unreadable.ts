@@ -7,6 +7,8 @@ const TEXTS: Readonly<Record<Unreadable["reason"], (detail: string) => string>> 
   "no-json": () => "says json = true and is no JSON, so the apply will fail",
   "no-job": () => "has no ID, so the apply will fail",
   "no-groups": () => "has no list of task groups, so the apply will fail",
+  ambiguous: (detail) =>
+    `cannot be read for certain: ${detail}; Nomad reads keys in any case and joins double ones, so it may run another job than is shown`,
   misshapen: (detail) => `cannot be read: ${detail}, so the apply will fail`,
 };
 

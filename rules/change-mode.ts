@@ -1,3 +1,4 @@
+import type { Task } from "../.gen/nomad/job";
 import { guessContents } from "../model/guess-contents";
 import { type Homelab, type TaskPlace, tasksOf, volumeOf } from "../model/homelab";
 import { identify } from "../model/versions";
@@ -16,18 +17,36 @@ export const changeMode = {
   check: (homelab) =>
     tasksOf(homelab)
       .filter((place) => writesPrecious(homelab, place))
-      .flatMap((place) =>
-        (place.task.Templates ?? []).flatMap((template) => {
+      .flatMap((place) => [
+        ...tokensOf(place.task).flatMap(([field, ChangeMode]) =>
+          breach(ChangeMode !== undefined && ChangeMode !== "" && ChangeMode !== "noop", place, `${field}.ChangeMode`, {
+            value: ChangeMode ?? "",
+            problem: "whenever its token is renewed, it acts on the task that writes the chain or funds",
+            remedy: 'set ChangeMode to "noop"',
+          }),
+        ),
+        ...(place.task.Templates ?? []).flatMap((template) => {
           const { ChangeMode, DestPath } = template;
-          const changes = functionsIn(template).some((name) => !CONSTANT.test(name));
+          // What a file says that comes later, nobody can read here.
+          const changes = !!template.SourcePath || functionsIn(template).some((name) => !CONSTANT.test(name));
           return breach(changes && ChangeMode !== "noop", place, `Templates[${DestPath}].ChangeMode`, {
             value: ChangeMode ?? "not set (Nomad's default is restart)",
             problem: "whenever what it reads changes, it acts on the task that writes the chain or funds",
             remedy: 'set ChangeMode to "noop", and restart the service when it suits',
           });
         }),
-      ),
+      ]),
 } as const satisfies Rule;
+
+/** Tokens that Nomad renews, and what it does then; Vault's default is `restart`. */
+function tokensOf({ Identity, Identities = [], Vault }: Task): (readonly [field: string, mode: string | undefined])[] {
+  return [
+    ...[...(Identity ? [Identity] : []), ...Identities].map(
+      (one) => [`Identities[${one.Name ?? ""}]`, one.ChangeMode] as const,
+    ),
+    ...(Vault ? [["Vault", Vault.ChangeMode ?? "restart"] as const] : []),
+  ];
+}
 
 function writesPrecious(homelab: Homelab, { record, job, group, task }: TaskPlace): boolean {
   const mounted = (task.VolumeMounts ?? []).filter(({ ReadOnly }) => ReadOnly !== true);

@@ -59,6 +59,13 @@ describe("a job that no construct of ours made", () => {
     expect(text).toContain("(rule privileged)");
   });
 
+  test("is judged when it is written past every construct", () => {
+    const text = said((stack) =>
+      stack.addOverride("resource.nomad_job.site", { jobspec: JSON.stringify(SITE), json: true }),
+    );
+    expect(text).toContain("(rule privileged)");
+  });
+
   test.each([
     ["HCL", 'job "site" {}', false, "is HCL"],
     ["what Terraform reads later", '${file("site.json")}', true, "is no JSON before Terraform evaluates it"],

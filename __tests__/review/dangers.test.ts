@@ -82,7 +82,11 @@ const CHANGES: readonly [what: string, findings: readonly string[], edit: JobEdi
   ["a tag that is no version", ["image-unreadable"], image("bitcoin/bitcoin:build7")],
   ["a tag of more digits than any version", ["image-unreadable"], image(`bitcoin/bitcoin:${"9".repeat(30)}`)],
   ["the same version of a mirror", ["image-replaced"], image("mirror.lan:5000/bitcoin/bitcoin:31.1")],
-  ["an older version of a mirror", ["image-downgrade"], image("mirror.lan:5000/bitcoin/bitcoin:31.0")],
+  [
+    "an older version of a mirror",
+    ["image-downgrade", "image-replaced"],
+    image("mirror.lan:5000/bitcoin/bitcoin:31.0"),
+  ],
   ["a patch of the hub", [], image("ghcr.io/getalby/hub:v1.24.1"), "albyhub"],
   ["a minor of the hub", ["one-way-upgrade"], image("ghcr.io/getalby/hub:v1.25.0"), "albyhub"],
   ["an older hub", ["one-way-downgrade"], image("ghcr.io/getalby/hub:v1.23.0"), "albyhub"],
@@ -466,6 +470,30 @@ describe("bad input", () => {
     const review = reviewPlan(readPlan(plan));
     expect(findingsOf(review)).toContain("spec-unreadable nomad_job.bitcoin");
     expect(printed(review)).toContain(problem);
+  });
+
+  test.each([
+    ["in another case", (text: string) => text.replace('"Count":1', '"count":3'), "count is another spelling of Count"],
+    ["with a long s", (text: string) => text.replace('"Tasks"', '"Taſks"'), "Taſks is another spelling of Tasks"],
+    [
+      "in a volume with the name of a map",
+      (text: string) => text.replace('"Volumes":{', '"Volumes":{"Env":{"source":"x"},'),
+      "source is another",
+    ],
+    ["twice", (text: string) => text.replace('"Count":1', '"Count":3,"Count":1'), "a key stands twice"],
+  ])("a key that Nomad reads otherwise is a finding: %s", (_, edit, problem) => {
+    const plan = changed("create", ({ resource_changes }) => {
+      const { change } = resource_changes.find(({ address }) => address === "nomad_job.albyhub") ?? {};
+      if (!change?.after) throw new Error("no job");
+      const text = JSON.stringify(JSON.parse(String(change.after.jobspec)));
+      change.after.jobspec = edit(text);
+      expect(change.after.jobspec).not.toBe(text);
+    });
+    const review = reviewPlan(readPlan(plan));
+    const found = review.findings.find(({ finding }) => finding === "spec-unreadable");
+    expect(found).toMatchObject({ resource: "nomad_job.albyhub", acceptedBy: "owner" });
+    expect(found?.problem).toContain(problem);
+    expect(found?.problem).not.toContain("the apply will fail");
   });
 
   test("a job of nulls and without groups is read", () => {

@@ -177,7 +177,7 @@ describe("the review of a real plan", () => {
   test("shows a job in HCL by its name, and says what would let it be read", () => {
     const text = markdown(reviewOf("hcl"));
     expect(text).toContain("job hcl cannot be read: HCL; shown by name only");
-    expect(text).toContain("write it as JSON, with json = true; or accept it by the commit trailer");
+    expect(text).toContain("write it as JSON, with json = true; no commit can accept this");
   });
 
   test("shows of an image the part that differs", () => {

@@ -9,6 +9,7 @@ describe("a field as Nomad itself compares it", () => {
     [`${ENV}[AUTO_UNLOCK_PASSWORD]`, "hunter", HIDDEN],
     [`${ENV}[NOTE]`, "anything else", NOT_SHOWN],
     [`${ENV}.NOTE`, "hunter", NOT_SHOWN],
+    ["TaskGroups[a].Tasks[x]y].Env[NOTE]", "correct horse", NOT_SHOWN],
     [`${ENV}[NETWORK]`, "mainnet", "mainnet"],
     [`${ENV}[PORT]`, "8080", "8080"],
     ["TaskGroups[a].Tasks[b].Config[args][1]", "Hunter2Hunter2", HIDDEN],
@@ -30,11 +31,17 @@ test("a job is shown with those variables alone that are plainly harmless, in te
       ...task("b", "x:1", [1, 1]),
       Env: { NETWORK: "mainnet", NOTE: "hunter" },
       Templates: [
-        { DestPath: "local/env", Envvars: true, EmbeddedTmpl: 'NETWORK=mainnet\nNOTE=hunter\nX={{ env "Y" }}\n' },
+        {
+          DestPath: "local/env",
+          Envvars: true,
+          EmbeddedTmpl: 'NETWORK=mainnet\nNOTE=hunter\nX={{ env "Y" }}\nZ=correct horse {{ env "Y" }}\n',
+        },
       ],
     },
   ]);
   const [shown] = withoutSecrets(one).TaskGroups[0]?.Tasks ?? [];
   expect(shown?.Env).toEqual({ NETWORK: "mainnet", NOTE: NOT_SHOWN });
-  expect(shown?.Templates?.[0]?.EmbeddedTmpl).toBe(`NETWORK=mainnet\nNOTE=${NOT_SHOWN}\nX={{ env "Y" }}\n`);
+  expect(shown?.Templates?.[0]?.EmbeddedTmpl).toBe(
+    `NETWORK=mainnet\nNOTE=${NOT_SHOWN}\nX={{ env "Y" }}\nZ=${NOT_SHOWN}\n`,
+  );
 });

@@ -131,6 +131,20 @@ describe("what the review does not know is never safe:", () => {
       ["runs-program action.local_command.x"],
     ],
     [
+      "a provisioner under a key with a quote",
+      [{ ...create('nomad_namespace.x["a\\"b"]', { name: "x" }) }],
+      configuration({
+        resources: [{ address: "nomad_namespace.x", mode: "managed", type: "nomad_namespace", provisioners: local }],
+      }),
+      ["runs-program nomad_namespace.x"],
+    ],
+    [
+      "a provider that stands beside a resource alone",
+      [create("nomad_namespace.x", { name: "x" }, "registry.terraform.io/evil/nomad")],
+      {},
+      ["resource-unjudged provider:registry.terraform.io/evil/nomad"],
+    ],
+    [
       "what is put off",
       [],
       { deferred_changes: [{ reason: "unknown", resource_change: { address: "nomad_job.y" } }] },
@@ -176,6 +190,23 @@ describe("what the review does not know is never safe:", () => {
   });
 });
 
+test("a sensitive value that changes beside a plain one is told", () => {
+  const text = changed("no-op", (plan) => {
+    const volume = plan.resource_changes.find(
+      ({ address }) => address === "nomad_csi_volume_registration.albyhub-data",
+    );
+    if (!volume) throw new Error("no volume");
+    const { change } = volume;
+    change.actions = ["update"];
+    change.before = { ...change.before, secrets: { a: "1" }, deregister_on_destroy: true };
+    change.after = { ...change.after, secrets: { a: "2" }, deregister_on_destroy: false };
+    change.before_sensitive = { secrets: true };
+    change.after_sensitive = { secrets: true };
+  });
+  const [finding] = reviewPlan(readPlan(text)).findings;
+  expect(finding?.problem).toContain("a value that Terraform marks as sensitive");
+});
+
 describe("a policy of Nomad's ACL", () => {
   const update = (before: string, after: string) =>
     withResources([
@@ -198,6 +229,14 @@ describe("a policy of Nomad's ACL", () => {
     expect(update('node { policy = "read" }', 'node { policy = "write" }')).toEqual([
       "access-widened: grants more: node: write",
     ]);
+  });
+
+  test("is told when it no longer denies, and when a narrower block no longer stands before a wider one", () => {
+    const ALL = 'namespace "*" { policy = "write" }';
+    const denial = 'namespace "bitcoin" { policy = "deny" }';
+    expect(update(`${ALL}\n${denial}`, ALL)[0]).toContain('what namespace "bitcoin": deny kept back');
+    expect(update(`${ALL}\n${READ}`, ALL)[0]).toContain("access-widened");
+    expect(update(ALL, `${ALL}\n${denial}`)).toEqual([]);
   });
 
   test("that grants less, or the same in other words, is safe", () => {
@@ -232,6 +271,15 @@ describe("an image", () => {
     expect(found(`${name}@${A}`, `mirror.lan:5000/${name}@${A}`, id)).toEqual([]);
     expect(found(name, `${name}@${A}`, id)).toEqual([]);
     expect(found(`${name}@${A}`, `example.org/other:1.0@${A}`, id)).toContain("image-replaced");
+  });
+
+  test("from elsewhere is told beside what its version says, and another digest of no version too", () => {
+    const hub = "ghcr.io/getalby/hub";
+    expect(found(`${hub}:v1.24.0@${A}`, `example.org/getalby/hub:v1.24.1@${B}`, "albyhub")).toEqual(["image-replaced"]);
+    expect(found(`${hub}:v1.24.0@${A}`, `example.org/getalby/hub:v1.23.0@${B}`, "albyhub")).toContain(
+      "one-way-downgrade",
+    );
+    expect(found(`${hub}:latest@${A}`, `${hub}:latest@${B}`, "albyhub")).toContain("image-replaced");
   });
 
   test("of a program beside it, in a group that has a volume, counts as well", () => {

@@ -30,6 +30,16 @@ describe(changeMode.statement, () => {
     expect(reviewOfChange(withTemplate("restart", 'plain {{ env "NOMAD_ALLOC_ID" | toLower }}')).exit).toBe(0);
   });
 
+  test.each<[string, Partial<Task>]>([
+    ["Identities[aud].ChangeMode", { Identities: [{ Name: "aud", File: true, ChangeMode: "restart" }] as never }],
+    ["Identities[default].ChangeMode", { Identity: { Name: "default", File: true, ChangeMode: "signal" } as never }],
+    ["Vault.ChangeMode", { Vault: { Role: "x" } as never }],
+    ["Templates[local/x].ChangeMode", { Templates: [{ SourcePath: "local/x.tpl", DestPath: "local/x" }] as never }],
+  ])("%s counts as well", (place, values) => {
+    const found = findings(changeMode, ({ bitcoin }) => void Object.assign(bitcoin.task, values));
+    expect(found.map((one) => one.place)).toEqual([`TaskGroups[bitcoin].Tasks[bitcoin].${place}`]);
+  });
+
   test("names the field, its value and what to write", () => {
     const [found] = findings(changeMode, ({ bitcoin }) => withTemplate(undefined, SERVICE)(bitcoin.task));
     expect(found).toMatchObject({

@@ -81,6 +81,7 @@ describe("a secret in disguise is found", () => {
     [["sh", "-c", "sshpass -p hunter2 ssh x"]],
     [["sh", "-c", "echo 'correct horse' >/dev/null; echo hunter2x | docker login --password-stdin"]],
     [["--admin-password1", "hunter"]],
+    [["-c", 'hub --pass""word=hunter2x']],
     [["-H", "X-Auth: Bearer 8sd7f6s8d7f6s8d7"]],
   ])("in the arguments %j", (list) => expect(args(...list)).toBe(true));
 
@@ -91,6 +92,11 @@ describe("a secret in disguise is found", () => {
     'password={{ "hun" }}{{ "ter" }}',
     '{{ $p := "hunter" }}{{ $password := "hunter" }}',
     '{{ with "token" }}token={{ . }}{{ end }}\nrpcpassword=hunter',
+    '{{ $p := "correct horse" }}\nrpcpassword={{ $p }}',
+    '{{ with "hunter" }}rpcpassword={{ . }}{{ end }}',
+    'rpcpassword={{ "hunter2hunter" | toJSON }}',
+    '{"dsn":"postgresql:\\/\\/alby:hunter@db.lan\\/nwc"}',
+    '{"SecretID": "6f1c2e3a-1b2c-4d5e-8f90-123456789abc"}',
     "alias = Hunter2Hunter2",
     "  key: 'Hunter2Hunter2'",
   ])("in the template %j", (text) => expect(template(text)).toBe(true));

@@ -178,6 +178,8 @@ function unreadableText({ reason, detail }: Unreadable): string {
         `jobspec is not JSON (${detail}); write the job's JSON itself, ` +
         "since an expression such as ${file(…)} has no value before Terraform runs"
       );
+    case "ambiguous":
+      return `Nomad may read another job than its jobspec shows: ${detail}; write each key once, as Nomad spells it`;
     case "misshapen":
       return `jobspec is no job of Nomad's API: ${detail}; correct it`;
     default:

@@ -104,13 +104,19 @@ function versions(old: ImagePlace, now: ImagePlace, isTold: boolean): Found[] {
   if (!program && from.repository !== to.repository) {
     return replaced(`runs another program: ${old.image} becomes ${now.image}`);
   }
+  // What somebody else publishes under a newer version is no upgrade; under the same digest it is the same image.
+  const isElsewhere = from.repository !== to.repository && (!to.digest || to.digest !== from.digest);
+  const elsewhere = isElsewhere ? replaced(`gets its image from elsewhere: ${old.image} becomes ${now.image}`) : [];
   const order = compareImages(to, from);
   const change = `goes from ${label(from)} to ${label(to)}`;
   if (order === undefined) {
-    if (isTold) return [];
+    if (from.tag === to.tag && from.digest && from.digest !== to.digest && isTrusted(now)) {
+      return replaced(`gets another image under the same tag: ${short(from)} becomes ${short(to)}`);
+    }
+    if (isTold) return elsewhere;
     const unread = [from, to].filter(({ version }) => version.length === 0).map(({ tag }) => `"${tag ?? ""}"`);
     const problem = `${change}: ${unread.join(" and ")} cannot be read as a version, so nobody can tell whether it goes back`;
-    return [{ finding: "image-unreadable", problem, remedy: "use a tag that names a version" }];
+    return [...elsewhere, { finding: "image-unreadable", problem, remedy: "use a tag that names a version" }];
   }
   if (order === 0) {
     const change = `${short(from)} becomes ${short(to)}`;
@@ -119,25 +125,33 @@ function versions(old: ImagePlace, now: ImagePlace, isTold: boolean): Found[] {
       const what = to.digest ? "gets another image under the same tag" : "loses the digest that says which image it is";
       return replaced(`${what}: ${change}`);
     }
-    const isElsewhere = from.repository !== to.repository && from.digest === undefined;
-    return isElsewhere ? replaced(`gets its image from elsewhere: ${old.image} becomes ${now.image}`) : [];
+    return elsewhere;
   }
   const rows = program ? oneWaysBetween(program, from.version, to.version) : [];
   const reasons = rows.map(({ since, because, source }) => `${program} ${since} ${because} (${source})`).join("; ");
   if (order > 0) {
     const problem = `${change}, and there is no way back: ${reasons}`;
-    return rows.length > 0 ? [{ finding: "one-way-upgrade", problem, remedy: "back up first" }] : [];
+    return rows.length > 0
+      ? [...elsewhere, { finding: "one-way-upgrade", problem, remedy: "back up first" }]
+      : elsewhere;
   }
   if (rows.length > 0) {
     const problem = `${change}, whose data it cannot read: ${reasons}`;
-    return [{ finding: "one-way-downgrade", problem, remedy: "stay with the newer version, and go forward" }];
+    return [
+      ...elsewhere,
+      { finding: "one-way-downgrade", problem, remedy: "stay with the newer version, and go forward" },
+    ];
   }
   const remedy = "stay with the newer one, unless the release notes say that the older one reads what it has written";
-  return [{ finding: "image-downgrade", problem: `${change}, an older version`, remedy }];
+  return [...elsewhere, { finding: "image-downgrade", problem: `${change}, an older version`, remedy }];
 }
 
 /** Whether what the image does cannot be undone: its group has a volume, it reads secrets, or it mounts for others. */
-function isTrusted({ group, task }: ImagePlace): boolean {
+function isTrusted(place: ImagePlace): boolean {
+  const { group, task } = place;
+  const { volumes, mount, mounts } = task.Config;
+  if (identify(place, place.image) || [volumes, mount, mounts].some((one) => [one ?? []].flat().length > 0))
+    return true;
   const readsSecrets = (task.Templates ?? []).some((template) => callsOf(template, VARIABLE_FUNCTIONS).length > 0);
   return Object.keys(group.Volumes ?? {}).length > 0 || readsSecrets || task.CSIPluginConfig !== undefined;
 }

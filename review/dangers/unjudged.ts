@@ -1,6 +1,6 @@
 import { VOLUME_TYPES } from "../../model/read-stack";
 import { known, SENSITIVE, UNKNOWN, type Values } from "../../model/values";
-import { grantsOf } from "../acl-grants";
+import { grantsOf, scopeOf } from "../acl-grants";
 import type { Context } from "../context";
 import { differing, text } from "../diff";
 import type { Finding } from "../findings";
@@ -96,7 +96,17 @@ function policies(change: Change): Finding[] {
   });
   if (!now) return unknown("has rules that cannot be read, so nobody can tell what it grants");
   const had = old ?? new Set<string>();
-  const more = [...now].filter((grant) => !had.has(grant));
+  const isDenial = (grant: string) => grant.endsWith(": deny");
+  // A denial wins, and so does a narrower block over `*`: without it the wider one holds.
+  const scopes = new Set([...now].map(scopeOf));
+  const isWide = [...scopes].some((scope) => scope.includes("*"));
+  const freed = [...had].filter(
+    (grant) => !now.has(grant) && (isDenial(grant) || (isWide && !scopes.has(scopeOf(grant)))),
+  );
+  const more = [
+    ...[...now].filter((grant) => !had.has(grant) && !isDenial(grant)),
+    ...freed.map((grant) => `what ${grant} kept back`),
+  ];
   if (more.length > 0) {
     const rest = more.length > TOLD ? `; and ${more.length - TOLD} more` : "";
     const problem = `grants ${before ? "more" : ""}: ${more.slice(0, TOLD).join("; ")}${rest}`.replace("  ", " ");

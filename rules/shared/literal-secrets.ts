@@ -75,7 +75,9 @@ function find(name: string, text: string, kind: TextKind, depth: number): string
   const filled = isPlain ? text : fillIn(text, kind);
   const whole = isSecretName(name) && isLiteral(filled) ? [`${name}=(hidden)`] : [];
   if (isPlain) return whole;
-  const assigned = ASSIGNMENTS.flatMap((assignment) => [...filled.matchAll(assignment)]);
+  // A shell joins `--pass""word`.
+  const joined = kind.shell && !kind.template ? filled.replace(/""|''/g, "") : filled;
+  const assigned = ASSIGNMENTS.flatMap((assignment) => [...joined.matchAll(assignment)]);
   const named = assigned
     .filter(([, key = "", value = ""]) => isSecretName(key) && isLiteral(value))
     .map(([, key]) => `${key}=(hidden)`);
@@ -85,7 +87,7 @@ function find(name: string, text: string, kind: TextKind, depth: number): string
   // In a list of arguments the flag is the name of what comes after it.
   const [, login] = /^-{1,2}u(?:ser)?$/.test(name) ? (/^[\w.@-]{1,60}:(.{1,200})$/.exec(filled) ?? []) : [];
   if (login && isLiteral(login) && !/^\d{1,6}$/.test(login)) given.push("a password of a command (hidden)");
-  const forms = secretForms(filled).map(({ what }) => `${what} (hidden)`);
+  const forms = secretForms(filled.replaceAll("\\/", "/")).map(({ what }) => `${what} (hidden)`);
   const unexplained = () => text.replace(HEX_OF_A_NAME, (whole, key: string) => (isPublicNumber(key) ? key : whole));
   const isNumber = isPublicNumber(name) && /^[0-9a-f]+$/i.test(text.trim());
   const isHex = !isNumber && all(text, HEX, "").length > 0 && all(unexplained(), HEX, "").length > 0;
@@ -149,7 +151,8 @@ function decoded(name: string, text: string, { free = false }: TextKind, depth: 
 }
 
 function fillIn(text: string, { template, shell }: TextKind): string {
-  const rendered = template ? replaceActions(text, template, rendering) : text;
+  const literals = new Map<string, string>();
+  const rendered = template ? replaceActions(text, template, (code) => rendering(code, literals)) : text;
   // A default inside of ${…} is a literal.
   const expanded = rendered.replace(/\$\{[^{}:]{0,200}(?::[^-={}][^{}]{0,200})?\}/g, FILLED_IN);
   return shell ? expanded.replace(/\$\([^()]{0,2000}\)|\$(?:[A-Za-z_]+|\d)\b/g, FILLED_IN) : expanded;
@@ -160,15 +163,30 @@ const ONLY_STRINGS =
   /^(?:[\s|(),\d]|\b(?:printf?|println|base64(?:URL)?Decode|trimSpace|toLower|toUpper|toTitle|replaceAll|join|split|envOrDefault|keyOrDefault)\b)*$/;
 const STRING = /"(?:\\.|[^"\\])*"|`[^`]*`/g;
 
+/** What reads something on the machine: whatever has none of these stands in the job as it is. */
+const READS =
+  /[.$]|\b(?:env\w*|mustEnv|nomad\w+|key\w*|ls|tree|safe\w+|secrets?|service\w*|connect|file|nodes?|datacenters|partitions|peerings?|ca(?:Roots|Leaf)|pki\w*|timestamp|executeTemplate|loop)\b/;
+
 /** What a template's action stands for: a new piece of text, strings written out in it, or something filled in. */
-function rendering(action: string): string {
+function rendering(action: string, literals: Map<string, string>): string {
   const code = action.trim();
-  if (CONTROL.test(code)) return "\n";
+  const before = literals.get(code);
+  if (before !== undefined) return before;
+  if (CONTROL.test(code)) {
+    const [, what] = /^(?:with|range)\b(.*)$/s.exec(code) ?? [];
+    const given = (what?.match(STRING) ?? []).map((one) => one.slice(1, -1));
+    if (what === undefined) return "\n";
+    literals.delete(".");
+    if (given.length > 0 && !READS.test(what.replace(STRING, ""))) literals.set(".", given.join(""));
+    return "\n";
+  }
   const [, variable, expression] = /^\$(\w+)\s*:?=\s*(.*)$/s.exec(code) ?? [];
   const value = expression ?? code;
   const strings = (value.match(STRING) ?? []).map((one) => one.slice(1, -1));
-  const isWrittenOut = strings.length > 0 && ONLY_STRINGS.test(value.replace(STRING, ""));
+  const rest = value.replace(STRING, "");
+  const isWrittenOut = strings.length > 0 && (ONLY_STRINGS.test(rest) || !READS.test(rest));
   const result = isWrittenOut ? written(strings, value) : FILLED_IN;
+  if (variable) literals.set(`$${variable}`, result);
   return variable ? `\n${variable}="${result}"\n` : result;
 }
 

@@ -38,7 +38,9 @@ export function isPublicNumber(name: string): boolean {
 
 /** Whether a value of this name tells things apart. */
 export function isIdentity(name: string): boolean {
-  return IDENTITY.test(wordsOf(name).join(""));
+  const joined = wordsOf(name).join("");
+  // Nomad calls a token's secret its SecretID.
+  return IDENTITY.test(joined) && !/secretids?$/.test(joined);
 }
 
 /** The same few names are asked for with every text of every job. */

@@ -15,7 +15,7 @@ import (
 type output struct {
 	name  string
 	text  []byte
-	types int
+	holds string // for people: "85 types"
 }
 
 // header starts every generated file; its argument says what the file was made from.
@@ -39,8 +39,8 @@ export type Nanoseconds = number & { readonly [nanoseconds]: true };
 
 `
 
-// generate renders the types of a job and of the docker driver's options. The
-// same versions give the same bytes.
+// generate renders the types of a job and of the docker driver's options, and
+// the names of a job's fields. The same versions give the same bytes.
 func generate() ([]output, error) {
 	version, dir, err := locateModule()
 	if err != nil {
@@ -59,10 +59,36 @@ func generate() ([]output, error) {
 		return nil, err
 	}
 	w := writer{said: said}
+	origin := apiModule + " " + version
+	names := fieldNames(job)
 	return []output{
-		{"job.ts", w.file(apiModule+" "+version, jobPreamble, job), len(job)},
-		{"docker-config.ts", w.file("its docker.go", "\n", docker), len(docker)},
+		{"job.ts", w.file(origin, jobPreamble, job), fmt.Sprintf("%d types", len(job))},
+		{"docker-config.ts", w.file("its docker.go", "\n", docker), fmt.Sprintf("%d types", len(docker))},
+		{"field-names.ts", fieldNamesFile(origin, names), fmt.Sprintf("%d names", len(names))},
 	}, nil
+}
+
+// fieldNames are the keys of these types, each once, in order.
+func fieldNames(types []reflect.Type) []string {
+	keys := map[string]bool{}
+	for _, t := range types {
+		for _, f := range fieldsOf(t) {
+			keys[f.key] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
+
+func fieldNamesFile(origin string, names []string) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, header, origin)
+	b.WriteString("\n/** Every name of a field in a job, at any depth. Go takes each of them in any case. */\n")
+	b.WriteString("export const FIELDS: readonly string[] = [\n")
+	for _, name := range names {
+		fmt.Fprintf(&b, "  %q,\n", name)
+	}
+	b.WriteString("];\n")
+	return b.Bytes()
 }
 
 // checkTables refuses an entry for a field that Nomad no longer has.

@@ -13,13 +13,13 @@ import (
 )
 
 // generated runs gen once for all tests that look at what it writes.
-func generated(t *testing.T) (job, docker string) {
+func generated(t *testing.T) (job, docker, names string) {
 	t.Helper()
 	files, err := generate()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(files[0].text), string(files[1].text)
+	return string(files[0].text), string(files[1].text), string(files[2].text)
 }
 
 func TestTwoRunsGiveTheSameBytes(t *testing.T) {
@@ -29,7 +29,7 @@ func TestTwoRunsGiveTheSameBytes(t *testing.T) {
 			t.Fatal(stderr)
 		}
 	}
-	for _, name := range []string{"job.ts", "docker-config.ts"} {
+	for _, name := range []string{"job.ts", "docker-config.ts", "field-names.ts"} {
 		a, errA := os.ReadFile(filepath.Join(first, name))
 		b, errB := os.ReadFile(filepath.Join(second, name))
 		if errA != nil || errB != nil || len(a) == 0 || !bytes.Equal(a, b) {
@@ -39,8 +39,8 @@ func TestTwoRunsGiveTheSameBytes(t *testing.T) {
 }
 
 func TestCommittedFilesAreUpToDate(t *testing.T) {
-	job, docker := generated(t)
-	for name, want := range map[string]string{"job.ts": job, "docker-config.ts": docker} {
+	job, docker, names := generated(t)
+	for name, want := range map[string]string{"job.ts": job, "docker-config.ts": docker, "field-names.ts": names} {
 		got, err := os.ReadFile(filepath.Join("..", "..", ".gen", "nomad", name))
 		if err != nil || string(got) != want {
 			t.Errorf("%s is not what gen writes: run npm run gen (%v)", name, err)
@@ -49,7 +49,7 @@ func TestCommittedFilesAreUpToDate(t *testing.T) {
 }
 
 func TestTypesSayWhatNomadTakes(t *testing.T) {
-	job, docker := generated(t)
+	job, docker, _ := generated(t)
 	for _, line := range []string{
 		"export type Nanoseconds = number & { readonly [nanoseconds]: true };",
 		"export type JobType = \"service\" | \"batch\" | \"system\" | \"sysbatch\";",
@@ -84,6 +84,20 @@ func TestTypesSayWhatNomadTakes(t *testing.T) {
 	}
 	if strings.Contains(job, "ExtraKeysHCL") {
 		t.Error(`job.ts has a field that is tagged json:"-"`)
+	}
+}
+
+func TestFieldNamesAreThoseOfAJobAtAnyDepth(t *testing.T) {
+	_, _, names := generated(t)
+	for _, name := range []string{"ID", "TaskGroups", "KillTimeout", "LostAfter", "PerAlloc", "Envvars"} {
+		if strings.Count(names, "\n  \""+name+"\",\n") != 1 {
+			t.Errorf("field-names.ts does not name %s once", name)
+		}
+	}
+	for _, name := range []string{"privileged", "ExtraKeysHCL"} {
+		if strings.Contains(names, "\""+name+"\"") {
+			t.Errorf("field-names.ts names %s, which is no field of a job", name)
+		}
 	}
 }
 

@@ -1,7 +1,7 @@
 // Command nomad-api keeps the TypeScript of this project honest about Nomad's
 // job JSON. It reads Nomad's own Go types, so no key is typed by hand:
 //
-//	go run . gen [-o DIR]    writes job.ts and docker-config.ts
+//	go run . gen [-o DIR]    writes job.ts, docker-config.ts and field-names.ts
 //	go run . check FILE...   strictly decodes the jobs of synthesized stacks
 //	go run . cron TIME       what Nomad makes of the schedules on standard input
 //
@@ -66,7 +66,7 @@ func runGen(args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintln(stderr, err)
 			return 1
 		}
-		fmt.Fprintf(stdout, "%s: %d types\n", path, file.types)
+		fmt.Fprintf(stdout, "%s: %s\n", path, file.holds)
 	}
 	return 0
 }
