@@ -1,4 +1,5 @@
 import type { Job } from "../.gen/nomad/job";
+import type { JobRecord } from "../model/homelab";
 import type { JobEntry } from "../model/read-stack";
 import { known } from "../model/values";
 import { changedPaths } from "./diff";
@@ -57,6 +58,19 @@ export function contextOf(plan: Plan): Context {
 /** A job by its name in Nomad. */
 export function keyOf({ Namespace, ID }: Pick<Job, "Namespace" | "ID">): string {
   return `${Namespace}/${ID}`;
+}
+
+/** The address of the resource that a finding about a job of the code belongs to. */
+export function addressOf({ jobs }: Context, job: Job): string {
+  const entry = jobs.find(({ after }) => after?.read.job && keyOf(after.read.job) === keyOf(job));
+  return entry?.change.address ?? "stack";
+}
+
+/** Jobs that leave the code and go on running, as rules read them. */
+export function leftRecords({ left }: Pick<Context, "left">): JobRecord[] {
+  return left.flatMap(({ before, change }) =>
+    before?.shown ? [{ path: change.address, job: before.shown, retained: true }] : [],
+  );
 }
 
 /** Whether Terraform destroys what the resource was. */

@@ -4,7 +4,7 @@ import { runsAlongsideMainTask, runsEverywhere, updateOf, type Writer, writersOf
 import { canonicalHost } from "../../model/server";
 import { instances } from "../../nomad/defaults";
 import { fenceGaps } from "../../rules/shared/fence";
-import { type Context, keyOf } from "../context";
+import { addressOf, type Context, keyOf, leftRecords } from "../context";
 import type { Finding } from "../findings";
 import type { Side } from "../stack";
 
@@ -24,21 +24,13 @@ interface Claim {
 
 /** Who else writes a volume, in how many instances, and what keeps a second one away when a machine is lost. */
 export function writers(context: Context): Finding[] {
-  const { before, after, jobs } = context;
-  const left = context.left.flatMap((one): JobRecord[] => {
-    const job = one.before?.shown;
-    return job ? [{ path: one.change.address, job, retained: true }] : [];
-  });
+  const { before, after } = context;
+  const left = leftRecords(context);
   const was = claimsOf(before, []);
   const will = claimsOf(after, left, before);
   const isLeft = ({ writer }: Claim) => left.some(({ job }) => job === writer.job);
   const had = (claim: Claim) => was.find((one) => one.storage === claim.storage && one.group === claim.group);
-  const at = ({ writer: { job } }: Claim) => ({
-    resource:
-      jobs.find(({ after: entry }) => entry?.read.job && keyOf(entry.read.job) === keyOf(job))?.change.address ??
-      "stack",
-    subject: `job ${job.ID}`,
-  });
+  const at = ({ writer: { job } }: Claim) => ({ resource: addressOf(context, job), subject: `job ${job.ID}` });
   const second = (claim: Claim, problem: string, remedy: string, holds = claim.holds): Finding => ({
     finding: holds === "funds" ? "second-writer-on-funds" : "second-writer",
     ...at(claim),
