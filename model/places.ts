@@ -124,9 +124,13 @@ export function provides({ TaskGroups }: Job, name: string): boolean {
   return TaskGroups.flatMap(servicesIn).some(({ Name, Provider }) => Name === name && Provider === "nomad");
 }
 
+interface ServiceGroup extends Pick<TaskGroup, "Services"> {
+  readonly Tasks?: readonly Pick<Task, "Services">[];
+}
+
 /** What a group registers, its tasks included. */
-export function servicesIn({ Services, Tasks }: TaskGroup): readonly Service[] {
-  return [...(Services ?? []), ...Tasks.flatMap((task) => task.Services ?? [])];
+export function servicesIn({ Services, Tasks }: ServiceGroup): readonly Service[] {
+  return [...(Services ?? []), ...(Tasks ?? []).flatMap((task) => task.Services ?? [])];
 }
 
 /** `tag.name@region`, of which only the name is a service's; a name has neither dot nor @. */

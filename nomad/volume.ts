@@ -1,3 +1,4 @@
+import type { TaskGroup, VolumeRequest } from "../.gen/nomad/job";
 import type { NomadClient } from "./client";
 import { type AllocationStub, capability, ifThere } from "./live";
 
@@ -14,6 +15,26 @@ export interface LiveVolume {
   readonly WriteAllocs: Readonly<Record<string, unknown>> | null;
   readonly ReadAllocs: Readonly<Record<string, unknown>> | null;
   readonly Allocations: readonly AllocationStub[] | null;
+}
+
+/** The access mode of a volume that Nomad lets any number of tasks write. */
+export const MANY_WRITERS = "multi-node-multi-writer";
+
+type Group = Pick<TaskGroup, "Volumes">;
+
+/** A group's requests to write a volume that one alone may write. */
+export function soleWrites({ Volumes }: Group): VolumeRequest[] {
+  return Object.values(Volumes ?? {}).filter(
+    ({ ReadOnly, AccessMode }) => ReadOnly !== true && AccessMode !== MANY_WRITERS,
+  );
+}
+
+/** Ids of the CSI volumes that a job writes alone. */
+export function writtenAlone({ TaskGroups = [] }: { readonly TaskGroups?: readonly Group[] }): string[] {
+  const sources = TaskGroups.flatMap(soleWrites).flatMap(({ Type, Source }) =>
+    Type === "csi" && Source ? [Source] : [],
+  );
+  return [...new Set(sources)];
 }
 
 /** A volume and its claims; undefined when it is not registered. */

@@ -1,9 +1,9 @@
-import type { Job, TaskGroup } from "../.gen/nomad/job";
+import type { Job } from "../.gen/nomad/job";
 import type { NomadClient } from "./client";
 import { Duration } from "./duration";
 import { type AllocationStub, isLive, type NodeStub, nodeOf, nodesOf, placedAllocations, taskStatsOf } from "./live";
 import type { LastWriter } from "./pause";
-import { type LiveVolume, volumeOf } from "./volume";
+import { type LiveVolume, soleWrites, volumeOf, writtenAlone } from "./volume";
 
 /** An allocation that may still write a job's volumes, and whose end nobody has seen. */
 export interface HiddenWriter {
@@ -42,7 +42,7 @@ export async function hiddenWriters(
       allocations: (await placedAllocations(client, job)).filter(
         ({ JobID, Namespace }) => JobID === job.ID && Namespace === job.Namespace,
       ),
-      volumes: await Promise.all(claimsOf(job).map((source) => volumeOf(client, source, job.Namespace))),
+      volumes: await Promise.all(writtenAlone(job).map((source) => volumeOf(client, source, job.Namespace))),
     })),
   ]);
   const statusOf = (id: string) => nodeStatus(nodes, id);
@@ -83,7 +83,7 @@ async function hiddenAllocation(
   }
   // Whoever writes nothing, or writes where several may, is replaced without harm.
   const written = job.TaskGroups.find(({ Name }) => Name === group);
-  if (written && writesOf(written).length === 0) return undefined;
+  if (written && soleWrites(written).length === 0) return undefined;
   if (status === "ready") {
     if (!(await taskStatsOf(client, allocation))) return undefined;
     return { reason: "node", ...at, problem: `${what} still runs on ${NodeName}`, remedy: "wait until it has ended" };
@@ -153,21 +153,6 @@ function hiddenClaims(
       },
     ];
   });
-}
-
-/** Its requests to write a volume that one alone may write. */
-function writesOf({ Volumes }: TaskGroup) {
-  return Object.values(Volumes ?? {}).filter(
-    ({ ReadOnly, AccessMode }) => ReadOnly !== true && AccessMode !== "multi-node-multi-writer",
-  );
-}
-
-/** Ids of the CSI volumes that a job writes alone. */
-function claimsOf({ TaskGroups }: Job): string[] {
-  const sources = TaskGroups.flatMap(writesOf).flatMap(({ Type, Source }) =>
-    Type === "csi" && Source ? [Source] : [],
-  );
-  return [...new Set(sources)];
 }
 
 export function nodeStatus(nodes: readonly NodeStub[], id: string): NodeStatus {

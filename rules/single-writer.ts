@@ -1,10 +1,9 @@
 import { groupsOf, type Homelab } from "../model/homelab";
 import { runsAlongsideMainTask, type Writer, writersOf } from "../model/places";
+import { MANY_WRITERS } from "../nomad/volume";
 import type { Finding, Rule } from "./rule";
 import { breach } from "./shared/breach";
 import { fenceGaps, secondInstances } from "./shared/fence";
-
-const MANY_WRITERS = "multi-node-multi-writer";
 
 /** The access modes that count: the volume's, or the request's own for a volume that nobody declares. */
 function modesOf({ volumes, request }: Writer): (string | undefined)[] {

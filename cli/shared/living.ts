@@ -1,5 +1,5 @@
 import type { NomadClient } from "../../nomad/client";
-import { ifThere } from "../../nomad/live";
+import { capability, ifThere } from "../../nomad/live";
 import { volumeOf } from "../../nomad/volume";
 import type { Synthesized } from "./synthesized";
 
@@ -24,8 +24,8 @@ export async function importsOf(
     ...jobs.map(async ({ address: to, read: { job } }) => {
       if (!job) return [];
       const { ID, Namespace } = job;
-      const needs = `the capability "read-job" in namespace "${Namespace}"`;
-      const live = await ifThere(client.get(["job", ID], { namespace: Namespace, needs }));
+      const options = { namespace: Namespace, needs: capability("read-job", Namespace) };
+      const live = await ifThere(client.get(["job", ID], options));
       return live ? [{ to, id: `${ID}@${Namespace}` }] : [];
     }),
     ...volumes.map(async ({ address: to, record: { id, namespace } }) => {

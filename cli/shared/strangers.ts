@@ -1,5 +1,6 @@
 import type { Job, Task } from "../../.gen/nomad/job";
 import type { DatabaseRecord, VolumeRecord } from "../../model/homelab";
+import { servicesIn } from "../../model/places";
 import { isSameServer } from "../../model/server";
 import { identify } from "../../model/versions";
 import type { JobStub } from "../../nomad/batch";
@@ -7,7 +8,7 @@ import type { NomadClient } from "../../nomad/client";
 import type { Refusal } from "../../nomad/guard";
 import { type AllocationStub, capability, ifThere, isLive, nodesOf, placedAllocations } from "../../nomad/live";
 import { NomadError } from "../../nomad/nomad-error";
-import { type LiveVolume, volumeOf } from "../../nomad/volume";
+import { type LiveVolume, volumeOf, writtenAlone } from "../../nomad/volume";
 import { type NodeStatus, nodeStatus, remedyFor } from "../../nomad/writers";
 import { overlap } from "../../rules/volume-identity";
 import type { Target } from "./target";
@@ -72,7 +73,7 @@ export async function strangersTo(
   }
   const records = new Map(volumes.map((volume) => [`${volume.Namespace}/${volume.ID}`, volume]));
   const ownVolumes = (job: Job) =>
-    writtenBy(job).map((id): OwnVolume => {
+    writtenAlone(job).map((id): OwnVolume => {
       const told =
         homelab.volumes.find((one) => one.id === id && one.namespace === job.Namespace) ?? unknownVolume(job, id);
       return { job, told, volume: withFolder(told, records.get(`${job.Namespace}/${id}`)) };
@@ -240,15 +241,6 @@ async function seesEverything(client: NomadClient): Promise<boolean> {
   }
 }
 
-/** Ids of the CSI volumes that a job writes alone. */
-function writtenBy({ TaskGroups }: { readonly TaskGroups?: readonly Pick<LiveGroup, "Volumes">[] }): string[] {
-  const requests = (TaskGroups ?? []).flatMap(({ Volumes }) => Object.values(Volumes ?? {}));
-  const writes = requests.filter(
-    ({ Type, ReadOnly, AccessMode }) => Type === "csi" && ReadOnly !== true && AccessMode !== "multi-node-multi-writer",
-  );
-  return [...new Set(writes.map(({ Source = "" }) => Source))];
-}
-
 /** A volume with the folder that Nomad knows of, where the code tells none. */
 function withFolder(volume: VolumeRecord, live: LiveVolume | undefined): VolumeRecord {
   const { server, share } = live?.Context ?? {};
@@ -284,7 +276,7 @@ function volumeProblem(
 ): Problem[] | undefined {
   const place = placeOf(volume);
   const remedy = `${stopIt(other)}, or give one of the two a folder of its own`;
-  for (const id of writtenBy(other)) {
+  for (const id of writtenAlone(other)) {
     if (id === volume.id && other.Namespace === volume.namespace) {
       return [[`${named(other)}, which this code does not know, writes the same volume ${id}`, remedy]];
     }
@@ -370,10 +362,8 @@ function nameProblem(job: Job, other: LiveJob): Problem[] {
     ]);
 }
 
-function registered({ TaskGroups }: { readonly TaskGroups?: readonly LiveGroup[] | Job["TaskGroups"] }): string[] {
-  const groups = (TaskGroups ?? []) as readonly LiveGroup[];
-  return groups
-    .flatMap(({ Services, Tasks }) => [...(Services ?? []), ...(Tasks ?? []).flatMap((task) => task.Services ?? [])])
+function registered({ TaskGroups = [] }: Pick<LiveJob, "TaskGroups">): string[] {
+  return TaskGroups.flatMap(servicesIn)
     .filter(({ Provider }) => Provider === "nomad")
     .flatMap(({ Name }) => Name ?? []);
 }

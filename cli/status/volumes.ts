@@ -3,7 +3,7 @@ import type { VolumeRecord } from "../../model/homelab";
 import type { NomadClient } from "../../nomad/client";
 import { Duration } from "../../nomad/duration";
 import { type AllocationStub, ifThere, isLive, type NodeStub } from "../../nomad/live";
-import { type LiveVolume, volumeOf } from "../../nomad/volume";
+import { type LiveVolume, MANY_WRITERS, volumeOf } from "../../nomad/volume";
 import type { Mood } from "../shared/mood";
 import type { Synthesized } from "../shared/synthesized";
 
@@ -111,7 +111,7 @@ export async function volumeView(
   const [writers, readers] = [claims(live.WriteAllocs), claims(live.ReadAllocs)];
   const stale = [...writers, ...readers].filter(({ found }) => !found || hasEndedLong(found));
   // Where several may write, one that ends beside the others keeps nobody out.
-  const shared = accessMode === "multi-node-multi-writer";
+  const shared = accessMode === MANY_WRITERS;
   const stuck = shared ? [] : writers.filter(({ found }) => !found || !isLive(found));
   const problem =
     writers.length > 1 && !shared

@@ -3,13 +3,11 @@ import type { Homelab, JobRecord } from "../../model/homelab";
 import { runsAlongsideMainTask, runsEverywhere, updateOf, type Writer, writersOf } from "../../model/places";
 import { canonicalHost } from "../../model/server";
 import { instances } from "../../nomad/defaults";
+import { MANY_WRITERS } from "../../nomad/volume";
 import { fenceGaps } from "../../rules/shared/fence";
 import { addressOf, type Context, keyOf, leftRecords } from "../context";
 import type { Finding } from "../findings";
 import type { Side } from "../stack";
-
-/** Nomad lets any number of tasks write such a volume. */
-const MANY_WRITERS = "multi-node-multi-writer";
 
 /** A claim to write, with what it is a claim to. */
 interface Claim {
