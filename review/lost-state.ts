@@ -1,5 +1,6 @@
 import { VOLUME_TYPES } from "../model/read-stack";
 import { known, type Values } from "../model/values";
+import { DEFAULT_NAMESPACE } from "../nomad/defaults";
 import { contextOf } from "./context";
 import type { Finding } from "./findings";
 import type { Change, Plan } from "./plan";
@@ -29,10 +30,10 @@ export function createdBy(plan: Plan): Created[] {
     if (job) return [{ address, kind: "job", id: job.ID, namespace: job.Namespace }];
     const [volume, name] = [known(after?.volume_id), known(after?.name)];
     if (VOLUME_TYPES.includes(type) && volume) {
-      return [{ address, kind: "volume", id: volume, namespace: known(after?.namespace) ?? "default" }];
+      return [{ address, kind: "volume", id: volume, namespace: known(after?.namespace) ?? DEFAULT_NAMESPACE }];
     }
     // Every Nomad has the namespace `default`.
-    const isNew = type === "nomad_namespace" && name !== undefined && name !== "default";
+    const isNew = type === "nomad_namespace" && name !== undefined && name !== DEFAULT_NAMESPACE;
     return isNew ? [{ address, kind: "namespace", id: name }] : [];
   });
 }
@@ -78,7 +79,8 @@ export function stateLost(living: readonly Living[]): Finding[] {
     }));
 }
 
-const RESTORE = "restore the state from its backup, or take over what lives with homelab adopt";
+/** What to do about a lost state. */
+export const RESTORE = "restore the state from its backup, or take over what lives with homelab adopt";
 
 /** Whether the plan starts from nothing and creates what might be there already. */
 export function startsFromNothing(plan: Plan): boolean {

@@ -1,6 +1,7 @@
 import type { Job } from "../../.gen/nomad/job";
 import { isTemplate } from "../../nomad/batch";
 import { NomadClient } from "../../nomad/client";
+import { DEFAULT_NAMESPACE } from "../../nomad/defaults";
 import { guard } from "../../nomad/guard";
 import { type AllocationStub, allocationsOf, capability, ifThere } from "../../nomad/live";
 import { NomadError } from "../../nomad/nomad-error";
@@ -105,7 +106,7 @@ interface LiveNamespace {
 /** A job, volume or namespace as the provider reads it into a state. */
 async function valuesOf(
   client: NomadClient,
-  { kind, id, namespace = "default" }: Created,
+  { kind, id, namespace = DEFAULT_NAMESPACE }: Created,
 ): Promise<Pick<Living, "values" | "stopped"> | undefined> {
   if (kind === "job") {
     const job = await ifThere(

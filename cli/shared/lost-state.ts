@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { NomadClient } from "../../nomad/client";
 import type { Refusal } from "../../nomad/guard";
+import { RESTORE } from "../../review/lost-state";
 import { readState } from "../../review/plan";
 import { importsOf } from "./living";
 import type { Synthesized } from "./synthesized";
@@ -21,7 +22,6 @@ export async function lostState(
   const imported = importedIn(folder);
   const living = (await importsOf(target, client)).filter(({ to }) => !imported.has(to));
   if (living.length === 0) return [];
-  const remedy = "restore the state from its backup, or take over what lives with homelab adopt";
   let known: ReadonlySet<string>;
   try {
     known = await addressesIn(target.file);
@@ -32,7 +32,7 @@ export async function lostState(
   const unknown = living.map(({ to }) => to).filter((address) => !known.has(address));
   if (unknown.length === 0) return [];
   const problem = `Nomad has ${unknown.join(", ")}, and Terraform's state does not know it: the state is lost, or another`;
-  return [{ reason: "state", problem, remedy }];
+  return [{ reason: "state", problem, remedy: RESTORE }];
 }
 
 /** Addresses that the next deploy imports. */

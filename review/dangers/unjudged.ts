@@ -1,5 +1,6 @@
 import { VOLUME_TYPES } from "../../model/read-stack";
 import { known, SENSITIVE, UNKNOWN, type Values } from "../../model/values";
+import { DEFAULT_NAMESPACE } from "../../nomad/defaults";
 import { grantsOf, scopeOf } from "../acl-grants";
 import type { Context } from "../context";
 import { differing, text } from "../diff";
@@ -42,7 +43,7 @@ function judged(change: Change): Finding[] {
   if (type === "nomad_acl_policy") return policies(change);
   if (type === "nomad_variable") {
     const { path, namespace } = (after ?? before ?? {}) as Values;
-    const place = `${text("", path) ?? "an unknown path"} in namespace ${text("", namespace) ?? "default"}`;
+    const place = `${text("", path) ?? "an unknown path"} in namespace ${text("", namespace) ?? DEFAULT_NAMESPACE}`;
     const problem =
       after === undefined
         ? `removes the variable ${place}: whatever reads its secrets waits for them`
@@ -109,9 +110,9 @@ function policies(change: Change): Finding[] {
   ];
   if (more.length > 0) {
     const rest = more.length > TOLD ? `; and ${more.length - TOLD} more` : "";
-    const problem = `grants ${before ? "more" : ""}: ${more.slice(0, TOLD).join("; ")}${rest}`.replace("  ", " ");
+    const problem = `grants${before ? " more" : ""}: ${more.slice(0, TOLD).join("; ")}${rest}`;
     const remedy = "whoever may submit jobs or write variables can reach the funds: grant what is needed";
-    return [{ finding: "access-widened", ...at, problem: problem.replace("grants :", "grants:"), remedy }];
+    return [{ finding: "access-widened", ...at, problem, remedy }];
   }
   const others = differing(before, after, "").filter((path) => !/^(?:rules_hcl|description)\b/.test(path));
   return others.length > 0 ? unknown(`changes in ${others.join(", ")}`) : [];
