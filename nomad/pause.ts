@@ -1,3 +1,4 @@
+import type { Job, TaskGroup } from "../.gen/nomad/job";
 import type { NomadClient } from "./client";
 import { DEFAULT_NAMESPACE } from "./defaults";
 import { NomadError } from "./nomad-error";
@@ -37,6 +38,14 @@ export interface Pause {
   readonly groups: readonly PausedGroup[];
   /** Kept here because Nomad forgets an allocation that has stopped, and a machine that is away for a day. */
   readonly writers: readonly LastWriter[];
+}
+
+/** The group as a pause has it; undefined when it was not stopped for it. */
+export function groupIn(
+  groups: readonly PausedGroup[],
+  { job, group }: { readonly job: Pick<Job, "ID" | "Namespace">; readonly group: Pick<TaskGroup, "Name"> },
+): PausedGroup | undefined {
+  return groups.find((one) => one.job === job.ID && one.namespace === job.Namespace && one.group === group.Name);
 }
 
 /**

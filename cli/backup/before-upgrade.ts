@@ -4,10 +4,10 @@ import { BEFORE_UPGRADE } from "../../model/backup-jobs";
 import { stopTime } from "../../model/places";
 import { dispatch, forcePeriodic } from "../../nomad/batch";
 import type { NomadClient } from "../../nomad/client";
-import { deploymentOf, isRunning, type JobRef } from "../../nomad/live";
+import type { JobRef } from "../../nomad/live";
 import { deletePause, type Pause, writePause } from "../../nomad/pause";
 import { scaleGroup, wantedCount } from "../../nomad/scale";
-import { type Service, serviceNamed, servicesOf } from "../shared/services";
+import { refuseDeployment, type Service, serviceNamed, servicesOf } from "../shared/services";
 import { Session } from "../shared/session";
 import { untilNoRun, untilStopped } from "../shared/steps";
 import { type Target, withOptions } from "../shared/target";
@@ -62,11 +62,8 @@ export function copiedService(target: Target, name: string): Service {
 async function mayBegin(client: NomadClient, service: Service, jobs: readonly Job[]): Promise<number> {
   for (const one of jobs) await assertCanRun(client, one);
   await refuseHiddenWriters(client, [service]);
-  const [count, deployment] = await Promise.all([wantedCount(client, service), deploymentOf(client, service.job)]);
-  if (deployment && isRunning(deployment)) {
-    throw new Error(`a deployment of ${service.name} is ${deployment.Status}; wait for its end, see homelab status`);
-  }
-  return count;
+  await refuseDeployment(client, service);
+  return wantedCount(client, service);
 }
 
 async function beforeUpgrade(name: string, session: Session): Promise<void> {

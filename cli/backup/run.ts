@@ -43,7 +43,7 @@ export const CLOCK_SKEW = Duration.minutes(1);
 const LONGEST_WAIT_FOR_PLACE = Duration.minutes(10);
 
 /** A first backup, or a check of a large repository over a slow network. */
-const LONGEST_RUN = Duration.hours(12);
+export const LONGEST_RUN = Duration.hours(12);
 
 /**
  * @param options.allowPaused whether a pause is no hindrance.

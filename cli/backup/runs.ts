@@ -7,15 +7,13 @@ import type { JobRef } from "../../nomad/live";
 import { pendingFor } from "../shared/failures";
 import { ageText } from "../shared/text";
 import type { Results } from "./results";
+import { LONGEST_RUN } from "./run";
 
 /** Nomad launches a run within a second; a new leader takes longer. */
 const LAUNCH_WITHIN = Duration.minutes(10);
 
 /** A run before it may still hold what it needs. */
 const PLACED_WITHIN = Duration.minutes(10);
-
-/** A first backup, or a check of a large repository over a slow network. */
-const LONGEST_RUN = Duration.hours(12);
 
 /** No schedule of a backup is longer. */
 const LOOK_BACK = Duration.days(40);

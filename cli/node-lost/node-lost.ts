@@ -8,7 +8,7 @@ import { type LastWriter, PAUSE, pauseOf, writePause } from "../../nomad/pause";
 import { wantedCount } from "../../nomad/scale";
 import { readVariable } from "../../nomad/variable";
 import { type LiveVolume, volumeOf } from "../../nomad/volume";
-import { type Service, servicesOf } from "../shared/services";
+import { isOf, type Service, servicesOf } from "../shared/services";
 import { Session } from "../shared/session";
 import { ENVIRONMENT, type Target, withOptions } from "../shared/target";
 import { type Style, WIDTH, wrap } from "../shared/text";
@@ -329,10 +329,7 @@ async function writersOf(client: NomadClient, writers: readonly Writer[]) {
   let tooMany: string | undefined;
   const all = await placedAllocations(client);
   for (const { service, volume } of writers) {
-    const { job, group } = service;
-    const mine = (one: AllocationStub) =>
-      one.JobID === job.ID && one.Namespace === job.Namespace && one.TaskGroup === group.Name && isLive(one);
-    const running = all.filter((one) => mine(one) && one.ClientStatus === "running");
+    const running = all.filter((one) => isOf(service, one) && one.ClientStatus === "running");
     if (running.length > 1) tooMany = volume.id;
     // It writes when its main task runs; what comes before that only prepares.
     const writing = running.filter(({ TaskStates }) => TaskStates?.[service.main.Name]?.State === "running");

@@ -4,10 +4,20 @@ import { stopTime } from "../../model/places";
 import type { NomadClient } from "../../nomad/client";
 import { Duration } from "../../nomad/duration";
 import { deploymentOf, isRunning } from "../../nomad/live";
-import { deletePause, PAUSE, type Pause, type PausedGroup, pauseOf, pauseText, writePause } from "../../nomad/pause";
+import {
+  deletePause,
+  groupIn,
+  type LastWriter,
+  PAUSE,
+  type Pause,
+  type PausedGroup,
+  pauseOf,
+  pauseText,
+  writePause,
+} from "../../nomad/pause";
 import { scaleGroup, wantedCount } from "../../nomad/scale";
 import { readVariable } from "../../nomad/variable";
-import { periodicOf, type Service, servicesOf } from "../shared/services";
+import { periodicOf, refuseDeployment, type Service, servicesOf } from "../shared/services";
 import { Session } from "../shared/session";
 import { untilHealthy, untilNoRun, untilStopped, upText } from "../shared/steps";
 import { ENVIRONMENT, withOptions } from "../shared/target";
@@ -112,12 +122,9 @@ async function begin(reason: string, session: Session): Promise<void> {
 
   // Written before anything is stopped: whatever happens then, it is known how to go back, and who wrote last.
   const writers = await lastWritersOf(client, stopping);
-  const known = (existing?.writers ?? []).filter(
-    (one) => !writers.some(({ allocation }) => allocation === one.allocation),
-  );
   let begun: Pause = {
     ...(existing ?? { reason, since: new Date().toISOString(), groups }),
-    writers: [...known, ...writers],
+    writers: [...without(existing?.writers ?? [], writers), ...writers],
   };
   let index = await writePause(client, begun, modifyIndex);
   const stopped: string[] = [];
@@ -127,9 +134,7 @@ async function begin(reason: string, session: Session): Promise<void> {
         watch.check();
         await refuseHiddenWriters(client, [service], begun.writers);
         // What was waited for may have taken an hour, and this may run elsewhere by now.
-        const fresh = (await lastWritersOf(client, [service])).filter(
-          (one) => !begun.writers.some(({ allocation }) => allocation === one.allocation),
-        );
+        const fresh = without(await lastWritersOf(client, [service]), begun.writers);
         if (fresh.length > 0) {
           begun = { ...begun, writers: [...begun.writers, ...fresh] };
           index = await writePause(client, begun, index);
@@ -152,6 +157,11 @@ async function begin(reason: string, session: Session): Promise<void> {
     );
   session.say("the pause is on; homelab resume ends it");
   session.print({ pause: begun, stopped });
+}
+
+/** Those whose allocations are not among the others. */
+function without(writers: readonly LastWriter[], others: readonly LastWriter[]): LastWriter[] {
+  return writers.filter(({ allocation }) => !others.some((one) => one.allocation === allocation));
 }
 
 async function end(session: Session): Promise<void> {
@@ -235,21 +245,13 @@ function secondsSince(time: string): number {
   return Math.max(0, Math.round((Date.now() - Date.parse(time)) / 1000)) || 0;
 }
 
-function groupIn(groups: readonly PausedGroup[], { job, group }: Service): PausedGroup | undefined {
-  return groups.find((one) => one.job === job.ID && one.namespace === job.Namespace && one.group === group.Name);
-}
-
-/** What runs now. @throws while a deployment runs: Nomad would not scale then. */
+/** What runs now. @throws while a deployment runs. */
 async function countsOf(client: NomadClient, services: readonly Service[]): Promise<PausedGroup[]> {
   const groups = await Promise.all(
     services.map(async (service): Promise<PausedGroup[]> => {
-      const [count, deployment] = await Promise.all([wantedCount(client, service), deploymentOf(client, service.job)]);
+      const count = await wantedCount(client, service);
       if (count === 0) return [];
-      if (deployment && isRunning(deployment)) {
-        throw new Error(
-          `a deployment of ${service.name} is ${deployment.Status}; wait for its end, see homelab status`,
-        );
-      }
+      await refuseDeployment(client, service);
       return [{ namespace: service.job.Namespace, job: service.job.ID, group: service.group.Name, count }];
     }),
   );

@@ -15,7 +15,7 @@ import { pauseText, readPause } from "../../nomad/pause";
 import { offeredBy, reservedBy } from "../../nomad/resources";
 import { volumeOf } from "../../nomad/volume";
 import { unsettled } from "../shared/program-status";
-import { dependantsOf, type Service, servicesOf } from "../shared/services";
+import { dependantsOf, isOf, type Service, servicesOf } from "../shared/services";
 import { Session } from "../shared/session";
 import { healthyDeadline, untilHealthy, upText } from "../shared/steps";
 import { ENVIRONMENT, type Target, withOptions } from "../shared/target";
@@ -149,10 +149,7 @@ async function look(target: Target): Promise<Placement> {
   const live = all.filter(isLive);
   const found = new Map<string, { service: Service; allocation: AllocationStub }>();
   for (const service of services) {
-    const [allocation, ...more] = live.filter(
-      ({ JobID, Namespace, TaskGroup }) =>
-        JobID === service.job.ID && Namespace === service.job.Namespace && TaskGroup === service.group.Name,
-    );
+    const [allocation, ...more] = live.filter((one) => isOf(service, one));
     const single = (service.job.Type ?? "service") === "service" && !service.isPlugin && more.length === 0;
     if (single && allocation) found.set(service.name, { service, allocation });
   }

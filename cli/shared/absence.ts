@@ -1,7 +1,7 @@
 import { PENALTY_WINDOW, PENALTY_WINDOW_NEAR, PENALTY_WINDOW_TEXT } from "../../model/penalty-window";
 import { Duration } from "../../nomad/duration";
 import type { AllocationStub } from "../../nomad/live";
-import type { Pause } from "../../nomad/pause";
+import { groupIn, type Pause } from "../../nomad/pause";
 import type { Mood } from "./mood";
 import type { Service } from "./services";
 import { ageText } from "./text";
@@ -73,6 +73,5 @@ function awaySince(
   if (state?.State === "running" && time(state.StartedAt)) return time(state.StartedAt);
   const ends = allocations.flatMap(({ TaskStates }) => time(TaskStates?.[main.Name]?.FinishedAt) ?? []);
   if (ends.length > 0) return Math.max(...ends);
-  const paused = pause?.groups.some((one) => one.job === job.ID && one.group === group.Name);
-  return paused ? time(pause?.since) : undefined;
+  return pause && groupIn(pause.groups, { job, group }) ? time(pause.since) : undefined;
 }

@@ -4,7 +4,7 @@ import { servicesIn } from "../../model/places";
 import { identify } from "../../model/versions";
 import { isBatch } from "../../nomad/batch";
 import type { NomadClient } from "../../nomad/client";
-import { type AllocationStub, isLive, placedAllocations } from "../../nomad/live";
+import { type AllocationStub, deploymentOf, isLive, isRunning, placedAllocations } from "../../nomad/live";
 import type { Synthesized } from "./synthesized";
 
 /** One group of one job, as the commands that operate it see it. */
@@ -105,12 +105,26 @@ export function serviceNamed(services: readonly Service[], name: string): Servic
   );
 }
 
+/** Whether an allocation is one of the service. */
+export function isOf({ job, group }: Pick<Service, "job" | "group">, allocation: AllocationStub): boolean {
+  const { JobID, Namespace, TaskGroup } = allocation;
+  return JobID === job.ID && Namespace === job.Namespace && TaskGroup === group.Name;
+}
+
 /** Its allocations that may still run, the newest first. */
 export async function liveAllocations(client: NomadClient, { job, group }: Service): Promise<AllocationStub[]> {
   const all = await placedAllocations(client, job);
   return all
     .filter((one) => one.TaskGroup === group.Name && isLive(one))
     .toSorted((a, b) => b.CreateIndex - a.CreateIndex);
+}
+
+/** @throws while a deployment of it runs: Nomad would not scale it then. */
+export async function refuseDeployment(client: NomadClient, { name, job }: Service): Promise<void> {
+  const deployment = await deploymentOf(client, job);
+  if (deployment && isRunning(deployment)) {
+    throw new Error(`a deployment of ${name} is ${deployment.Status}; wait for its end, see homelab status`);
+  }
 }
 
 /** The tasks that must run for as long as the service does. */

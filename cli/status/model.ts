@@ -9,7 +9,7 @@ import { type Mood, worst } from "../shared/mood";
 import { type NomadView, nomadOf } from "../shared/nomad-version";
 import { chainOf } from "../shared/program-status";
 import { nameSecrets, needsOf } from "../shared/secret-needs";
-import { type Service, servicesOf } from "../shared/services";
+import { isOf, type Service, servicesOf } from "../shared/services";
 import type { Target } from "../shared/target";
 import { strangerAt } from "./registrations";
 import { type ServiceView, serviceView } from "./services";
@@ -56,7 +56,8 @@ export async function statusOf(target: Target): Promise<StatusReport> {
     readPause(client),
   ]);
   const node = services.find(({ program }) => program === "Bitcoin Core");
-  const chain = node && (await chainOf(client, node, allocationsFor(node, allocations)));
+  const allocationsOf = (service: Service) => allocations.filter((one) => isOf(service, one));
+  const chain = node && (await chainOf(client, node, allocationsOf(node)));
   const plugins = [
     ...entries.flatMap(({ pluginId }) => pluginId ?? []),
     ...services.flatMap(({ group }) => group.Tasks.flatMap(({ CSIPluginConfig }) => CSIPluginConfig?.ID ?? [])),
@@ -65,9 +66,9 @@ export async function statusOf(target: Target): Promise<StatusReport> {
     nomadOf(target, nodes),
     Promise.all(
       services.map(async (one) => {
-        const own = allocationsFor(one, allocations);
-        const stranger = await strangerAt(client, one, own);
-        return serviceView(client, one, own, { pause, chain, stranger });
+        const its = allocationsOf(one);
+        const stranger = await strangerAt(client, one, its);
+        return serviceView(client, one, its, { pause, chain, stranger });
       }),
     ),
     Promise.all([...new Set(plugins)].map((id) => pluginView(client, pluginJobs(target, id), nodes))),
@@ -82,7 +83,7 @@ export async function statusOf(target: Target): Promise<StatusReport> {
     // Whatever else is wrong with the service, such as another that registers its name.
     if (view.says === "Lightning runs") return [];
     const told = `${view.problem ?? ""}; ${view.says ?? ""}`;
-    return [absenceOf(service, allocationsFor(service, allocations), pause, told)];
+    return [absenceOf(service, allocationsOf(service), pause, told)];
   });
   const nodeViews = nodes.map((one) => nodeView(one, allocations));
   const { needs } = needsOf(target);
@@ -120,12 +121,6 @@ function overdue({ needs }: Service, view: ServiceView, all: readonly ServiceVie
     instances.some(({ uptime = 0 }) => uptime > LONGEST_WAIT.toSeconds()) && /\bwaiting since\b/.test(problem);
   if (mood !== "waiting" || !waits || !needed.every(({ mood }) => mood === "good")) return view;
   return { ...view, mood: "bad", problem: `${problem}; but ${needed.map(({ name }) => name).join(", ")} is well` };
-}
-
-function allocationsFor({ job, group }: Service, allocations: readonly AllocationStub[]): AllocationStub[] {
-  return allocations.filter(
-    ({ JobID, Namespace, TaskGroup }) => JobID === job.ID && Namespace === job.Namespace && TaskGroup === group.Name,
-  );
 }
 
 function nodeView(node: NodeStub, allocations: readonly AllocationStub[]): NodeView {
