@@ -1,9 +1,10 @@
 import type { NomadClient } from "../../nomad/client";
+import { instances as instancesOf } from "../../nomad/defaults";
 import { Duration } from "../../nomad/duration";
 import { type AllocationStub, capability, type Deployment, deploymentOf, ifThere, isLive } from "../../nomad/live";
 import { lastLines } from "../../nomad/logs";
 import { NomadError } from "../../nomad/nomad-error";
-import type { Pause } from "../../nomad/pause";
+import { groupIn, type Pause } from "../../nomad/pause";
 import { type Health, healthOf, startedAt } from "../shared/health";
 import type { Mood } from "../shared/mood";
 import { type Chain, type ProgramStatus, programStatus } from "../shared/program-status";
@@ -89,11 +90,9 @@ export async function serviceView(
   const seen = await Promise.all(running.map((one) => instanceHealth(client, service, one)));
   const instances = running.map((one, at) => instanceView(service, one, allocations, seen[at] as Health));
   const said = await programStatus(service, running, chain, seen[0]);
-  const paused = pause?.groups.some((one) => one.job === job.ID && one.group === group.Name);
-  const wanted = job.Type === "system" ? undefined : (liveGroup?.Count ?? 0);
-  const problem =
-    scaledDown(service, live, paused ?? false) ??
-    problemOf({ live, wanted, instances, deployment, said, seen, stranger, paused: paused ?? false });
+  const paused = pause !== undefined && groupIn(pause.groups, service) !== undefined;
+  const count = liveGroup?.Count;
+  const problem = problemOf({ service, live, count, instances, deployment, said, seen, stranger, paused });
   return {
     ...at,
     jobVersion: live.Version,
@@ -107,24 +106,11 @@ export async function serviceView(
   };
 }
 
-/** A service that the code wants and that was taken down by hand: it looks calm, and stays down. */
-function scaledDown(
-  { job, group }: Service,
-  { Stop, TaskGroups }: LiveJob,
-  paused: boolean,
-): { mood: Mood; problem: string } | undefined {
-  const count = group.Count ?? 1;
-  if (job.Type === "system" || count === 0 || Stop || paused) return undefined;
-  const live = TaskGroups.find(({ Name }) => Name === group.Name);
-  if (!live) return { mood: "bad", problem: `the job in Nomad has no group ${group.Name}: deploy it` };
-  if (live.Count !== 0) return undefined;
-  const start = `nomad job scale -namespace ${job.Namespace} ${job.ID} ${group.Name} ${count}`;
-  return { mood: "bad", problem: `is scaled to 0, and nothing starts it by itself: a deploy does, or ${start}` };
-}
-
 function problemOf(seen: {
+  readonly service: Service;
   readonly live: LiveJob;
-  readonly wanted: number | undefined;
+  /** How many instances Nomad is to run; undefined for a group that it does not have. */
+  readonly count: number | undefined;
   readonly instances: readonly InstanceView[];
   readonly deployment: Deployment | undefined;
   readonly said: ProgramStatus | undefined;
@@ -132,12 +118,22 @@ function problemOf(seen: {
   readonly stranger: string | undefined;
   readonly paused: boolean;
 }): { mood: Mood; problem: string } | undefined {
-  const { live, wanted, instances, deployment, said, paused, stranger } = seen;
+  const { live, count, instances, deployment, said, paused, stranger } = seen;
+  const { job, group } = seen.service;
   const bad = (problem: string) => ({ mood: "bad", problem }) as const;
   if (paused && instances.length === 0) return { mood: "waiting", problem: "stopped for the pause" };
   if (live.Stop) return bad("was stopped: raise metaVersion and deploy, or nomad job start");
+  const wanted = job.Type === "system" || paused ? 0 : instancesOf(group);
+  if (wanted > 0 && count === undefined) return bad(`the job in Nomad has no group ${group.Name}: deploy it`);
+  // It looks calm, and stays down.
+  if (wanted > 0 && count === 0) {
+    const start = `nomad job scale -namespace ${job.Namespace} ${job.ID} ${group.Name} ${wanted}`;
+    return bad(`is scaled to 0, and nothing starts it by itself: a deploy does, or ${start}`);
+  }
   if (instances.some(({ status }) => status === "unknown")) return bad("its machine is away");
-  if (wanted !== undefined && instances.length < wanted) return bad(`${instances.length} of ${wanted} instances`);
+  if (job.Type !== "system" && count !== undefined && instances.length < count) {
+    return bad(`${instances.length} of ${count} instances`);
+  }
   if (deployment?.Status === "failed") return bad(`its last deployment failed: ${deployment.StatusDescription}`);
   const failing = seen.seen.find(({ healthy, mood }) => !healthy && mood === "bad");
   if (failing) return bad(failing.text);
