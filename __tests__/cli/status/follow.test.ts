@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { readSynthesized } from "../../../cli/shared/synthesized";
 import { follow } from "../../../cli/status/follow";
 import { NomadClient } from "../../../nomad/client";
@@ -49,9 +48,3 @@ test("beside a deploy, what becomes bad is told once, with its reason; what was 
   await following;
   expect(told).toEqual(["albyhub: albyhub failure: refuses to start: no (hidden)10.0.0.1/hub"]);
 }, 60_000);
-
-test("what is followed keeps its exit code and its output", () => {
-  const command = ["bin/follow.js", "sh", "-c", "echo told; exit 3"];
-  const { status, stdout } = spawnSync(process.execPath, command, { encoding: "utf8" });
-  expect([status, stdout]).toEqual([3, "told\n"]);
-});
