@@ -16,6 +16,9 @@ export const LOCK = ".homelab-lock";
  */
 export const START_MARKER = `${VOLUME_MARKER}.started`;
 
+/** Where the hub's Lightning node keeps the state of its channels, below the work directory. */
+export const LIGHTNING_STATE = "ldk/storage";
+
 /** In the work directory while a copy is being put back into it; names the copy. Nothing may start on what is between two states. */
 export const UNFINISHED_RESTORE = ".homelab-restore";
 

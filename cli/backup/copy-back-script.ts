@@ -1,6 +1,7 @@
 import { BEFORE_UPGRADE } from "../../model/backup-jobs";
 import {
   IDENTITY_MARKER,
+  LIGHTNING_STATE,
   LOCK,
   RESTORE_PART,
   SET_ASIDE,
@@ -23,6 +24,7 @@ export function copyBackScript(service: string, time: string): string {
     LOCK,
     IDENTITY_MARKER,
     START_MARKER,
+    LIGHTNING_STATE,
     UNFINISHED_RESTORE,
     RESTORE_PART,
     SET_ASIDE,

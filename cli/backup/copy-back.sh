@@ -12,7 +12,7 @@
 # SERVICE         ID of the job, the name of its folders in $BACKUP and $DATA
 # TIME            of the copy, the name of its folder; only a complete copy has a SHA256SUMS
 # BEFORE_UPGRADE  where copies are, below $BACKUP
-# START_MARKER, UNFINISHED_RESTORE, RESTORE_PART, SET_ASIDE, IDENTITY_MARKER, LOCK
+# START_MARKER, LIGHTNING_STATE, UNFINISHED_RESTORE, RESTORE_PART, SET_ASIDE, IDENTITY_MARKER, LOCK
 #                 names in the work directory, see model/marker-files.ts
 
 say() { echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) $*"; }
@@ -37,8 +37,8 @@ if [ -e "$unfinished" ]; then
   [ "$(cat "$unfinished")" = "$TIME" ] || refuse "an earlier restore of the copy of $(cat "$unfinished") is incomplete: only that copy can be restored"
   say "continues the restore that was interrupted; $SERVICE could not start since"
 elif ! cmp -s "$live/$START_MARKER" "$copy/$START_MARKER"; then
-  now=$(cd "$live" && find ldk/storage -type f -exec sha256sum {} + | sort -k 2)
-  before=$(grep '  ldk/storage/' "$copy/SHA256SUMS" | sort -k 2)
+  now=$(cd "$live" && find "$LIGHTNING_STATE" -type f -exec sha256sum {} + | sort -k 2)
+  before=$(grep "  $LIGHTNING_STATE/" "$copy/SHA256SUMS" | sort -k 2)
   [ "$now" = "$before" ] || refuse "$SERVICE was started since the copy was made ($(cat "$live/$START_MARKER")), and its Lightning state has changed: the copy is stale, and starting from it can lose the channels. Start what is there; if that does not run, close the channels by the static channel backup, as docs/recovery.md says"
   say "$SERVICE was started since, but its Lightning state is unchanged: its node has written nothing"
 fi

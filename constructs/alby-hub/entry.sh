@@ -8,7 +8,7 @@
 # ADDRESS_FILE   file with the addresses of electrs, one a line, empty while there is none
 # VOLUME_ID      the volume of the work directory, /data
 # FIRST_START    whether that may be empty
-# VOLUME_MARKER, START_MARKER, UNFINISHED_RESTORE, RESTORE_PART, SET_ASIDE
+# VOLUME_MARKER, START_MARKER, LIGHTNING_STATE, UNFINISHED_RESTORE, RESTORE_PART, SET_ASIDE
 #                names in the work directory, see model/marker-files.ts
 # VARIABLE       Nomad variable of the secrets, for messages
 # MISSING_VALUE  what a secret's file begins with when its value is empty
@@ -40,7 +40,7 @@ if [ "$AUTO_UNLOCK" = true ]; then unlock=$(secret "$UNLOCK_PASSWORD_NAME") || e
 hold_lock /data || refuse "volume $VOLUME_ID: $why"
 "$BUSYBOX" chmod 0700 /data || say "cannot make /data private; is it owned by 3001:3001?"
 marker=/data/$VOLUME_MARKER
-state=/data/ldk/storage/ldk_node_data.sqlite
+state=/data/$LIGHTNING_STATE/ldk_node_data.sqlite
 contents=$("$BUSYBOX" ls -A /data | "$BUSYBOX" grep -v -e '^lost+found$' -e '^log$' -e '^\.homelab-')
 # Nothing may start on what is between two states, and an empty file is a new node without channels to the hub.
 check_state() {

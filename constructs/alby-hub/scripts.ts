@@ -3,6 +3,7 @@ import { BEFORE_UPGRADE, CHANNEL_BACKUPS, CHANNEL_COPIES } from "../../model/bac
 import { IDENTITY_FILE } from "../../model/identity";
 import {
   IDENTITY_MARKER,
+  LIGHTNING_STATE,
   LOCK,
   RESTORE_PART,
   SET_ASIDE,
@@ -72,6 +73,7 @@ export function albyHubEntry({ job, volumeId, firstStart, secrets, autoUnlock, d
       VOLUME_MARKER,
       IDENTITY_MARKER,
       START_MARKER,
+      LIGHTNING_STATE,
       UNFINISHED_RESTORE,
       RESTORE_PART,
       SET_ASIDE,
