@@ -175,24 +175,23 @@ export class HomelabStack extends TerraformStack {
   private plainJobs(): PlainJob[] {
     const ours = new Set(this.jobs().map(({ resource }) => resource as TerraformResource));
     const written = this.writtenJobs();
-    const made = this.node.findAll().flatMap((construct): PlainJob[] => {
-      if (!(construct instanceof TerraformResource) || construct.terraformResourceType !== "nomad_job") return [];
-      if (ours.has(construct)) return [];
-      const { resource } = resolved(construct) as {
-        resource: { nomad_job: Record<string, PlainAttributes> };
-      };
-      const attributes = { ...Object.values(resource.nomad_job)[0], ...written[construct.friendlyUniqueId] };
-      delete written[construct.friendlyUniqueId];
-      const path = Node.of(construct).path.replace(/\/Default$/, "");
-      const retained = attributes?.deregister_on_destroy === false && attributes.lifecycle?.prevent_destroy === true;
-      const { json } = attributes ?? {};
-      const read = readJob({ jobspec: unescapeTerraform(String(attributes?.jobspec)), json });
-      return [{ path, address: `nomad_job.${construct.friendlyUniqueId}`, retained, read }];
+    const resources = this.node
+      .findAll()
+      .filter((construct): construct is TerraformResource => construct instanceof TerraformResource)
+      .filter((one) => one.terraformResourceType === "nomad_job" && !ours.has(one));
+    const made = resources.map((one): PlainJob => {
+      const { resource } = resolved(one) as { resource: { nomad_job: Record<string, PlainAttributes> } };
+      const attributes = { ...Object.values(resource.nomad_job)[0], ...written[one.friendlyUniqueId] };
+      const path = Node.of(one).path.replace(/\/Default$/, "");
+      const retained = attributes.deregister_on_destroy === false && attributes.lifecycle?.prevent_destroy === true;
+      return { path, address: `nomad_job.${one.friendlyUniqueId}`, retained, read: readPlain(attributes) };
     });
-    const rest = Object.entries(written).map(([name, { jobspec, json }]): PlainJob => {
-      const read = readJob({ jobspec: unescapeTerraform(String(jobspec)), json });
-      return { path: `${this.node.path}/${name}`, address: `nomad_job.${name}`, retained: false, read };
-    });
+    const rest = Object.entries(written)
+      .filter(([name]) => !resources.some(({ friendlyUniqueId }) => friendlyUniqueId === name))
+      .map(([name, attributes]): PlainJob => {
+        const path = `${this.node.path}/${name}`;
+        return { path, address: `nomad_job.${name}`, retained: false, read: readPlain(attributes) };
+      });
     return [...made, ...rest];
   }
 
@@ -201,7 +200,7 @@ export class HomelabStack extends TerraformStack {
     const { rawOverrides = {} } = this as unknown as {
       readonly rawOverrides?: { readonly resource?: { readonly nomad_job?: Record<string, PlainAttributes> } };
     };
-    return { ...rawOverrides.resource?.nomad_job };
+    return rawOverrides.resource?.nomad_job ?? {};
   }
 
   private record(nomadJob: NomadJob): JobRecord {
@@ -266,6 +265,10 @@ export class HomelabStack extends TerraformStack {
 function resolved(resource: TerraformResource): unknown {
   const resolver = new DefaultTokenResolver(new StringConcat());
   return Tokenization.resolve(resource.toTerraform(), { scope: resource, resolver, preparing: false });
+}
+
+function readPlain({ jobspec, json }: PlainAttributes): ReadJob {
+  return readJob({ jobspec: unescapeTerraform(String(jobspec)), json });
 }
 
 /** Whether somebody wrote another job over the one that the construct made. */
